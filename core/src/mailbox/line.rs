@@ -1,6 +1,6 @@
 //! A queue from whose middle one can leave.
 
-/// A place in a [`Line`]. Never valid again once its holder was served or left.
+/// A place in a queue. Never valid again once its holder was served or left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket {
     index: usize,

@@ -110,9 +110,12 @@ where
     }
 }
 
+/// Open while a callback runs.
+type Queue = RefCell<Option<VecDeque<Box<dyn FnOnce()>>>>;
+
 thread_local! {
     /// The callbacks that were started by one that is still running on this thread.
-    static QUEUED: RefCell<Option<VecDeque<Box<dyn FnOnce()>>>> = RefCell::new(None);
+    static QUEUED: Queue = RefCell::new(None);
 }
 
 /// Runs `callback`, or queues it behind the one that runs on this thread: a trampoline, so that a

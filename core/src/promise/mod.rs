@@ -23,6 +23,6 @@ pub use combine::{All, AllSettled, Any, Race, all, all_settled, any, as_complete
 pub use completer::Completer;
 pub use error::{PromiseError, WaitError};
 pub use handle::Promise;
-pub use set::{Next, PromiseSet};
+pub use set::{Completed, Next, PromiseSet};
 pub use shared::Shared;
 pub use wait::WaitExt;

@@ -4,10 +4,12 @@ use crate::sync::{Arc, AtomicU32, Instant, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+
+/// A key and the outcome of the promise that was inserted under it.
+pub type Completed<K, T, E> = (K, Result<T, E>);
 
 /// Promises under keys, taken in the order in which they complete.
 ///
@@ -82,12 +84,16 @@ impl<K, T, E> PromiseSet<K, T, E> {
 impl<K, T, E: From<PromiseError>> PromiseSet<K, T, E> {
     /// The first promise to complete, with its key; None when the set is empty. A future that can
     /// also be waited on.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a future, as for any async iterator"
+    )]
     pub fn next(&mut self) -> Next<'_, K, T, E> {
         Next { set: self }
     }
 
     /// As [`next`](PromiseSet::next), without waiting: None when none has completed.
-    pub fn try_next(&mut self) -> Option<(K, Result<T, E>)> {
+    pub fn try_next(&mut self) -> Option<Completed<K, T, E>> {
         while let Some((slot, generation)) = self.rung.pop() {
             if let Some(completed) = self.look(slot, generation) {
                 return Some(completed);
@@ -97,7 +103,7 @@ impl<K, T, E: From<PromiseError>> PromiseSet<K, T, E> {
     }
 
     /// [`next`](PromiseSet::next) as a poll function.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(K, Result<T, E>)>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Completed<K, T, E>>> {
         loop {
             if let Some(completed) = self.try_next() {
                 return Poll::Ready(Some(completed));
@@ -112,7 +118,7 @@ impl<K, T, E: From<PromiseError>> PromiseSet<K, T, E> {
     }
 
     /// Polls the promise that rang.
-    fn look(&mut self, slot: usize, generation: u64) -> Option<(K, Result<T, E>)> {
+    fn look(&mut self, slot: usize, generation: u64) -> Option<Completed<K, T, E>> {
         let entry = self
             .entries
             .get_mut(slot)
@@ -180,7 +186,7 @@ impl<K, T, E: From<PromiseError>> Next<'_, K, T, E> {
     /// # Errors
     /// [`WaitError::WouldBlock`] where blocking would stop a runtime's worker thread. The set
     /// stays as it was.
-    pub fn wait(mut self) -> Result<Option<(K, Result<T, E>)>, WaitError> {
+    pub fn wait(mut self) -> Result<Option<Completed<K, T, E>>, WaitError> {
         wait::drive(Pin::new(&mut self), None)
     }
 
@@ -191,13 +197,13 @@ impl<K, T, E: From<PromiseError>> Next<'_, K, T, E> {
     pub fn wait_timeout(
         mut self,
         timeout: Duration,
-    ) -> Result<Option<(K, Result<T, E>)>, WaitError> {
+    ) -> Result<Option<Completed<K, T, E>>, WaitError> {
         wait::drive(Pin::new(&mut self), Instant::now().checked_add(timeout))
     }
 }
 
 impl<K, T, E: From<PromiseError>> Future for Next<'_, K, T, E> {
-    type Output = Option<(K, Result<T, E>)>;
+    type Output = Option<Completed<K, T, E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.set.poll_next(cx)
@@ -246,7 +252,7 @@ impl RungList {
         if !inner.entries.is_empty() {
             return false;
         }
-        let replaced = mem::replace(&mut inner.sleeper, Some(waker));
+        let replaced = inner.sleeper.replace(waker);
         drop(inner);
         drop(replaced);
         true
