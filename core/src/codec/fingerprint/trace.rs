@@ -72,9 +72,9 @@ impl Trace {
         self.refused.clear();
     }
 
-    /// One more value is asked for.
-    pub(super) fn step(&mut self) -> Result<(), Refused> {
-        self.steps += 1;
+    /// So many more values are asked for.
+    pub(super) fn step(&mut self, values: usize) -> Result<(), Refused> {
+        self.steps = self.steps.saturating_add(values);
         if self.steps > MAX_STEPS {
             Err(Refused)
         } else {
