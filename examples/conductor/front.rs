@@ -57,11 +57,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         crew,
         in_flight: args.in_flight.into(),
     };
-    let text = front.work(
-        walk(&args.directory)?,
-        args,
-        &format!("{}, {scheme}:", call.runtime),
-    )?;
+    let setting = format!("{} workers, {}, {scheme}:", call.workers, call.runtime);
+    let text = front.work(walk(&args.directory)?, args, &setting)?;
     // A reader that has gone away (`| head`) is no failure of the run.
     let _ = stdout().write_all(text.as_bytes());
     Ok(())

@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tidings::{
-    Bus, CallError, Fate, MethodError, Promise, PromiseError, PromiseSet, Request, WaitExt,
-};
+use tidings::{Bus, CallError, Fate, MethodError, Promise, PromiseError, PromiseSet, Request};
 
 use crate::crew::Crew;
 use crate::error::Failure;
