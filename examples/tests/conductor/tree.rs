@@ -183,7 +183,7 @@ fn file(number: usize) -> (Vec<u8>, Kind, Vec<u8>) {
         6 => (
             name(".dat"),
             Kind::Binary,
-            [text.as_slice(), b"\0\x01\x02"].concat(),
+            [b"\x01\0\x02".as_slice(), &text].concat(),
         ),
         7 => (name(".txt"), Kind::Empty, Vec::new()),
         _ => ([&name(".")[..], b"\xff\xfe"].concat(), Kind::Text, text),
