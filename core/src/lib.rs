@@ -1,8 +1,59 @@
-//! Placeholder.
+//! The runtime-agnostic core of tidings: promises, the bus, and the seams to transports and runtimes.
+//!
+//! Programs use the crate `tidings`, which adds the transports and re-exports what is here. This crate is for those who
+//! write a transport or a runtime adapter of their own. In reading order:
+//!
+//! * [`Bus`], [`Request`], [`Promise`]: what a user holds.
+//! * [`server`]: methods, and what starts and runs them.
+//! * [`error`]: what can go wrong, and what is then known of a message.
+//! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
+//! * [`session`], [`link`]: the protocol between processes, and the task that drives it over a socket.
+//! * [`runtime`]: tokio, smol, or neither.
+#![deny(unsafe_code)]
 
 #[cfg(not(tidings_loom))]
 pub mod blocking;
 #[cfg(not(tidings_loom))]
+pub mod bus;
+#[cfg(not(tidings_loom))]
+pub mod codec;
+#[cfg(not(tidings_loom))]
+mod context;
+#[doc(hidden)]
+pub mod doorbell;
+#[cfg(not(tidings_loom))]
+pub mod error;
+#[doc(hidden)]
+pub mod mailbox;
+#[cfg(not(tidings_loom))]
+pub mod name;
+#[cfg(not(tidings_loom))]
+pub mod payload;
+pub mod promise;
+#[cfg(not(tidings_loom))]
+pub mod reply;
+#[cfg(not(tidings_loom))]
+pub mod router;
+#[cfg(not(tidings_loom))]
 pub mod runtime;
 #[cfg(not(tidings_loom))]
+pub mod server;
+mod sync;
+#[cfg(not(tidings_loom))]
 pub mod timer;
+#[cfg(not(tidings_loom))]
+pub mod transport;
+#[cfg(not(tidings_loom))]
+mod version;
+
+#[cfg(not(tidings_loom))]
+pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
+#[cfg(not(tidings_loom))]
+pub use context::Context;
+#[cfg(not(tidings_loom))]
+pub use error::{CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError, Result, ServeError, Stage};
+pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
+#[cfg(not(tidings_loom))]
+pub use server::{DrainReport, Server, ServerBuilder};
+#[cfg(not(tidings_loom))]
+pub use version::{Version, VersionError};

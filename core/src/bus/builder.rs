@@ -1,0 +1,68 @@
+//! Options of a bus, given before it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bus::{Address, Bus};
+use crate::error::OpenError;
+use crate::name::{Exchange, NameError};
+use crate::runtime::Runtime;
+use crate::transport::{OpenOptions, Plugin};
+
+/// The time a request has when nobody says otherwise (C-DL-1).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Options of a bus. Made by [`Bus::builder`].
+#[must_use = "nothing is opened before `.open_with()`"]
+#[derive(Debug, Clone)]
+pub struct BusBuilder {
+    options: OpenOptions,
+    exchange: Result<Exchange, NameError>,
+    timeout: Option<Duration>,
+}
+
+impl BusBuilder {
+    pub(crate) fn new() -> Self {
+        BusBuilder {
+            options: OpenOptions::default(),
+            exchange: Ok(Exchange::DEFAULT),
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// Runs the bus on `runtime`. Unset, it is the tokio runtime that the bus is opened in, if any, else what the
+    /// transport needs and the build has; see [`runtime`](crate::runtime).
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.options.runtime = Some(runtime);
+        self
+    }
+
+    /// Puts its topics into the exchange of this name; unset, `tidings`.
+    pub fn exchange(mut self, name: impl AsRef<str>) -> Self {
+        self.exchange = Exchange::new(name);
+        self
+    }
+
+    /// The time that a request has unless it says otherwise; unset, 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets requests take as long as they take unless they say otherwise.
+    pub fn no_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// Opens `address` by `plugin`.
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    pub fn open_with(self, plugin: &dyn Plugin, address: &str) -> Result<Bus, OpenError> {
+        let exchange = self.exchange?;
+        let address = Address::parse(address)?;
+        let transport = plugin.open(&address, &self.options)?;
+        Ok(Bus::over(transport, exchange, self.timeout))
+    }
+}

@@ -1,0 +1,95 @@
+//! What a request says beside its payload.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::version::Version;
+
+/// Whether a reply is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `call` and `invoke`: they differ only in who waits.
+    Call,
+    /// No reply.
+    Cast,
+}
+
+/// Who made a request: told by the transport, never by the message (S10).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Caller {
+    /// The transport it came by: `mem`, `unix`, ...
+    pub transport: Arc<str>,
+    /// The user id, where the kernel says it.
+    pub uid: Option<u32>,
+    /// The group id, where the kernel says it.
+    pub gid: Option<u32>,
+    /// The process id, where the kernel says it.
+    pub pid: Option<u32>,
+}
+
+impl Caller {
+    /// A caller known by its transport only.
+    pub fn of_transport(transport: impl Into<Arc<str>>) -> Self {
+        Caller { transport: transport.into(), ..Caller::default() }
+    }
+
+    /// This process, over `transport`.
+    pub fn this_process(transport: impl Into<Arc<str>>) -> Self {
+        Caller { transport: transport.into(), pid: Some(std::process::id()), ..Caller::default() }
+    }
+
+    /// The same caller with the credentials that the kernel tells.
+    pub fn with_credentials(self, uid: u32, gid: u32, pid: Option<u32>) -> Self {
+        Caller { uid: Some(uid), gid: Some(gid), pid, ..self }
+    }
+}
+
+/// The most handlers that may call each other in a row: a loop of services stops here.
+pub const MAX_DEPTH: u8 = 32;
+
+/// What a request says beside its payload.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Whether a reply is wanted.
+    pub verb: Verb,
+    /// The scope of the topic.
+    pub exchange: Exchange,
+    /// Whom it is for.
+    pub topic: Topic,
+    /// The one server it is for, if only one will do.
+    pub server: Option<ServerName>,
+    /// What is asked.
+    pub method: Method,
+    /// The version of the service that the caller was built for.
+    pub version: Version,
+    /// What the argument and reply types look like, where the caller knows.
+    pub fingerprint: Option<u64>,
+    /// What the caller adds, in its order.
+    pub headers: Vec<(String, String)>,
+    /// Who asks; `None` until the transport says.
+    pub caller: Option<Arc<Caller>>,
+    /// How many handlers led to this request.
+    pub depth: u8,
+    /// Whether running it twice does no harm.
+    pub idempotent: bool,
+    /// Requests of one flow to one server start in the order sent (C-VB-4).
+    pub flow: u64,
+    /// When it was made.
+    pub made_at: Instant,
+    /// When it is too late.
+    pub deadline: Option<Instant>,
+}
+
+impl Head {
+    /// Whether its deadline has passed at `now`.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The whole time that it has.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.deadline.map(|at| at.saturating_duration_since(self.made_at))
+    }
+}

@@ -1,0 +1,458 @@
+//! One request in flight, as one process sees it: from being made to the moment its outcome is decided.
+//!
+//! The record is shared by whoever may decide the outcome or ask for the end of it: the promise (which may be dropped),
+//! the timer, the queue it waits in, the handler that runs it, the connection it left by. The outcome is decided once,
+//! by whoever comes first. Wakers, promises and users' values are touched outside the lock.
+//!
+//! At a process that serves a request for another one, the record's port is the connection it came by: there the end
+//! is told when the handler has *ended*, not when a cancel arrives, because a slot in a limit is freed only then (C-DL-4).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::bus::head::{Head, Verb};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::mailbox::Ticket;
+use crate::payload::Payload;
+use crate::promise::cell::{self, Receiver, Sender};
+use crate::promise::{Cancel, CancelCause};
+use crate::reply::Reply;
+use crate::server::ServerCore;
+use crate::timer::{Expire, TimerKey, Timers};
+
+/// Where an answer goes that leaves this process, and where the end of a delivery is told.
+pub trait ReplyTo: Send + Sync {
+    /// The delivery that came as `id` has ended with `reply`. Called exactly once for each; for a cast, and for a call
+    /// that was cancelled meanwhile, it only says that the room it took is free again.
+    fn reply(&self, id: u64, reply: Reply);
+}
+
+/// A connection that a request was handed to.
+pub trait Forwarded: Send + Sync {
+    /// Nobody waits for the request `id` any more: tell the peer.
+    fn cancel(&self, id: u64);
+}
+
+/// Where the outcome goes.
+enum Port {
+    /// Nobody has asked for it yet.
+    Unclaimed,
+    /// It was decided before anybody asked.
+    Answered(Reply),
+    /// To the promise.
+    Promise(Sender<Reply>),
+    /// To the connection that the request came by.
+    Remote(Arc<dyn ReplyTo>, u64),
+    /// Decided and delivered; or a cast, which has none.
+    Closed,
+}
+
+/// Where the request is.
+enum Place {
+    /// Being made or sent by this process.
+    Here,
+    /// In a queue to a connection.
+    Outbox,
+    /// Handed to a connection, which knows it by this id.
+    Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a server's queue.
+    Queued(Arc<ServerCore>, Ticket),
+    /// Its handler has been started; the waker is that of its task.
+    Running(Option<Waker>),
+    /// Its handler has ended.
+    Ended,
+}
+
+impl Place {
+    /// What may honestly be said of the handler when the request ends here without an answer, and where it stood.
+    fn fate(&self) -> (Fate, Stage) {
+        match self {
+            Place::Here => (Fate::NotSent, Stage::Preparing),
+            Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
+            Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
+            Place::Running(_) => (Fate::Unknown, Stage::Running),
+            Place::Ended => (Fate::Executed, Stage::Running),
+        }
+    }
+}
+
+struct State {
+    port: Port,
+    place: Place,
+    timer: Option<(Timers, TimerKey)>,
+    cancelled: bool,
+    /// Requests made by this one's handler: they end with it.
+    children: Vec<Weak<InFlight>>,
+    /// Who waits for the cancellation.
+    watchers: Vec<Waker>,
+}
+
+/// One request in flight.
+pub struct InFlight {
+    head: Head,
+    state: Mutex<State>,
+}
+
+/// What the bus finds when it asks for the outcome.
+pub(crate) enum Claim {
+    /// It is decided.
+    Answered(Reply),
+    /// It will come.
+    Pending(Receiver<Reply>),
+}
+
+impl InFlight {
+    /// A request made in this process.
+    pub(crate) fn new(head: Head) -> Arc<Self> {
+        let port = match head.verb {
+            Verb::Call => Port::Unclaimed,
+            Verb::Cast => Port::Closed,
+        };
+        Self::with_port(head, port)
+    }
+
+    /// A request that came by a connection, which knows it as `id` and is told when it has ended.
+    pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
+        Self::with_port(head, Port::Remote(connection, id))
+    }
+
+    fn with_port(head: Head, port: Port) -> Arc<Self> {
+        let state = State {
+            port,
+            place: Place::Here,
+            timer: None,
+            cancelled: false,
+            children: Vec::new(),
+            watchers: Vec::new(),
+        };
+        Arc::new(InFlight { head, state: Mutex::new(state) })
+    }
+
+    /// What was asked of whom.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Whether nobody waits for the outcome any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// The time left, `None` without a deadline, zero once it has passed.
+    pub fn remaining(&self, now: Instant) -> Option<Duration> {
+        self.head.deadline.map(|at| at.saturating_duration_since(now))
+    }
+
+    /// Decides the outcome. The first to decide wins; later ones are dropped (C-DL-5).
+    pub fn finish(self: &Arc<Self>, reply: Reply) {
+        let reply = match reply {
+            Reply::Failed(error) if error.target().is_empty() => Reply::Failed(self.told(error)),
+            other => other,
+        };
+        let mut state = self.lock();
+        let timer = state.timer.take();
+        let port = match std::mem::replace(&mut state.port, Port::Closed) {
+            Port::Unclaimed => {
+                state.port = Port::Answered(reply);
+                return;
+            }
+            Port::Answered(first) => {
+                state.port = Port::Answered(first);
+                return;
+            }
+            port => port,
+        };
+        drop(state);
+        disarm(timer);
+        deliver(port, reply);
+    }
+
+    /// Gives up the request for `kind`: its promise, if it has one, resolves at once with the fate that its place
+    /// allows to claim; what still works on it is told.
+    pub(crate) fn abandon(self: &Arc<Self>, kind: CallErrorKind) {
+        let mut state = self.lock();
+        let running_for_remote =
+            matches!(state.port, Port::Remote(..)) && matches!(state.place, Place::Running(_) | Place::Forwarded(..));
+        if state.cancelled || matches!(state.port, Port::Answered(_)) {
+            return;
+        }
+        state.cancelled = true;
+        let (fate, stage) = state.place.fate();
+        let timer = state.timer.take();
+        let children = std::mem::take(&mut state.children);
+        let watchers = std::mem::take(&mut state.watchers);
+        // The room that a running handler takes for a peer is free when it has ended, not now (C-DL-4).
+        let port = match &state.port {
+            _ if running_for_remote => None,
+            Port::Unclaimed => None,
+            _ => Some(std::mem::replace(&mut state.port, Port::Closed)),
+        };
+        if matches!(state.port, Port::Unclaimed) {
+            let error = self.told(CallError::new(kind.clone(), fate, stage));
+            state.port = Port::Answered(Reply::Failed(error));
+        }
+        let step = match &mut state.place {
+            Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
+            Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
+            Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
+                Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
+                _ => Step::None,
+            },
+            Place::Here | Place::Outbox | Place::Ended => Step::None,
+        };
+        drop(state);
+
+        disarm(timer);
+        match step {
+            Step::None => {}
+            Step::Wake(waker) => waker.wake(),
+            Step::Forwarded(connection, id) => connection.cancel(id),
+            Step::Withdraw(server, ticket) => server.withdraw(ticket),
+        }
+        for watcher in watchers {
+            watcher.wake();
+        }
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.abandon(CallErrorKind::Cancelled);
+        }
+        if let Some(port) = port {
+            deliver(port, Reply::Failed(self.told(CallError::new(kind, fate, stage))));
+        }
+    }
+
+    /// Asks for the outcome, once: what was decided already, or the receiving end of a promise.
+    pub(crate) fn claim(&self) -> Claim {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.port, Port::Closed) {
+            Port::Answered(reply) => Claim::Answered(reply),
+            _ => {
+                let (sender, receiver) = cell::channel();
+                state.port = Port::Promise(sender);
+                Claim::Pending(receiver)
+            }
+        }
+    }
+
+    /// Has `timers` abandon the request at its deadline, unless it is decided already.
+    pub(crate) fn arm(self: &Arc<Self>, timers: &Timers) {
+        let at = self.head.deadline.unwrap_or_else(|| self.head.made_at + NO_DEADLINE);
+        let key = timers.arm(at, self.clone());
+        let mut state = self.lock();
+        if matches!(state.port, Port::Promise(_)) {
+            state.timer = Some((timers.clone(), key));
+            return;
+        }
+        drop(state);
+        timers.disarm(key);
+    }
+
+    /// It waits in a queue to a connection. `false` when nobody waits for it any more.
+    pub fn into_outbox(&self) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Outbox;
+        }
+        !state.cancelled
+    }
+
+    /// It is handed to `connection`, which knows it as `id`. `false` when nobody waits for it any more.
+    pub fn forwarded(&self, connection: Arc<dyn Forwarded>, id: u64) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Forwarded(connection, id);
+        }
+        !state.cancelled
+    }
+
+    /// It waits in a server's queue, unless it was taken out already.
+    pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
+        let mut state = self.lock();
+        if !state.cancelled && matches!(state.place, Place::Here) {
+            state.place = Place::Queued(server.clone(), ticket);
+        }
+    }
+
+    /// Its handler starts now. `false` when nobody waits for it any more: then it must not start.
+    pub(crate) fn started(&self) -> bool {
+        let mut state = self.lock();
+        let previous = if state.cancelled { None } else { Some(std::mem::replace(&mut state.place, Place::Running(None))) };
+        drop(state);
+        previous.is_some()
+    }
+
+    /// The task that runs its handler is woken by `waker`. `false` when nobody waits for it any more.
+    pub(crate) fn running_as(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if state.cancelled {
+            return false;
+        }
+        let old = match &mut state.place {
+            Place::Running(Some(current)) if current.will_wake(waker) => None,
+            Place::Running(current) => current.replace(waker.clone()),
+            _ => None,
+        };
+        drop(state);
+        drop(old);
+        true
+    }
+
+    /// Its handler has ended.
+    pub(crate) fn ended(&self) {
+        let mut state = self.lock();
+        let place = std::mem::replace(&mut state.place, Place::Ended);
+        let children = std::mem::take(&mut state.children);
+        drop(state);
+        drop((place, children));
+    }
+
+    /// Has `child`, a request made by this one's handler, end with it.
+    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
+        let mut state = self.lock();
+        if state.cancelled {
+            drop(state);
+            return child.abandon(CallErrorKind::Cancelled);
+        }
+        if state.children.len() == state.children.capacity() {
+            state.children.retain(|child| child.strong_count() > 0);
+        }
+        state.children.push(Arc::downgrade(child));
+    }
+
+    /// Wakes `waker` on cancellation; `true` when it has come already.
+    pub(crate) fn watch(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled && !state.watchers.iter().any(|known| known.will_wake(waker)) {
+            state.watchers.push(waker.clone());
+        }
+        state.cancelled
+    }
+
+    /// A failure of this request that its place allows to claim.
+    pub(crate) fn failure_here(&self, kind: CallErrorKind) -> CallError {
+        let (fate, stage) = self.lock().place.fate();
+        self.told(CallError::new(kind, fate, stage))
+    }
+
+    /// `error`, told of this request.
+    pub(crate) fn told(&self, error: CallError) -> CallError {
+        let Head { topic, method, made_at, idempotent, .. } = &self.head;
+        error.of_request(format!("{topic}.{method}"), made_at.elapsed(), *idempotent)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under this lock: a poisoned one still holds a whole state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far away the deadline of a request without one is: it keeps its place in the table of what is outstanding.
+const NO_DEADLINE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What giving up a request asks for, done outside its lock.
+enum Step {
+    None,
+    Wake(Waker),
+    Forwarded(Arc<dyn Forwarded>, u64),
+    Withdraw(Arc<ServerCore>, Ticket),
+}
+
+fn disarm(timer: Option<(Timers, TimerKey)>) {
+    if let Some((timers, key)) = timer {
+        timers.disarm(key);
+    }
+}
+
+fn deliver(port: Port, reply: Reply) {
+    match port {
+        // A promise that was dropped meanwhile gives the reply back; it is late, and dropped here (C-DL-5).
+        Port::Promise(sender) => drop(sender.send(reply)),
+        Port::Remote(connection, id) => connection.reply(id, reply),
+        Port::Unclaimed | Port::Answered(_) | Port::Closed => {}
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        // A peer's request that nobody answered: its connection must still learn that it has ended.
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Port::Remote(connection, id) = std::mem::replace(&mut state.port, Port::Closed) {
+            let (fate, stage) = state.place.fate();
+            connection.reply(id, Reply::Failed(CallError::new(CallErrorKind::NoReply, fate, stage)));
+        }
+    }
+}
+
+impl Cancel for InFlight {
+    fn cancel(self: Arc<Self>, _cause: CancelCause) {
+        self.abandon(CallErrorKind::Cancelled);
+    }
+
+    fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {
+        self.told(CallError::new(kind, fate, stage))
+    }
+}
+
+impl Expire for InFlight {
+    fn expire(self: Arc<Self>) {
+        let timeout = self.head.deadline.map_or(NO_DEADLINE, |at| at.saturating_duration_since(self.head.made_at));
+        self.abandon(CallErrorKind::DeadlineExceeded { timeout });
+    }
+
+    fn close(self: Arc<Self>) {
+        self.abandon(CallErrorKind::Closed);
+    }
+}
+
+/// A request on its way to a handler, with what it carries. Whoever holds it must answer it, hand it on or refuse it:
+/// dropped, it fails the request.
+#[must_use = "dropped, it fails the request"]
+pub struct Delivery {
+    parts: Option<(Arc<InFlight>, Payload)>,
+}
+
+impl Delivery {
+    /// `payload` on its way for `in_flight`.
+    pub fn new(in_flight: Arc<InFlight>, payload: Payload) -> Self {
+        Delivery { parts: Some((in_flight, payload)) }
+    }
+
+    /// The request's record.
+    pub fn in_flight(&self) -> &Arc<InFlight> {
+        match &self.parts {
+            Some((in_flight, _)) => in_flight,
+            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+        }
+    }
+
+    /// The request's record and what it carries; the caller answers for it from here on.
+    pub fn into_parts(mut self) -> (Arc<InFlight>, Payload) {
+        match self.parts.take() {
+            Some(parts) => parts,
+            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+        }
+    }
+
+    /// What it counts against limits in bytes.
+    pub fn weight(&self) -> usize {
+        self.parts.as_ref().map_or(0, |(_, payload)| payload.weight())
+    }
+
+    /// Fails the request, and gives the failure back, told of the request.
+    pub fn refuse(self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {
+        let (in_flight, _payload) = self.into_parts();
+        let error = in_flight.told(CallError::new(kind, fate, stage));
+        in_flight.finish(Reply::Failed(error.clone()));
+        error
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some((in_flight, _payload)) = self.parts.take() {
+            let error = in_flight.failure_here(CallErrorKind::Closed);
+            in_flight.finish(Reply::Failed(error));
+        }
+    }
+}

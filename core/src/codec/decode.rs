@@ -1,0 +1,67 @@
+//! Bytes of a peer to a value, within a budget.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::DeserializeOwned;
+
+use super::DecodeError;
+use super::guard::Guarded;
+use super::watch::Watch;
+
+/// What decoding one message may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Memory of the decoded value, in bytes: eight times the largest message (16 MiB) by default.
+    ///
+    /// Counted are the encoded bytes themselves (they stand for every string in the value), each
+    /// element of a sequence, set or map by its size in memory, and what is larger than the place
+    /// it is put in (what a `Box` points to). Not counted is the slack of the containers: a vector
+    /// or table that grows by doubling may hold up to four times its elements for a moment, and an
+    /// allocator rounds small blocks up.
+    ///
+    /// Elements that take no bytes on the wire (`()`) are limited by number: to one for each
+    /// kibibyte of this budget, beyond those that the message's length explains.
+    pub bytes: usize,
+    /// Levels of nesting, 64 by default. Each struct, tuple, enum, sequence, map, `Option` and
+    /// newtype counts one, the outermost included.
+    pub depth: u16,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            bytes: 8 * 16 * 1024 * 1024,
+            depth: 64,
+        }
+    }
+}
+
+/// Decodes a `T` from exactly `bytes`.
+///
+/// A frame limit is not a memory limit: a few bytes may stand for megabytes of values, or for a
+/// nesting that overflows the stack. `budget` bounds both, before anything is allocated.
+///
+/// # Errors
+/// [`DecodeError::Budget`] and [`DecodeError::TooDeep`] past the budget;
+/// [`DecodeError::TrailingBytes`] when the value ends before the bytes do;
+/// [`DecodeError::Malformed`] when they are not a `T`; [`DecodeError::Panicked`].
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], budget: &Budget) -> Result<T, DecodeError> {
+    let watch = Watch::new(bytes.len(), budget)?;
+    let mut reader = postcard::Deserializer::from_bytes(bytes);
+    let root = Guarded::new(&mut reader, watch.root(size_of::<T>()));
+    let walked = catch_unwind(AssertUnwindSafe(|| T::deserialize(root)));
+    // The refusal first: an implementation that swallows the error must not pass for a success.
+    if let Some(refusal) = watch.refusal() {
+        return Err(refusal);
+    }
+    let value = match walked {
+        Ok(Ok(value)) => value,
+        Ok(Err(fault)) => return Err(DecodeError::Malformed(fault.into_text())),
+        Err(_panic) => return Err(DecodeError::Panicked),
+    };
+    match reader.finalize() {
+        Ok([]) => Ok(value),
+        Ok(rest) => Err(DecodeError::TrailingBytes { count: rest.len() }),
+        Err(error) => Err(DecodeError::Malformed(error.to_string())),
+    }
+}

@@ -1,0 +1,44 @@
+//! What can go wrong, one type per family of operations.
+//!
+//! * [`OpenError`]: opening a bus.
+//! * [`ServeError`]: starting a server.
+//! * [`CallError`]: a request, whatever its verb; it says its [`Fate`], its [`Stage`], and whether it is worth another try.
+//! * [`MethodError`]: the same beside a method's own error type, which arrives as itself.
+//! * [`RemoteError`]: a method's own error where its type is not known here.
+//! * [`Error`]: any of them, for `main` and for `?`.
+
+mod call;
+mod fate;
+mod method;
+mod nearest;
+mod open;
+mod remote;
+mod serve;
+mod wire;
+
+pub use call::{CallError, CallErrorKind};
+pub use fate::{Fate, Stage};
+pub use method::{ApplicationError, MethodError, ReplyError};
+pub(crate) use nearest::nearest;
+pub use open::OpenError;
+pub use remote::RemoteError;
+pub use serve::ServeError;
+pub use wire::WireFailure;
+
+/// Any failure of the bus: what `main` returns.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A bus could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A server could not be started.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A request failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// A result of the bus.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

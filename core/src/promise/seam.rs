@@ -1,0 +1,49 @@
+//! What a promise needs of the bus: the type of a raw reply, a way to withdraw a request, and the
+//! one gate to blocking.
+
+#[cfg(not(tidings_loom))]
+pub use crate::{blocking::block, error::CallError, reply::Reply};
+#[cfg(tidings_loom)]
+pub use model::{CallError, Reply, block};
+
+/// The request behind a promise.
+pub trait Cancel: Send + Sync {
+    /// The promise was dropped or cancelled before it resolved.
+    ///
+    /// Called at most once with [`CancelCause::Dropped`], never under a lock of the promise.
+    fn cancel(&self, by: CancelCause);
+}
+
+/// Why a request is withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelCause {
+    /// Nobody is left to hear the outcome.
+    Dropped,
+    /// Asked for by `cancel()`; the promise still listens and wants to resolve.
+    Asked,
+}
+
+/// Stand-ins for the rest of the crate, which a model does not compile.
+#[cfg(tidings_loom)]
+mod model {
+    use crate::promise::PromiseError;
+
+    /// A reply that a model can recognise.
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct Reply(pub u32);
+
+    /// The default error of a promise.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CallError(pub PromiseError);
+
+    impl From<PromiseError> for CallError {
+        fn from(error: PromiseError) -> Self {
+            CallError(error)
+        }
+    }
+
+    /// A model may block anywhere.
+    pub fn block<R>(wait: impl FnOnce() -> R) -> Result<R, std::convert::Infallible> {
+        Ok(wait())
+    }
+}

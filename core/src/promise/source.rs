@@ -1,0 +1,164 @@
+//! Where a promise's outcome comes from.
+
+use super::cell::{Exclusive, Receiver};
+use super::seam::{Cancel, CancelCause, Reply};
+use super::{Promise, PromiseError};
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+pub(super) enum State<T, E> {
+    /// The outcome was handed out.
+    Taken,
+    /// Known from the start: held inline, no allocation.
+    Ready(Exclusive<Result<T, E>>),
+    /// From a [`Completer`](super::Completer).
+    Cell(Receiver<Result<T, E>>),
+    /// From a request on a bus.
+    Reply(ReplySource<T, E>),
+    /// From another promise.
+    Boxed(Box<dyn Source<T, E>>),
+}
+
+/// The outcome of another promise, changed on the way.
+pub(super) trait Source<T, E>: Send + Sync {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>>;
+    fn try_take(&mut self) -> Option<Result<T, E>>;
+    fn is_ready(&self) -> bool;
+    fn withdraw(&mut self) -> Option<Waker>;
+    fn cancel(&mut self);
+    fn detach(&mut self);
+}
+
+/// A reply that is decoded by whoever takes it, so that a bad one fails its own call only.
+pub(super) struct ReplySource<T, E> {
+    receiver: Receiver<Reply>,
+    decode: fn(Reply) -> Result<T, E>,
+    /// None once detached.
+    hook: Option<Arc<dyn Cancel>>,
+}
+
+impl<T, E> ReplySource<T, E> {
+    pub(super) fn new(
+        receiver: Receiver<Reply>,
+        decode: fn(Reply) -> Result<T, E>,
+        hook: Arc<dyn Cancel>,
+    ) -> Self {
+        ReplySource {
+            receiver,
+            decode,
+            hook: Some(hook),
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.receiver.is_ready()
+    }
+
+    pub(super) fn withdraw(&mut self) -> Option<Waker> {
+        self.receiver.withdraw()
+    }
+
+    /// The hook completes the cell with an error, so the promise then resolves.
+    pub(super) fn cancel(&mut self) {
+        if let Some(hook) = self.hook.as_ref().filter(|_| !self.receiver.is_ready()) {
+            hook.cancel(CancelCause::Asked);
+        }
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.hook = None;
+    }
+}
+
+impl<T, E: From<PromiseError>> ReplySource<T, E> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        self.receiver
+            .poll(cx)
+            .map(|reply| decoded(self.decode, reply))
+    }
+
+    pub(super) fn try_take(&mut self) -> Option<Result<T, E>> {
+        let reply = self.receiver.try_take()?;
+        Some(decoded(self.decode, reply))
+    }
+}
+
+fn decoded<T, E: From<PromiseError>>(
+    decode: fn(Reply) -> Result<T, E>,
+    reply: Result<Reply, PromiseError>,
+) -> Result<T, E> {
+    decode(reply?)
+}
+
+impl<T, E> Drop for ReplySource<T, E> {
+    /// C-DL-3: nobody can hear the reply any more, so the request is withdrawn, unless it was
+    /// answered in the same instant.
+    fn drop(&mut self) {
+        let unresolved = self.receiver.close().is_none();
+        if let Some(hook) = self.hook.take().filter(|_| unresolved) {
+            hook.cancel(CancelCause::Dropped);
+        }
+    }
+}
+
+/// A promise and what is still to be done to its outcome.
+pub(super) struct Mapped<T, E, F> {
+    inner: Promise<T, E>,
+    /// None once it has run.
+    change: Exclusive<Option<F>>,
+}
+
+impl<T, E, F> Mapped<T, E, F> {
+    pub(super) fn new(inner: Promise<T, E>, change: F) -> Self {
+        Mapped {
+            inner,
+            change: Exclusive::new(Some(change)),
+        }
+    }
+}
+
+impl<T, E, U, X, F> Source<U, X> for Mapped<T, E, F>
+where
+    T: Send,
+    E: From<PromiseError> + Send,
+    X: From<PromiseError>,
+    F: FnOnce(Result<T, E>) -> Result<U, X> + Send,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<U, X>> {
+        self.inner
+            .poll_outcome(cx)
+            .map(|outcome| changed(&mut self.change, outcome))
+    }
+
+    fn try_take(&mut self) -> Option<Result<U, X>> {
+        let outcome = self.inner.try_take()?;
+        Some(changed(&mut self.change, outcome))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.inner.is_ready()
+    }
+
+    fn withdraw(&mut self) -> Option<Waker> {
+        self.inner.withdraw()
+    }
+
+    fn cancel(&mut self) {
+        self.inner.cancel();
+    }
+
+    fn detach(&mut self) {
+        mem::replace(&mut self.inner, Promise::taken()).detach();
+    }
+}
+
+fn changed<I, U, X: From<PromiseError>, F: FnOnce(I) -> Result<U, X>>(
+    change: &mut Exclusive<Option<F>>,
+    outcome: I,
+) -> Result<U, X> {
+    match change.get_mut().take() {
+        Some(change) => change(outcome),
+        None => Err(X::from(PromiseError::Taken)),
+    }
+}

@@ -1,0 +1,55 @@
+//! What comes back from a request.
+
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, Budget};
+use crate::error::{CallError, CallErrorKind, Fate, RemoteError, ReplyError, Stage};
+use crate::payload::Payload;
+
+/// The outcome of one request.
+#[derive(Debug)]
+pub enum Reply {
+    /// The method's value.
+    Value(Payload),
+    /// The method's own error.
+    Application(ApplicationFailure),
+    /// The bus's failure.
+    Failed(CallError),
+}
+
+/// A method's own error on its way to the caller.
+#[derive(Debug)]
+pub struct ApplicationFailure {
+    /// The short name of its type.
+    pub kind: String,
+    /// What it displays as.
+    pub message: String,
+    /// The error itself.
+    pub error: Payload,
+}
+
+impl ApplicationFailure {
+    /// The failure for a caller that does not know its type.
+    pub fn into_remote(self) -> RemoteError {
+        let details = self.error.into_bytes(codec::DEFAULT_MAX_MESSAGE).unwrap_or_default();
+        RemoteError::new(self.kind, self.message, details)
+    }
+}
+
+/// Reads a reply as what the caller asked for; `report` makes a failure of this request.
+pub(crate) fn read<T, E>(reply: Reply, report: &dyn Fn(CallErrorKind, Fate, Stage) -> CallError) -> Result<T, E>
+where
+    T: DeserializeOwned + 'static,
+    E: ReplyError,
+{
+    match reply {
+        Reply::Value(payload) => payload.take(&Budget::default()).map_err(|reason| {
+            let kind = CallErrorKind::BadReply { expected: std::any::type_name::<T>(), reason: reason.to_string() };
+            report(kind, Fate::Executed, Stage::Running).into()
+        }),
+        Reply::Application(failure) => Err(E::of_application(failure, |remote| {
+            report(CallErrorKind::Remote(remote), Fate::Executed, Stage::Running)
+        })),
+        Reply::Failed(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,353 @@
+//! A server: its methods, its queue, its limits. It knows no transport.
+//!
+//! A request is *started* by one task per server, in the order of the queue (C-VB-4); what does not end at its first
+//! poll goes on concurrently, up to the server's limit. Where the caller would only wait, the request may start on the
+//! caller's thread instead, when nothing queued could be overtaken.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::codec::Budget;
+use crate::doorbell::Doorbell;
+use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::mailbox::{Mailbox, PushError, Ticket};
+use crate::name::{Exchange, ServerName, Topic};
+use crate::runtime::Runtime;
+use crate::server::driver;
+use crate::server::handler::{Methods, Registered};
+use crate::server::running;
+use crate::version::Version;
+
+/// How far a request may go on the thread that delivers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It goes into the queue.
+    Queue,
+    /// The caller would only wait: the handler may be started right here.
+    Inline,
+}
+
+/// Why a request was not taken.
+pub enum NotAccepted {
+    /// It failed; its promise knows.
+    Refused(CallError),
+    /// There is no room just now; here it is back, with the failure that it would be.
+    Full(Delivery, CallError),
+}
+
+impl NotAccepted {
+    /// The failure; a request that would have waited for room is failed with it.
+    pub fn into_error(self) -> CallError {
+        match self {
+            NotAccepted::Refused(error) => error,
+            NotAccepted::Full(delivery, error) => {
+                let (in_flight, _payload) = delivery.into_parts();
+                in_flight.finish(crate::reply::Reply::Failed(error.clone()));
+                error
+            }
+        }
+    }
+}
+
+/// The limits of one server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerLimits {
+    /// Handlers that run at the same time.
+    pub(crate) concurrency: usize,
+    /// Requests that wait.
+    pub(crate) queue: usize,
+    /// Bytes that wait.
+    pub(crate) queue_bytes: usize,
+}
+
+/// A request in the queue, with the method it is for.
+pub(crate) struct Waiting {
+    pub(crate) delivery: Delivery,
+    pub(crate) method: Arc<Registered>,
+}
+
+/// A server, as transports see it.
+pub struct ServerCore {
+    exchange: Exchange,
+    topic: Topic,
+    name: ServerName,
+    version: Version,
+    methods: Methods,
+    limits: ServerLimits,
+    pub(crate) queue: Mailbox<Waiting>,
+    /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
+    unstarted: AtomicUsize,
+    running: AtomicUsize,
+    stopping: AtomicBool,
+    pub(crate) doorbell: Doorbell,
+    room: Room,
+    /// Who waits for the server to have nothing to do.
+    idle: Room,
+    pub(crate) runtime: Arc<dyn Runtime>,
+}
+
+impl ServerCore {
+    pub(crate) fn start(
+        (exchange, topic, name): (Exchange, Topic, ServerName),
+        version: Version,
+        methods: Methods,
+        limits: ServerLimits,
+        runtime: Arc<dyn Runtime>,
+    ) -> Arc<Self> {
+        let server = Arc::new(ServerCore {
+            exchange,
+            topic,
+            name,
+            version,
+            methods,
+            limits,
+            queue: Mailbox::new(limits.queue, limits.queue_bytes),
+            unstarted: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            doorbell: Doorbell::new(),
+            room: Room::new(),
+            idle: Room::new(),
+            runtime,
+        });
+        driver::spawn(&server);
+        server
+    }
+
+    /// The exchange it is in.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// The topic it serves.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Its name on the topic.
+    pub fn name(&self) -> &ServerName {
+        &self.name
+    }
+
+    /// The version it implements.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Requests that it has and has not ended: those that wait and those that run.
+    pub fn load(&self) -> usize {
+        self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed)
+    }
+
+    /// Takes a request, or says why not.
+    ///
+    /// # Errors
+    /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
+    /// [`NotAccepted::Full`] when the queue is full.
+    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+        let method = match self.admit(delivery.in_flight().head()) {
+            Ok(method) => method,
+            Err(kind) => {
+                return Err(NotAccepted::Refused(delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)));
+            }
+        };
+        if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
+            return Inline::enter(|| running::start(self, Waiting { delivery, method }));
+        }
+        self.enqueue(Waiting { delivery, method })
+    }
+
+    /// The method that a request is for, when this server will run it.
+    fn admit(&self, head: &Head) -> Result<Arc<Registered>, CallErrorKind> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(CallErrorKind::ShuttingDown);
+        }
+        if !self.version.serves(head.version) {
+            return Err(CallErrorKind::UnsupportedVersion {
+                topic: self.topic.to_string(),
+                requested: head.version.to_string(),
+                offered: self.version.to_string(),
+            });
+        }
+        let Some(method) = self.methods.find(&head.method) else {
+            return Err(CallErrorKind::NoSuchMethod {
+                topic: self.topic.to_string(),
+                method: head.method.to_string(),
+                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
+            });
+        };
+        if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
+            let ours = ours();
+            if ours != theirs {
+                return Err(CallErrorKind::SchemaMismatch { method: head.method.to_string(), ours, theirs });
+            }
+        }
+        if head.is_late(Instant::now()) {
+            return Err(CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() });
+        }
+        Ok(method.clone())
+    }
+
+    /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
+    /// is not deep in such starts already.
+    fn claim_inline(&self) -> bool {
+        Inline::may_enter() && self.unstarted.load(Ordering::Acquire) == 0 && self.claim_slot()
+    }
+
+    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), NotAccepted> {
+        let in_flight = waiting.delivery.in_flight().clone();
+        let weight = waiting.delivery.weight();
+        self.unstarted.fetch_add(1, Ordering::AcqRel);
+        match self.queue.try_push(waiting, weight) {
+            Ok(ticket) => {
+                in_flight.queued(self, ticket);
+                self.doorbell.ring();
+                Ok(())
+            }
+            Err(PushError::Full(Waiting { delivery, .. })) => {
+                self.now_started();
+                let error = self.full(&in_flight);
+                Err(NotAccepted::Full(delivery, error))
+            }
+            Err(PushError::Closed(Waiting { delivery, .. })) => {
+                self.now_started();
+                let error = delivery.refuse(CallErrorKind::ShuttingDown, Fate::NotExecuted, Stage::Accepted);
+                Err(NotAccepted::Refused(error))
+            }
+        }
+    }
+
+    fn full(&self, in_flight: &InFlight) -> CallError {
+        let kind = match in_flight.head().verb {
+            Verb::Call => CallErrorKind::Busy { retry_after: BUSY_RETRY },
+            Verb::Cast => CallErrorKind::QueueFull {
+                queue: "the server's queue",
+                limit: format!("{} messages or {} bytes", self.limits.queue, self.limits.queue_bytes),
+            },
+        };
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    /// Wakes the waker of `cx` when there may be room in the queue.
+    pub fn wait_for_room(&self, cx: &mut Context<'_>) {
+        self.room.register(cx);
+        if self.has_room() {
+            self.room.wake();
+        }
+    }
+
+    /// Takes a request out of the queue that nobody waits for any more.
+    pub(crate) fn withdraw(&self, ticket: Ticket) {
+        if let Some(waiting) = self.queue.remove(ticket) {
+            drop(waiting);
+            self.now_started();
+            self.left_queue();
+        }
+    }
+
+    /// Handlers that run.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Takes a slot for one more running handler; `false` at the limit.
+    pub(crate) fn claim_slot(&self) -> bool {
+        let limit = self.limits.concurrency;
+        let more = |running: usize| (running < limit).then_some(running + 1);
+        self.running.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// A handler has ended (C-DL-4), or a slot was not needed after all.
+    pub(crate) fn release_slot(&self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+        if !self.queue.is_empty() {
+            self.doorbell.ring();
+        }
+        self.check_idle();
+    }
+
+    /// A request of the queue has been started, or will not be.
+    pub(crate) fn now_started(&self) {
+        self.unstarted.fetch_sub(1, Ordering::AcqRel);
+        self.check_idle();
+    }
+
+    /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
+    /// consumer take turns in batches rather than message by message.
+    pub(crate) fn left_queue(&self) {
+        if self.room.is_awaited() && self.has_room() {
+            self.room.wake();
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.queue.len() <= self.limits.queue / 2 && self.queue.bytes() <= self.limits.queue_bytes / 2
+    }
+
+    fn check_idle(&self) {
+        if self.idle.is_awaited() && self.load() == 0 {
+            self.idle.wake();
+        }
+    }
+
+    /// Takes no new requests from here on; what is queued and what runs goes on.
+    pub(crate) fn stop_accepting(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Refuses what is queued and lets what runs go on; returns how many were refused.
+    pub(crate) fn refuse_queued(&self) -> usize {
+        self.stop_accepting();
+        let waiting = self.queue.close();
+        let refused = waiting.len();
+        for Waiting { delivery, .. } in waiting {
+            delivery.refuse(CallErrorKind::ShuttingDown, Fate::NotExecuted, Stage::Accepted);
+            self.now_started();
+        }
+        self.room.wake();
+        self.doorbell.ring();
+        refused
+    }
+
+    /// Waits until nothing is queued or running.
+    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> bool {
+        self.idle.register(cx);
+        self.load() == 0
+    }
+
+    /// What its handlers may decode.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::default()
+    }
+}
+
+/// What a caller that finds the queue full is told to wait before it tries again.
+const BUSY_RETRY: Duration = Duration::from_millis(50);
+
+/// The most handlers that one thread starts inside each other; deeper ones go through the queue.
+const INLINE_DEPTH: u8 = 8;
+
+/// Counts how deep this thread is in handlers that it started itself.
+struct Inline;
+
+thread_local! {
+    static DEPTH: Cell<u8> = const { Cell::new(0) };
+}
+
+impl Inline {
+    fn may_enter() -> bool {
+        DEPTH.get() < INLINE_DEPTH
+    }
+
+    fn enter(run: impl FnOnce()) -> Result<(), NotAccepted> {
+        DEPTH.set(DEPTH.get() + 1);
+        // User code in `run` is guarded against panics, so that the count is always taken back.
+        run();
+        DEPTH.set(DEPTH.get() - 1);
+        Ok(())
+    }
+}

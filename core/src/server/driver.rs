@@ -1,0 +1,56 @@
+//! The one task of a server that starts its handlers, in the order of the queue.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::server::core::ServerCore;
+use crate::server::running;
+
+/// How many handlers are started before other tasks get their turn.
+const BATCH: usize = 64;
+
+/// Starts the task on the server's runtime. It ends when the server's queue is closed and empty.
+pub(crate) fn spawn(server: &Arc<ServerCore>) {
+    server.runtime.spawn(Box::pin(Driver { server: server.clone() }));
+}
+
+struct Driver {
+    server: Arc<ServerCore>,
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let server = &self.server;
+        for _ in 0..BATCH {
+            // Ask for the slot first: a request that is taken out of the queue is one that starts now.
+            if server.claim_slot() {
+                if let Some(waiting) = server.queue.try_pop() {
+                    running::start(server, waiting);
+                    server.now_started();
+                    server.left_queue();
+                    continue;
+                }
+                server.release_slot();
+            }
+            if server.queue.is_closed() && server.queue.is_empty() {
+                return Poll::Ready(());
+            }
+            if server.doorbell.poll_rung(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The runtime has gone: what is queued will not be started.
+        self.server.refuse_queued();
+    }
+}

@@ -1,0 +1,227 @@
+//! What a server does for each method: the erased form of the functions that users write.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::Budget;
+use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
+use crate::name::{Method, Topic};
+use crate::payload::Payload;
+use crate::reply::Reply;
+use crate::runtime::BoxFuture;
+use crate::version::Version;
+
+/// What starting a handler gives.
+pub enum Started {
+    /// It has answered already.
+    Done(Reply),
+    /// It answers when this future ends.
+    Future(BoxFuture<Reply>),
+    /// It may block its thread, and must run where that stalls nobody.
+    Blocking(Box<dyn FnOnce() -> Reply + Send>),
+}
+
+/// A method's function, erased.
+pub trait Handler: Send + Sync {
+    /// Reads the arguments and starts. Called in the order of arrival; must not block.
+    fn start(&self, arguments: Payload, budget: &Budget) -> Started;
+}
+
+impl<F: Fn(Payload, &Budget) -> Started + Send + Sync> Handler for F {
+    fn start(&self, arguments: Payload, budget: &Budget) -> Started {
+        self(arguments, budget)
+    }
+}
+
+/// One method of an endpoint.
+pub struct MethodSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What its argument and reply types look like; `None` for a method that takes whatever can be decoded.
+    pub fingerprint: Option<fn() -> u64>,
+    /// Its documentation, for introspection.
+    pub docs: &'static str,
+    /// What it does.
+    pub handler: Box<dyn Handler>,
+}
+
+impl MethodSpec {
+    /// A method named `name`.
+    pub fn new(name: &'static str, handler: impl Handler + 'static) -> Self {
+        MethodSpec { name, fingerprint: None, docs: "", handler: Box::new(handler) }
+    }
+
+    /// The same with the fingerprint of its types.
+    pub fn fingerprint(self, fingerprint: fn() -> u64) -> Self {
+        MethodSpec { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// The same with its documentation.
+    pub fn docs(self, docs: &'static str) -> Self {
+        MethodSpec { docs, ..self }
+    }
+}
+
+/// The methods of one version of a service on a topic.
+pub struct Endpoint {
+    /// The topic.
+    pub topic: &'static str,
+    /// The version that it implements.
+    pub version: Version,
+    /// Its methods.
+    pub methods: Vec<MethodSpec>,
+}
+
+/// A method as the server keeps it.
+pub(crate) struct Registered {
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) fingerprint: Option<fn() -> u64>,
+}
+
+/// The methods of a server by name.
+#[derive(Default)]
+pub(crate) struct Methods(HashMap<Method, Arc<Registered>>);
+
+impl Methods {
+    pub(crate) fn add(&mut self, topic: &Topic, name: Method, method: Registered) -> Result<(), ServeError> {
+        match self.0.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(Arc::new(method));
+                Ok(())
+            }
+            Entry::Occupied(taken) => Err(ServeError::AlreadyRegistered {
+                topic: topic.to_string(),
+                method: taken.key().to_string(),
+            }),
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Registered>> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(Method::as_str)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A handler whose function answers at once with a value: it must not block.
+pub fn quick<A, T>(function: impl Fn(A) -> T + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + 'static,
+    T: Serialize + Send + 'static,
+{
+    with_arguments(move |arguments: A| Started::Done(value(function(arguments))))
+}
+
+/// As [`quick`], for a function that can fail with an error of its own.
+pub fn try_quick<A, T, E>(function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + 'static,
+    T: Serialize + Send + 'static,
+    E: ApplicationError,
+{
+    with_arguments(move |arguments: A| Started::Done(outcome(function(arguments))))
+}
+
+/// A handler whose function is async.
+pub fn asynchronous<A, T, F>(function: impl Fn(A) -> F + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + 'static,
+    T: Serialize + Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    with_arguments(move |arguments: A| {
+        let future = function(arguments);
+        Started::Future(Box::pin(async move { value(future.await) }))
+    })
+}
+
+/// As [`asynchronous`], for a function that can fail with an error of its own.
+pub fn try_asynchronous<A, T, E, F>(function: impl Fn(A) -> F + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + 'static,
+    T: Serialize + Send + 'static,
+    E: ApplicationError,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+{
+    with_arguments(move |arguments: A| {
+        let future = function(arguments);
+        Started::Future(Box::pin(async move { outcome(future.await) }))
+    })
+}
+
+/// A handler whose function may block its thread: it runs on the pool for that.
+pub fn blocking<A, T>(function: impl Fn(A) -> T + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    let function = Arc::new(function);
+    with_arguments(move |arguments: A| {
+        let function = function.clone();
+        Started::Blocking(Box::new(move || value(function(arguments))))
+    })
+}
+
+/// As [`blocking`], for a function that can fail with an error of its own.
+pub fn try_blocking<A, T, E>(function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static) -> impl Handler + 'static
+where
+    A: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+    E: ApplicationError,
+{
+    let function = Arc::new(function);
+    with_arguments(move |arguments: A| {
+        let function = function.clone();
+        Started::Blocking(Box::new(move || outcome(function(arguments))))
+    })
+}
+
+/// Reads the arguments; what cannot be read fails this request alone (D5, D8), and no handler is started.
+fn with_arguments<A: DeserializeOwned + 'static>(
+    start: impl Fn(A) -> Started + Send + Sync + 'static,
+) -> impl Handler + 'static {
+    move |arguments: Payload, budget: &Budget| match arguments.take::<A>(budget) {
+        Ok(arguments) => start(arguments),
+        Err(reason) => {
+            let kind = CallErrorKind::BadRequest(reason.to_string());
+            Started::Done(Reply::Failed(CallError::new(kind, Fate::NotExecuted, Stage::Accepted)))
+        }
+    }
+}
+
+fn value<T: Serialize + Send + 'static>(value: T) -> Reply {
+    Reply::Value(Payload::value(value))
+}
+
+fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T, E>) -> Reply {
+    match outcome {
+        Ok(answer) => value(answer),
+        Err(error) => Reply::Application(crate::error::failure_of(error)),
+    }
+}
+
+/// Runs user code; a panic becomes its answer (C-OC-2). The text of the panic stays here (S18).
+pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Reply> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|panic: Box<dyn Any + Send>| {
+        drop_quietly(panic);
+        Reply::Failed(CallError::new(CallErrorKind::Panicked, Fate::Executed, Stage::Running))
+    })
+}
+
+/// Drops what user code left behind, whose own `Drop` may panic as well.
+pub(crate) fn drop_quietly<T>(value: T) {
+    drop(catch_unwind(AssertUnwindSafe(move || drop(value))));
+}

@@ -1,0 +1,13 @@
+//! Serving: from the methods that a user writes to the task that runs them.
+
+mod builder;
+mod core;
+mod driver;
+mod handle;
+mod handler;
+mod running;
+
+pub use builder::{Service, ServerBuilder};
+pub use core::{Mode, NotAccepted, ServerCore};
+pub use handle::{DrainReport, Server};
+pub use handler::{Endpoint, Handler, MethodSpec, Started};

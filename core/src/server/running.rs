@@ -1,0 +1,127 @@
+//! A handler from its start to its end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Instant;
+
+use crate::blocking;
+use crate::bus::{Head, InFlight};
+use crate::context;
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::reply::Reply;
+use crate::runtime::BoxFuture;
+use crate::server::core::{ServerCore, Waiting};
+use crate::server::handler::{Started, drop_quietly, guarded};
+
+/// Starts the handler of `waiting` on this thread, in a slot that the caller has claimed: up to its first wait.
+pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
+    let Waiting { delivery, method } = waiting;
+    let (in_flight, payload) = delivery.into_parts();
+    let slot = Slot { server: server.clone(), in_flight };
+    let in_flight = &slot.in_flight;
+    let head: &Head = in_flight.head();
+    if head.is_late(Instant::now()) {
+        let kind = CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() };
+        let late = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
+        return in_flight.finish(Reply::Failed(late));
+    }
+    if !in_flight.started() {
+        return;
+    }
+    let budget = server.budget();
+    let started = guarded(|| {
+        context::enter(in_flight, || blocking::forbid(|| method.handler.start(payload, &budget)))
+    });
+    match started {
+        Ok(Started::Done(reply)) | Err(reply) => slot.end(reply),
+        Ok(Started::Future(future)) => {
+            let mut running = Running { future: Some(future), slot: Some(slot) };
+            // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
+            let mut nobody = TaskContext::from_waker(Waker::noop());
+            if Pin::new(&mut running).poll(&mut nobody).is_pending() {
+                server.runtime.spawn(Box::pin(running));
+            }
+        }
+        Ok(Started::Blocking(job)) => server.runtime.spawn_blocking(Box::new(move || slot.run(job))),
+    }
+}
+
+/// One of the server's slots, taken by one request; free again when it is dropped, which is when the handler has ended.
+struct Slot {
+    server: Arc<ServerCore>,
+    in_flight: Arc<InFlight>,
+}
+
+impl Slot {
+    fn run(self, job: Box<dyn FnOnce() -> Reply + Send>) {
+        if self.in_flight.is_cancelled() {
+            // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
+            let kind = CallErrorKind::Cancelled;
+            return self.end(Reply::Failed(CallError::new(kind, Fate::NotExecuted, Stage::Accepted)));
+        }
+        let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
+        self.end(outcome.unwrap_or_else(|panicked| panicked));
+    }
+
+    fn end(self, reply: Reply) {
+        self.in_flight.ended();
+        let in_flight = self.in_flight.clone();
+        // The slot first: whoever is woken by the reply finds it free.
+        drop(self);
+        in_flight.finish(reply);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.server.release_slot();
+    }
+}
+
+/// An async handler on its way. Dropped unfinished, by a runtime that ends, it fails its request.
+struct Running {
+    future: Option<BoxFuture<Reply>>,
+    slot: Option<Slot>,
+}
+
+impl Future for Running {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let (Some(future), Some(slot)) = (&mut this.future, &this.slot) else { return Poll::Ready(()) };
+        if !slot.in_flight.running_as(cx.waker()) {
+            // Cancelled: dropped at this wait (C-DL-3).
+            this.abort(CallErrorKind::Cancelled);
+            return Poll::Ready(());
+        }
+        let polled = guarded(|| context::enter(&slot.in_flight, || blocking::forbid(|| future.as_mut().poll(cx))));
+        let reply = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(reply)) | Err(reply) => reply,
+        };
+        drop_quietly(this.future.take());
+        if let Some(slot) = this.slot.take() {
+            slot.end(reply);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Running {
+    fn abort(&mut self, kind: CallErrorKind) {
+        drop_quietly(self.future.take());
+        if let Some(slot) = self.slot.take() {
+            // Started, and stopped somewhere on its way: neither "ran" nor "did not run" would be true.
+            slot.end(Reply::Failed(CallError::new(kind, Fate::Unknown, Stage::Running)));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.abort(CallErrorKind::ShuttingDown);
+    }
+}

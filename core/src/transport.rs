@@ -1,0 +1,72 @@
+//! The seam to transports: what a bus asks of whatever carries its messages.
+//!
+//! A transport is a plugin: a [`Plugin`] opens addresses of its scheme, a [`Transport`] is one open address. It knows
+//! neither promises nor codecs. A request reaches it as a [`Delivery`], whose outcome is told to its record by whoever
+//! decides it; so a transport has no way to answer twice, and one that loses a delivery fails it (C-OC).
+
+use std::sync::Arc;
+use std::task::Context;
+
+use crate::bus::{Address, Delivery, Head};
+use crate::error::{OpenError, ServeError};
+use crate::runtime::Runtime;
+use crate::server::{Mode, NotAccepted, ServerCore};
+
+/// Opens addresses of one scheme.
+pub trait Plugin: Send + Sync {
+    /// What stands before the colon, for example `mem`.
+    fn scheme(&self) -> &'static str;
+
+    /// Opens `address`.
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    fn open(&self, address: &Address, options: &OpenOptions) -> Result<Arc<dyn Transport>, OpenError>;
+}
+
+/// What the builder of a bus was told that concerns its transport.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// The runtime to use, when the user named one.
+    pub runtime: Option<Arc<dyn Runtime>>,
+}
+
+/// What a transport can do, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Values may be handed over as they are; else the bus encodes them first.
+    pub moves_values: bool,
+    /// The largest encoded message in bytes.
+    pub max_message: usize,
+}
+
+/// One open bus address.
+pub trait Transport: Send + Sync + 'static {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What runs its tasks and its servers' handlers.
+    fn runtime(&self) -> &Arc<dyn Runtime>;
+
+    /// Takes a request. With [`Mode::Inline`] its caller would only wait, so that the handler may run right here.
+    ///
+    /// # Errors
+    /// [`NotAccepted`]: the request has failed, or comes back because there is no room for it just now.
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+
+    /// Wakes the waker of `cx` when there may be room again for requests like `head`; at once, when there is.
+    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
+
+    /// Has `server` receive the requests of its topic.
+    ///
+    /// # Errors
+    /// [`ServeError`] when its name is taken or the transport is closed.
+    fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError>;
+
+    /// Sends `server` no more requests. Does nothing for one that is not bound.
+    fn unbind(&self, server: &Arc<ServerCore>);
+
+    /// Leaves the address: servers bound through this transport are unbound, and requests on their way fail.
+    fn close(&self);
+}
