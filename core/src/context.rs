@@ -56,17 +56,31 @@ impl Context {
 
     /// Resolves when nobody waits for the outcome any more.
     pub async fn cancelled(&self) {
-        poll_fn(|cx| if self.0.watch(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|cx| {
+            if self.0.watch(cx.waker()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// The value of the header `name`: the last one, if there are several.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().filter(|(known, _)| *known == name).last().map(|(_, value)| value)
+        self.headers()
+            .filter(|(known, _)| *known == name)
+            .last()
+            .map(|(_, value)| value)
     }
 
     /// All headers, in the caller's order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.head().headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .head()
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Who calls, as the transport knows it.

@@ -51,7 +51,10 @@ pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]
-pub use error::{CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError, Result, ServeError, Stage};
+pub use error::{
+    CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError, Result, ServeError,
+    Stage,
+};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
 pub use server::{DrainReport, Server, ServerBuilder};

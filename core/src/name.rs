@@ -29,7 +29,9 @@ pub enum NameError {
         length: usize,
     },
     /// A character that no name may have.
-    #[error("{what} `{name}` has the character {character:?}: use letters, digits, `_`, `.` and `-`")]
+    #[error(
+        "{what} `{name}` has the character {character:?}: use letters, digits, `_`, `.` and `-`"
+    )]
     Character {
         /// What the name was for.
         what: &'static str,
@@ -68,12 +70,19 @@ pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
         return Err(NameError::Empty { what });
     }
     if text.len() > MAX_NAME {
-        return Err(NameError::TooLong { what, length: text.len() });
+        return Err(NameError::TooLong {
+            what,
+            length: text.len(),
+        });
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     match text.chars().find(|c| !allowed(*c)) {
         None => Ok(()),
-        Some(character) => Err(NameError::Character { what, name: text.escape_debug().to_string(), character }),
+        Some(character) => Err(NameError::Character {
+            what,
+            name: text.escape_debug().to_string(),
+            character,
+        }),
     }
 }
 
@@ -182,7 +191,11 @@ impl ServerName {
         use std::sync::atomic::{AtomicU64, Ordering};
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(Text::Shared(Arc::from(format!("{}-{:08x}-{serial}", std::process::id(), process_tag()))))
+        Self(Text::Shared(Arc::from(format!(
+            "{}-{:08x}-{serial}",
+            std::process::id(),
+            process_tag()
+        ))))
     }
 }
 
@@ -195,8 +208,9 @@ fn process_tag() -> u32 {
 
 /// Splits `"greeter.hello"` at its last dot into topic and method.
 pub(crate) fn split_path(path: &str) -> Result<(Topic, Method), NameError> {
-    let (topic, method) =
-        path.rsplit_once('.').ok_or_else(|| NameError::NoMethod { path: path.escape_debug().to_string() })?;
+    let (topic, method) = path.rsplit_once('.').ok_or_else(|| NameError::NoMethod {
+        path: path.escape_debug().to_string(),
+    })?;
     Ok((Topic::new(topic)?, Method::new(method)?))
 }
 
@@ -212,8 +226,16 @@ mod tests {
 
     #[test]
     fn a_path_without_a_method_says_how_to_write_one() {
-        assert!(split_path("greeter").unwrap_err().to_string().contains("topic.method"));
-        assert_eq!(split_path("greeter.").unwrap_err(), NameError::Empty { what: "method" });
+        assert!(
+            split_path("greeter")
+                .unwrap_err()
+                .to_string()
+                .contains("topic.method")
+        );
+        assert_eq!(
+            split_path("greeter.").unwrap_err(),
+            NameError::Empty { what: "method" }
+        );
     }
 
     #[test]
@@ -222,14 +244,20 @@ mod tests {
         assert!(Topic::new("x".repeat(MAX_NAME)).is_ok());
         assert_eq!(
             Topic::new("x".repeat(MAX_NAME + 1)).unwrap_err(),
-            NameError::TooLong { what: "topic", length: MAX_NAME + 1 }
+            NameError::TooLong {
+                what: "topic",
+                length: MAX_NAME + 1
+            }
         );
     }
 
     #[test]
     fn characters_that_could_be_injected_are_refused() {
         for bad in ["a b", "a\0", "a\r\n", "a*", "a>", "é", "\u{202e}a"] {
-            assert!(matches!(Topic::new(bad), Err(NameError::Character { .. })), "{bad:?}");
+            assert!(
+                matches!(Topic::new(bad), Err(NameError::Character { .. })),
+                "{bad:?}"
+            );
         }
     }
 

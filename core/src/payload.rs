@@ -33,7 +33,10 @@ impl Payload {
     pub fn into_bytes(self, limit: usize) -> Result<Vec<u8>, EncodeError> {
         match self {
             Payload::Value(value) => value.encode(limit),
-            Payload::Bytes(bytes) if bytes.len() > limit => Err(EncodeError::TooLarge { size: bytes.len(), limit }),
+            Payload::Bytes(bytes) if bytes.len() > limit => Err(EncodeError::TooLarge {
+                at_least: bytes.len(),
+                limit,
+            }),
             Payload::Bytes(bytes) => Ok(bytes),
         }
     }
@@ -49,12 +52,14 @@ impl Payload {
                 // The check above makes this the value; a refusal would give the box back, not lose it.
                 match value.into_any().downcast::<T>() {
                     Ok(value) => return Ok(*value),
-                    Err(_) => return Err(DecodeError::Malformed("a value changed its type".into())),
+                    Err(_) => {
+                        return Err(DecodeError::Malformed("a value changed its type".into()));
+                    }
                 }
             }
-            Payload::Value(value) => {
-                value.encode(codec::DEFAULT_MAX_MESSAGE).map_err(|e| DecodeError::Malformed(e.to_string()))?
-            }
+            Payload::Value(value) => value
+                .encode(codec::DEFAULT_MAX_MESSAGE)
+                .map_err(|e| DecodeError::Malformed(e.to_string()))?,
         };
         codec::decode(&bytes, budget)
     }
@@ -62,12 +67,11 @@ impl Payload {
     /// As [`take`](Self::take), but gives the payload back when it is not a `T`.
     pub(crate) fn peek_then_take<T: DeserializeOwned + 'static>(self) -> Result<T, Payload> {
         match self {
-            Payload::Bytes(bytes) => {
-                codec::decode(&bytes, &Budget::default()).map_err(|_: DecodeError| Payload::Bytes(bytes))
-            }
-            Payload::Value(value) if value.as_any().is::<T>() => {
-                Payload::Value(value).take(&Budget::default()).map_err(|_| Payload::Bytes(Vec::new()))
-            }
+            Payload::Bytes(bytes) => codec::decode(&bytes, &Budget::default())
+                .map_err(|_: DecodeError| Payload::Bytes(bytes)),
+            Payload::Value(value) if value.as_any().is::<T>() => Payload::Value(value)
+                .take(&Budget::default())
+                .map_err(|_| Payload::Bytes(Vec::new())),
             Payload::Value(value) => match value.encode(codec::DEFAULT_MAX_MESSAGE) {
                 Ok(bytes) => Payload::Bytes(bytes).peek_then_take(),
                 Err(_) => Err(Payload::Value(value)),

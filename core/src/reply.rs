@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, Budget};
+use crate::codec::{self, Budget, EncodeError};
 use crate::error::{CallError, CallErrorKind, Fate, RemoteError, ReplyError, Stage};
 use crate::payload::Payload;
 
@@ -15,6 +15,35 @@ pub enum Reply {
     Application(ApplicationFailure),
     /// The bus's failure.
     Failed(CallError),
+}
+
+impl Reply {
+    /// The same reply as bytes. One that cannot be encoded, or takes more than `limit` bytes, becomes that failure
+    /// (C-OC-1): the handler has run.
+    #[must_use]
+    pub fn encoded(self, limit: usize) -> Reply {
+        let executed = |kind| Reply::Failed(CallError::new(kind, Fate::Executed, Stage::Running));
+        let encode = |payload: Payload| {
+            payload
+                .into_bytes(limit)
+                .map(Payload::Bytes)
+                .map_err(|error| match error {
+                    EncodeError::TooLarge { at_least, limit } => CallErrorKind::ReplyTooLarge {
+                        size: at_least,
+                        limit,
+                    },
+                    other => CallErrorKind::ReplyEncode(other.to_string()),
+                })
+        };
+        match self {
+            Reply::Value(payload) => encode(payload).map_or_else(executed, Reply::Value),
+            Reply::Application(failure) => match encode(failure.error) {
+                Ok(error) => Reply::Application(ApplicationFailure { error, ..failure }),
+                Err(kind) => executed(kind),
+            },
+            failed @ Reply::Failed(_) => failed,
+        }
+    }
 }
 
 /// A method's own error on its way to the caller.
@@ -31,24 +60,37 @@ pub struct ApplicationFailure {
 impl ApplicationFailure {
     /// The failure for a caller that does not know its type.
     pub fn into_remote(self) -> RemoteError {
-        let details = self.error.into_bytes(codec::DEFAULT_MAX_MESSAGE).unwrap_or_default();
+        let details = self
+            .error
+            .into_bytes(codec::DEFAULT_MAX_MESSAGE)
+            .unwrap_or_default();
         RemoteError::new(self.kind, self.message, details)
     }
 }
 
 /// Reads a reply as what the caller asked for; `report` makes a failure of this request.
-pub(crate) fn read<T, E>(reply: Reply, report: &dyn Fn(CallErrorKind, Fate, Stage) -> CallError) -> Result<T, E>
+pub(crate) fn read<T, E>(
+    reply: Reply,
+    report: &dyn Fn(CallErrorKind, Fate, Stage) -> CallError,
+) -> Result<T, E>
 where
     T: DeserializeOwned + 'static,
     E: ReplyError,
 {
     match reply {
         Reply::Value(payload) => payload.take(&Budget::default()).map_err(|reason| {
-            let kind = CallErrorKind::BadReply { expected: std::any::type_name::<T>(), reason: reason.to_string() };
+            let kind = CallErrorKind::BadReply {
+                expected: std::any::type_name::<T>(),
+                reason: reason.to_string(),
+            };
             report(kind, Fate::Executed, Stage::Running).into()
         }),
         Reply::Application(failure) => Err(E::of_application(failure, |remote| {
-            report(CallErrorKind::Remote(remote), Fate::Executed, Stage::Running)
+            report(
+                CallErrorKind::Remote(remote),
+                Fate::Executed,
+                Stage::Running,
+            )
         })),
         Reply::Failed(error) => Err(error.into()),
     }

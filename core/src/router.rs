@@ -71,24 +71,49 @@ impl Router {
         name: &ServerName,
         server: Arc<dyn Destination>,
     ) -> Result<(), ServeError> {
-        let mut exchanges = self.exchanges.write().unwrap_or_else(PoisonError::into_inner);
-        let servers = exchanges.entry(exchange.clone()).or_default().entry(topic.clone()).or_default();
+        let mut exchanges = self
+            .exchanges
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let servers = exchanges
+            .entry(exchange.clone())
+            .or_default()
+            .entry(topic.clone())
+            .or_default();
         if servers.named(name).is_some() {
-            return Err(ServeError::NameTaken { topic: topic.to_string(), server: name.to_string() });
+            return Err(ServeError::NameTaken {
+                topic: topic.to_string(),
+                server: name.to_string(),
+            });
         }
         let mut list = servers.list.clone();
         list.push((name.clone(), server));
-        *servers = Arc::new(Servers { list, turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)) });
+        *servers = Arc::new(Servers {
+            list,
+            turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
+        });
         Ok(())
     }
 
     /// Removes the server of that name; requests it has are not touched. Says whether there was one.
     pub fn remove(&self, exchange: &Exchange, topic: &Topic, name: &ServerName) -> bool {
-        let mut exchanges = self.exchanges.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(topics) = exchanges.get_mut(exchange) else { return false };
-        let Some(servers) = topics.get_mut(topic) else { return false };
+        let mut exchanges = self
+            .exchanges
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(topics) = exchanges.get_mut(exchange) else {
+            return false;
+        };
+        let Some(servers) = topics.get_mut(topic) else {
+            return false;
+        };
         let before = servers.list.len();
-        let list: Vec<_> = servers.list.iter().filter(|(known, _)| known != name).cloned().collect();
+        let list: Vec<_> = servers
+            .list
+            .iter()
+            .filter(|(known, _)| known != name)
+            .cloned()
+            .collect();
         let removed = list.len() < before;
         if list.is_empty() {
             topics.remove(topic);
@@ -96,7 +121,10 @@ impl Router {
                 exchanges.remove(exchange);
             }
         } else {
-            *servers = Arc::new(Servers { list, turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)) });
+            *servers = Arc::new(Servers {
+                list,
+                turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
+            });
         }
         removed
     }
@@ -108,7 +136,11 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(server) => server.deliver(delivery, mode),
-            Err(kind) => Err(NotAccepted::Refused(delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted))),
+            Err(kind) => Err(NotAccepted::Refused(delivery.refuse(
+                kind,
+                Fate::NotExecuted,
+                Stage::Accepted,
+            ))),
         }
     }
 
@@ -123,8 +155,15 @@ impl Router {
 
     /// How many servers are registered.
     pub fn len(&self) -> usize {
-        let exchanges = self.exchanges.read().unwrap_or_else(PoisonError::into_inner);
-        exchanges.values().flat_map(HashMap::values).map(|servers| servers.list.len()).sum()
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        exchanges
+            .values()
+            .flat_map(HashMap::values)
+            .map(|servers| servers.list.len())
+            .sum()
     }
 
     /// Whether no server is registered.
@@ -133,7 +172,10 @@ impl Router {
     }
 
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {
-        let exchanges = self.exchanges.read().unwrap_or_else(PoisonError::into_inner);
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let topics = exchanges.get(&head.exchange);
         let servers = topics.and_then(|topics| topics.get(&head.topic));
         let found = servers.and_then(|servers| match &head.server {
@@ -142,8 +184,16 @@ impl Router {
         });
         found.cloned().ok_or_else(|| {
             let near = match (&head.server, servers) {
-                (Some(name), Some(servers)) => nearest(name, servers.list.iter().map(|(known, _)| known.as_str())),
-                _ => nearest(&head.topic, topics.into_iter().flat_map(HashMap::keys).map(Topic::as_str)),
+                (Some(name), Some(servers)) => {
+                    nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
+                }
+                _ => nearest(
+                    &head.topic,
+                    topics
+                        .into_iter()
+                        .flat_map(HashMap::keys)
+                        .map(Topic::as_str),
+                ),
             };
             CallErrorKind::NoServer {
                 exchange: head.exchange.to_string(),
@@ -157,7 +207,10 @@ impl Router {
 
 impl Servers {
     fn named(&self, name: &ServerName) -> Option<&Arc<dyn Destination>> {
-        self.list.iter().find(|(known, _)| known == name).map(|(_, server)| server)
+        self.list
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, server)| server)
     }
 
     /// The least busy server; among equals, the next in turn.
@@ -167,6 +220,10 @@ impl Servers {
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
-        after.iter().chain(before).map(|(_, server)| server).min_by_key(|server| server.load())
+        after
+            .iter()
+            .chain(before)
+            .map(|(_, server)| server)
+            .min_by_key(|server| server.load())
     }
 }

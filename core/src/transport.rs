@@ -21,7 +21,11 @@ pub trait Plugin: Send + Sync {
     ///
     /// # Errors
     /// [`OpenError`], naming the address and what to do.
-    fn open(&self, address: &Address, options: &OpenOptions) -> Result<Arc<dyn Transport>, OpenError>;
+    fn open(
+        &self,
+        address: &Address,
+        options: &OpenOptions,
+    ) -> Result<Arc<dyn Transport>, OpenError>;
 }
 
 /// What the builder of a bus was told that concerns its transport.

@@ -20,7 +20,11 @@ impl Version {
 
     /// A version from its parts.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
-        Version { major, minor, patch }
+        Version {
+            major,
+            minor,
+            patch,
+        }
     }
 
     /// Whether an implementation of this version serves a request for `requested`.
@@ -34,7 +38,8 @@ impl Version {
     /// ```
     pub const fn serves(self, requested: Version) -> bool {
         self.major == requested.major
-            && (requested.minor < self.minor || (requested.minor == self.minor && requested.patch <= self.patch))
+            && (requested.minor < self.minor
+                || (requested.minor == self.minor && requested.patch <= self.patch))
     }
 }
 
@@ -59,14 +64,22 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let wrong = || VersionError(text.escape_debug().to_string());
         let mut parts = text.split('.').map(|part| match part {
-            digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse::<u16>().ok(),
+            digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse::<u16>().ok()
+            }
             _ => None,
         });
         let mut next = || parts.next().map(|part| part.ok_or_else(wrong)).transpose();
-        let (Some(major), Some(minor), patch, None) = (next()?, next()?, next()?.unwrap_or(0), next()?) else {
+        let (Some(major), Some(minor), patch, None) =
+            (next()?, next()?, next()?.unwrap_or(0), next()?)
+        else {
             return Err(wrong());
         };
-        Ok(Version { major, minor, patch })
+        Ok(Version {
+            major,
+            minor,
+            patch,
+        })
     }
 }
 
@@ -76,7 +89,9 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_version_are_refused() {
-        for bad in ["", "1", "1.", ".1", "1.2.3.4", "1.x", "+1.0", "1. 0", "70000.0"] {
+        for bad in [
+            "", "1", "1.", ".1", "1.2.3.4", "1.x", "+1.0", "1. 0", "70000.0",
+        ] {
             assert!(bad.parse::<Version>().is_err(), "{bad:?}");
         }
     }

@@ -18,11 +18,21 @@ impl Address {
     /// # Errors
     /// [`OpenError::Address`] when it has no scheme, or an option is not of the form `name=value`.
     pub fn parse(text: &str) -> Result<Self, OpenError> {
-        let wrong = |reason: &str| OpenError::Address { address: escaped(text), reason: reason.into() };
-        let (scheme, rest) =
-            text.split_once(':').ok_or_else(|| wrong("it has no scheme; write `mem:` or `unix:/path`"))?;
-        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-') {
-            return Err(wrong("its scheme is not a word; write `mem:` or `unix:/path`"));
+        let wrong = |reason: &str| OpenError::Address {
+            address: escaped(text),
+            reason: reason.into(),
+        };
+        let (scheme, rest) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it has no scheme; write `mem:` or `unix:/path`"))?;
+        if scheme.is_empty()
+            || !scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-')
+        {
+            return Err(wrong(
+                "its scheme is not a word; write `mem:` or `unix:/path`",
+            ));
         }
         let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
         let options = options
@@ -31,7 +41,11 @@ impl Address {
             .map(|option| option.split_once('=').unwrap_or((option, "")))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Ok(Address { scheme: scheme.to_ascii_lowercase(), place: place.to_owned(), options })
+        Ok(Address {
+            scheme: scheme.to_ascii_lowercase(),
+            place: place.to_owned(),
+            options,
+        })
     }
 
     /// What stands before the colon, in lower case.
@@ -46,12 +60,17 @@ impl Address {
 
     /// The options in their order; one without `=` has an empty value.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.options
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The failure that this address cannot be used for `reason`.
     pub fn refuse(&self, reason: impl Into<String>) -> OpenError {
-        OpenError::Address { address: escaped(&self.to_string()), reason: reason.into() }
+        OpenError::Address {
+            address: escaped(&self.to_string()),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -72,7 +91,10 @@ impl fmt::Display for Address {
 
 /// `text` without anything that a log or terminal would obey, and not endless (S13).
 pub(crate) fn escaped(text: &str) -> String {
-    text.chars().take(256).flat_map(char::escape_debug).collect()
+    text.chars()
+        .take(256)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 #[cfg(test)]
@@ -83,14 +105,23 @@ mod tests {
     fn an_address_has_a_scheme_a_place_and_options() {
         let address = Address::parse("UNIX:/run/a.sock?listen&uid=7").unwrap();
         assert_eq!((address.scheme(), address.place()), ("unix", "/run/a.sock"));
-        assert_eq!(address.options().collect::<Vec<_>>(), [("listen", ""), ("uid", "7")]);
+        assert_eq!(
+            address.options().collect::<Vec<_>>(),
+            [("listen", ""), ("uid", "7")]
+        );
         assert_eq!(address.to_string(), "unix:/run/a.sock?listen&uid=7");
     }
 
     #[test]
     fn an_address_without_a_scheme_says_what_to_write() {
         for bad in ["", "/run/a.sock", ":x", "a b:c"] {
-            assert!(Address::parse(bad).unwrap_err().to_string().contains("unix:/path"), "{bad:?}");
+            assert!(
+                Address::parse(bad)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("unix:/path"),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -55,7 +55,8 @@ impl Bus {
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
         let limit = self.core.transport.capabilities().max_message;
-        let arguments = codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
+        let arguments =
+            codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
         Request::new(self, split_path(path), arguments)
     }
 
@@ -101,10 +102,23 @@ impl Bus {
         self.core.transport.runtime()
     }
 
-    pub(crate) fn over(transport: Arc<dyn Transport>, exchange: Exchange, timeout: Option<Duration>) -> Self {
-        let timers = Timers::new(transport.runtime());
-        let core = BusCore { transport, timers, exchange, timeout, closed: AtomicBool::new(false) };
-        Bus { core: Arc::new(core), flow: next_flow() }
+    pub(crate) fn over(
+        transport: Arc<dyn Transport>,
+        exchange: Exchange,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let timers = Arc::new(Timers::new(transport.runtime().clone()));
+        let core = BusCore {
+            transport,
+            timers,
+            exchange,
+            timeout,
+            closed: AtomicBool::new(false),
+        };
+        Bus {
+            core: Arc::new(core),
+            flow: next_flow(),
+        }
     }
 
     pub(crate) fn core(&self) -> &Arc<BusCore> {
@@ -118,13 +132,18 @@ impl Bus {
 
 impl Clone for Bus {
     fn clone(&self) -> Self {
-        Bus { core: self.core.clone(), flow: next_flow() }
+        Bus {
+            core: self.core.clone(),
+            flow: next_flow(),
+        }
     }
 }
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("exchange", &self.core.exchange).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("exchange", &self.core.exchange)
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +155,7 @@ fn next_flow() -> u64 {
 /// What all handles of a bus share.
 pub(crate) struct BusCore {
     transport: Arc<dyn Transport>,
-    timers: Timers,
+    timers: Arc<Timers>,
     exchange: Exchange,
     timeout: Option<Duration>,
     closed: AtomicBool,
@@ -147,7 +166,7 @@ impl BusCore {
         &*self.transport
     }
 
-    pub(crate) fn timers(&self) -> &Timers {
+    pub(crate) fn timers(&self) -> &Arc<Timers> {
         &self.timers
     }
 

@@ -32,17 +32,29 @@ pub struct Caller {
 impl Caller {
     /// A caller known by its transport only.
     pub fn of_transport(transport: impl Into<Arc<str>>) -> Self {
-        Caller { transport: transport.into(), ..Caller::default() }
+        Caller {
+            transport: transport.into(),
+            ..Caller::default()
+        }
     }
 
     /// This process, over `transport`.
     pub fn this_process(transport: impl Into<Arc<str>>) -> Self {
-        Caller { transport: transport.into(), pid: Some(std::process::id()), ..Caller::default() }
+        Caller {
+            transport: transport.into(),
+            pid: Some(std::process::id()),
+            ..Caller::default()
+        }
     }
 
     /// The same caller with the credentials that the kernel tells.
     pub fn with_credentials(self, uid: u32, gid: u32, pid: Option<u32>) -> Self {
-        Caller { uid: Some(uid), gid: Some(gid), pid, ..self }
+        Caller {
+            uid: Some(uid),
+            gid: Some(gid),
+            pid,
+            ..self
+        }
     }
 }
 
@@ -90,6 +102,7 @@ impl Head {
 
     /// The whole time that it has.
     pub fn timeout(&self) -> Option<Duration> {
-        self.deadline.map(|at| at.saturating_duration_since(self.made_at))
+        self.deadline
+            .map(|at| at.saturating_duration_since(self.made_at))
     }
 }

@@ -16,10 +16,10 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::Ticket;
 use crate::payload::Payload;
 use crate::promise::cell::{self, Receiver, Sender};
-use crate::promise::{Cancel, CancelCause};
+use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
 use crate::server::ServerCore;
-use crate::timer::{Expire, TimerKey, Timers};
+use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
 /// Where an answer goes that leaves this process, and where the end of a delivery is told.
 pub trait ReplyTo: Send + Sync {
@@ -81,7 +81,7 @@ impl Place {
 struct State {
     port: Port,
     place: Place,
-    timer: Option<(Timers, TimerKey)>,
+    timer: Option<(Arc<Timers>, TimerKey)>,
     cancelled: bool,
     /// Requests made by this one's handler: they end with it.
     children: Vec<Weak<InFlight>>,
@@ -92,6 +92,8 @@ struct State {
 /// One request in flight.
 pub struct InFlight {
     head: Head,
+    /// The largest encoded reply, where replies are handed over encoded.
+    encode_replies: Option<usize>,
     state: Mutex<State>,
 }
 
@@ -104,21 +106,22 @@ pub(crate) enum Claim {
 }
 
 impl InFlight {
-    /// A request made in this process.
-    pub(crate) fn new(head: Head) -> Arc<Self> {
+    /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
+    /// is at most that many bytes, wherever the handler runs.
+    pub(crate) fn new(head: Head, encode_replies: Option<usize>) -> Arc<Self> {
         let port = match head.verb {
             Verb::Call => Port::Unclaimed,
             Verb::Cast => Port::Closed,
         };
-        Self::with_port(head, port)
+        Self::with_port(head, port, encode_replies)
     }
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id))
+        Self::with_port(head, Port::Remote(connection, id), None)
     }
 
-    fn with_port(head: Head, port: Port) -> Arc<Self> {
+    fn with_port(head: Head, port: Port, encode_replies: Option<usize>) -> Arc<Self> {
         let state = State {
             port,
             place: Place::Here,
@@ -127,7 +130,11 @@ impl InFlight {
             children: Vec::new(),
             watchers: Vec::new(),
         };
-        Arc::new(InFlight { head, state: Mutex::new(state) })
+        Arc::new(InFlight {
+            head,
+            encode_replies,
+            state: Mutex::new(state),
+        })
     }
 
     /// What was asked of whom.
@@ -142,11 +149,17 @@ impl InFlight {
 
     /// The time left, `None` without a deadline, zero once it has passed.
     pub fn remaining(&self, now: Instant) -> Option<Duration> {
-        self.head.deadline.map(|at| at.saturating_duration_since(now))
+        self.head
+            .deadline
+            .map(|at| at.saturating_duration_since(now))
     }
 
     /// Decides the outcome. The first to decide wins; later ones are dropped (C-DL-5).
-    pub fn finish(self: &Arc<Self>, reply: Reply) {
+    pub fn finish(&self, reply: Reply) {
+        let reply = match self.encode_replies {
+            Some(limit) => reply.encoded(limit),
+            None => reply,
+        };
         let reply = match reply {
             Reply::Failed(error) if error.target().is_empty() => Reply::Failed(self.told(error)),
             other => other,
@@ -171,10 +184,10 @@ impl InFlight {
 
     /// Gives up the request for `kind`: its promise, if it has one, resolves at once with the fate that its place
     /// allows to claim; what still works on it is told.
-    pub(crate) fn abandon(self: &Arc<Self>, kind: CallErrorKind) {
+    pub(crate) fn abandon(&self, kind: CallErrorKind) {
         let mut state = self.lock();
-        let running_for_remote =
-            matches!(state.port, Port::Remote(..)) && matches!(state.place, Place::Running(_) | Place::Forwarded(..));
+        let running_for_remote = matches!(state.port, Port::Remote(..))
+            && matches!(state.place, Place::Running(_) | Place::Forwarded(..));
         if state.cancelled || matches!(state.port, Port::Answered(_)) {
             return;
         }
@@ -218,7 +231,10 @@ impl InFlight {
             child.abandon(CallErrorKind::Cancelled);
         }
         if let Some(port) = port {
-            deliver(port, Reply::Failed(self.told(CallError::new(kind, fate, stage))));
+            deliver(
+                port,
+                Reply::Failed(self.told(CallError::new(kind, fate, stage))),
+            );
         }
     }
 
@@ -236,9 +252,15 @@ impl InFlight {
     }
 
     /// Has `timers` abandon the request at its deadline, unless it is decided already.
-    pub(crate) fn arm(self: &Arc<Self>, timers: &Timers) {
-        let at = self.head.deadline.unwrap_or_else(|| self.head.made_at + NO_DEADLINE);
-        let key = timers.arm(at, self.clone());
+    pub(crate) fn arm(self: &Arc<Self>, timers: &Arc<Timers>) {
+        let at = self
+            .head
+            .deadline
+            .unwrap_or_else(|| self.head.made_at + NO_DEADLINE);
+        let target: Weak<dyn Expire> = Arc::downgrade(self) as _;
+        let Ok(key) = timers.arm(at, target) else {
+            return self.abandon(CallErrorKind::Closed);
+        };
         let mut state = self.lock();
         if matches!(state.port, Port::Promise(_)) {
             state.timer = Some((timers.clone(), key));
@@ -277,7 +299,11 @@ impl InFlight {
     /// Its handler starts now. `false` when nobody waits for it any more: then it must not start.
     pub(crate) fn started(&self) -> bool {
         let mut state = self.lock();
-        let previous = if state.cancelled { None } else { Some(std::mem::replace(&mut state.place, Place::Running(None))) };
+        let previous = if state.cancelled {
+            None
+        } else {
+            Some(std::mem::replace(&mut state.place, Place::Running(None)))
+        };
         drop(state);
         previous.is_some()
     }
@@ -337,7 +363,13 @@ impl InFlight {
 
     /// `error`, told of this request.
     pub(crate) fn told(&self, error: CallError) -> CallError {
-        let Head { topic, method, made_at, idempotent, .. } = &self.head;
+        let Head {
+            topic,
+            method,
+            made_at,
+            idempotent,
+            ..
+        } = &self.head;
         error.of_request(format!("{topic}.{method}"), made_at.elapsed(), *idempotent)
     }
 
@@ -358,7 +390,7 @@ enum Step {
     Withdraw(Arc<ServerCore>, Ticket),
 }
 
-fn disarm(timer: Option<(Timers, TimerKey)>) {
+fn disarm(timer: Option<(Arc<Timers>, TimerKey)>) {
     if let Some((timers, key)) = timer {
         timers.disarm(key);
     }
@@ -377,15 +409,19 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         // A peer's request that nobody answered: its connection must still learn that it has ended.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        disarm(state.timer.take());
         if let Port::Remote(connection, id) = std::mem::replace(&mut state.port, Port::Closed) {
             let (fate, stage) = state.place.fate();
-            connection.reply(id, Reply::Failed(CallError::new(CallErrorKind::NoReply, fate, stage)));
+            connection.reply(
+                id,
+                Reply::Failed(CallError::new(CallErrorKind::NoReply, fate, stage)),
+            );
         }
     }
 }
 
 impl Cancel for InFlight {
-    fn cancel(self: Arc<Self>, _cause: CancelCause) {
+    fn cancel(&self, _cause: CancelCause) {
         self.abandon(CallErrorKind::Cancelled);
     }
 
@@ -395,13 +431,13 @@ impl Cancel for InFlight {
 }
 
 impl Expire for InFlight {
-    fn expire(self: Arc<Self>) {
-        let timeout = self.head.deadline.map_or(NO_DEADLINE, |at| at.saturating_duration_since(self.head.made_at));
-        self.abandon(CallErrorKind::DeadlineExceeded { timeout });
-    }
-
-    fn close(self: Arc<Self>) {
-        self.abandon(CallErrorKind::Closed);
+    fn expire(&self, why: Expiry) {
+        self.abandon(match why {
+            Expiry::Due => CallErrorKind::DeadlineExceeded {
+                timeout: self.head.timeout().unwrap_or(NO_DEADLINE),
+            },
+            Expiry::Abandoned => CallErrorKind::Closed,
+        });
     }
 }
 
@@ -415,7 +451,9 @@ pub struct Delivery {
 impl Delivery {
     /// `payload` on its way for `in_flight`.
     pub fn new(in_flight: Arc<InFlight>, payload: Payload) -> Self {
-        Delivery { parts: Some((in_flight, payload)) }
+        Delivery {
+            parts: Some((in_flight, payload)),
+        }
     }
 
     /// The request's record.
@@ -436,7 +474,9 @@ impl Delivery {
 
     /// What it counts against limits in bytes.
     pub fn weight(&self) -> usize {
-        self.parts.as_ref().map_or(0, |(_, payload)| payload.weight())
+        self.parts
+            .as_ref()
+            .map_or(0, |(_, payload)| payload.weight())
     }
 
     /// Fails the request, and gives the failure back, told of the request.

@@ -15,9 +15,12 @@ use crate::bus::handle::{Bus, BusCore};
 use crate::bus::{Claim, Delivery, Head, InFlight, MAX_DEPTH, Verb};
 use crate::codec::EncodeError;
 use crate::context::Context;
-use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage};
-use crate::name::{Exchange, Method, NameError, ServerName, Topic};
+use crate::error::{
+    ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
+};
+use crate::name::{Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
+use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
 use crate::server::{Mode, NotAccepted};
@@ -37,7 +40,11 @@ impl ServiceClient {
     /// # Errors
     /// [`NameError`] when the topic is not a name.
     pub fn new(bus: &Bus, topic: &'static str, version: Version) -> Result<Self, NameError> {
-        Ok(ServiceClient { bus: bus.clone(), topic: Topic::from_static(topic)?, version })
+        Ok(ServiceClient {
+            bus: bus.clone(),
+            topic: Topic::from_static(topic)?,
+            version,
+        })
     }
 
     /// A request for one of the service's methods, whose arguments are moved.
@@ -157,8 +164,19 @@ impl<T, E> Request<T, E> {
 
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
-        let Request { bus, flow, names, arguments, server, version, fingerprint, timeout, headers, idempotent, .. } =
-            self;
+        let Request {
+            bus,
+            flow,
+            names,
+            arguments,
+            server,
+            version,
+            fingerprint,
+            timeout,
+            headers,
+            idempotent,
+            ..
+        } = self;
         Request {
             bus,
             flow,
@@ -182,14 +200,19 @@ impl<T, E> Request<T, E> {
     pub fn cast(self) -> Result<(), CallError> {
         let bus = self.bus.clone();
         let delivery = self.into_delivery(Verb::Cast)?;
-        bus.transport().send(delivery, Mode::Queue).map_err(NotAccepted::into_error)
+        bus.transport()
+            .send(delivery, Mode::Queue)
+            .map_err(NotAccepted::into_error)
     }
 
     /// As [`cast`](Self::cast), but waits for room: `.await` it, or [`wait`](crate::WaitExt::wait) on it. Dropped
     /// before it resolved, it was not sent.
     pub fn cast_when_room(self) -> CastWhenRoom {
         let bus = self.bus.clone();
-        CastWhenRoom { delivery: Some(self.into_delivery(Verb::Cast)), bus }
+        CastWhenRoom {
+            delivery: Some(self.into_delivery(Verb::Cast)),
+            bus,
+        }
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
@@ -220,23 +243,33 @@ impl<T, E> Request<T, E> {
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
             caller: None,
-            depth: parent.as_ref().map_or(0, |parent| parent.in_flight().head().depth.saturating_add(1)),
+            depth: parent.as_ref().map_or(0, |parent| {
+                parent.in_flight().head().depth.saturating_add(1)
+            }),
             idempotent: self.idempotent,
             flow: self.flow,
             made_at,
             deadline,
         };
-        let in_flight = InFlight::new(head);
+        let capabilities = bus.transport().capabilities();
+        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
+        let in_flight = InFlight::new(head, encode_replies);
         if let (Some(parent), Verb::Call) = (&parent, verb) {
             parent.in_flight().adopt(&in_flight);
         }
-        let unsent = |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
+        let unsent =
+            |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
         if head.depth > MAX_DEPTH {
-            return unsent(CallErrorKind::TooDeep { depth: head.depth, limit: MAX_DEPTH });
+            return unsent(CallErrorKind::TooDeep {
+                depth: head.depth,
+                limit: MAX_DEPTH,
+            });
         }
         if head.is_late(made_at) {
-            return unsent(CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() });
+            return unsent(CallErrorKind::DeadlineExceeded {
+                timeout: head.timeout().unwrap_or_default(),
+            });
         }
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
@@ -244,17 +277,20 @@ impl<T, E> Request<T, E> {
         if bus.is_closed() {
             return unsent(CallErrorKind::Closed);
         }
-        let capabilities = bus.transport().capabilities();
         let payload = match self.arguments {
             Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
-            Ok(Args(payload)) => payload.into_bytes(capabilities.max_message).map(Payload::Bytes),
+            Ok(Args(payload)) => payload
+                .into_bytes(capabilities.max_message)
+                .map(Payload::Bytes),
             Err(error) => Err(error),
         };
         match payload {
             Ok(payload) => Ok(Delivery::new(in_flight, payload)),
-            Err(EncodeError::TooLarge { size, limit }) => {
-                unsent(CallErrorKind::TooLarge { size, limit, set_by: "max_message" })
-            }
+            Err(EncodeError::TooLarge { at_least, limit }) => unsent(CallErrorKind::TooLarge {
+                size: at_least,
+                limit,
+                set_by: "max_message",
+            }),
             Err(other) => unsent(CallErrorKind::Encode(other.to_string())),
         }
     }
@@ -308,12 +344,14 @@ where
     }
 }
 
-fn read_reply<T, E>(reply: Reply, request: &dyn crate::promise::Cancel) -> Result<T, E>
+fn read_reply<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>
 where
     T: DeserializeOwned + 'static,
     E: ReplyError,
 {
-    reply::read(reply, &|kind, fate, stage| request.report(kind, fate, stage))
+    reply::read(reply, &|kind, fate, stage| {
+        request.report(kind, fate, stage)
+    })
 }
 
 /// The most headers of a request, and the most bytes in all their names and values.
@@ -327,18 +365,32 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
         return Ok(());
     }
     let (most, most_bytes) = MAX_HEADERS;
-    let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     if headers.len() > most {
-        return Err(CallErrorKind::TooLarge { size: headers.len(), limit: most, set_by: "max_headers (a count)" });
+        return Err(CallErrorKind::TooLarge {
+            size: headers.len(),
+            limit: most,
+            set_by: "max_headers (a count)",
+        });
     }
     if bytes > most_bytes {
-        return Err(CallErrorKind::TooLarge { size: bytes, limit: most_bytes, set_by: "max_header_bytes" });
+        return Err(CallErrorKind::TooLarge {
+            size: bytes,
+            limit: most_bytes,
+            set_by: "max_header_bytes",
+        });
     }
     for (name, _) in headers {
         crate::name::check("header name", name)?;
         if name.starts_with(RESERVED) {
             let advice = "choose a header name that does not start with `bus.`";
-            return Err(CallErrorKind::Unsupported { what: "a header of the bus's own", advice });
+            return Err(CallErrorKind::Unsupported {
+                what: "a header of the bus's own",
+                advice,
+            });
         }
     }
     Ok(())
@@ -364,7 +416,9 @@ impl<T, E> fmt::Debug for Request<T, E> {
             Ok((topic, method)) => out.field("topic", topic).field("method", method),
             Err(error) => out.field("names", error),
         };
-        out.field("timeout", &self.timeout).field("idempotent", &self.idempotent).finish_non_exhaustive()
+        out.field("timeout", &self.timeout)
+            .field("idempotent", &self.idempotent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -447,7 +501,9 @@ impl Future for CastWhenRoom {
             };
             let head = delivery.in_flight().head();
             if head.is_late(Instant::now()) {
-                let kind = CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() };
+                let kind = CallErrorKind::DeadlineExceeded {
+                    timeout: head.timeout().unwrap_or_default(),
+                };
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
             match self.bus.transport().send(delivery, Mode::Queue) {

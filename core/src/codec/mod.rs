@@ -20,6 +20,9 @@ pub use decode::{Budget, decode};
 pub use encode::encode;
 pub use error::{DecodeError, EncodeError};
 
+/// The largest encoded message, in bytes, unless a transport is told otherwise.
+pub const DEFAULT_MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
 /// Which encoding a payload is in. One byte on the wire.
 ///
 /// Ids are given out here and never reused. 0 is not a codec.

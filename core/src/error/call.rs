@@ -39,8 +39,17 @@ impl CallError {
 
     /// The same failure, told of a request: `target` is `topic.method`.
     pub(crate) fn of_request(self, target: String, elapsed: Duration, idempotent: bool) -> Self {
-        let Inner { kind, fate, stage, .. } = &*self.0;
-        CallError(Arc::new(Inner { kind: kind.clone(), fate: *fate, stage: *stage, target, elapsed, idempotent }))
+        let Inner {
+            kind, fate, stage, ..
+        } = &*self.0;
+        CallError(Arc::new(Inner {
+            kind: kind.clone(),
+            fate: *fate,
+            stage: *stage,
+            target,
+            elapsed,
+            idempotent,
+        }))
     }
 
     /// What happened.
@@ -89,17 +98,34 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, fate, stage, target, elapsed, .. } = &*self.0;
+        let Inner {
+            kind,
+            fate,
+            stage,
+            target,
+            elapsed,
+            ..
+        } = &*self.0;
         if target.is_empty() {
             return write!(f, "{kind} ({fate})");
         }
-        write!(f, "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request)")
+        write!(
+            f,
+            "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request)"
+        )
     }
 }
 
 impl fmt::Debug for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, fate, stage, target, elapsed, idempotent } = &*self.0;
+        let Inner {
+            kind,
+            fate,
+            stage,
+            target,
+            elapsed,
+            idempotent,
+        } = &*self.0;
         f.debug_struct("CallError")
             .field("kind", kind)
             .field("fate", fate)
@@ -228,7 +254,9 @@ pub enum CallErrorKind {
     #[error("forbidden: {0}")]
     Forbidden(String),
     /// The call went through too many handlers that call handlers.
-    #[error("calls are nested {depth} deep, more than the {limit} allowed: is there a loop of services?")]
+    #[error(
+        "calls are nested {depth} deep, more than the {limit} allowed: is there a loop of services?"
+    )]
     TooDeep {
         /// How deep.
         depth: u8,
@@ -281,7 +309,9 @@ pub enum CallErrorKind {
 }
 
 fn did_you_mean(near: &Option<String>) -> String {
-    near.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    near.as_ref()
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 impl From<PromiseError> for CallError {

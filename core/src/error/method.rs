@@ -12,9 +12,15 @@ use crate::promise::PromiseError;
 use crate::reply::ApplicationFailure;
 
 /// What a method's own error type must be: printable, and able to travel. Implemented for every such type.
-pub trait ApplicationError: Serialize + DeserializeOwned + fmt::Display + fmt::Debug + Send + 'static {}
+pub trait ApplicationError:
+    Serialize + DeserializeOwned + fmt::Display + fmt::Debug + Send + 'static
+{
+}
 
-impl<T: Serialize + DeserializeOwned + fmt::Display + fmt::Debug + Send + 'static> ApplicationError for T {}
+impl<T: Serialize + DeserializeOwned + fmt::Display + fmt::Debug + Send + 'static> ApplicationError
+    for T
+{
+}
 
 /// Why a method that has an error type of its own failed: with that error, or by the bus.
 #[derive(Debug, Clone)]
@@ -88,7 +94,11 @@ impl<A: ApplicationError> From<MethodError<A>> for Error {
             MethodError::Application(error) => {
                 let details = codec::encode(&error, codec::DEFAULT_MAX_MESSAGE).unwrap_or_default();
                 let remote = RemoteError::new(kind_of::<A>(), error.to_string(), details);
-                CallError::new(CallErrorKind::Remote(remote), Fate::Executed, Stage::Running)
+                CallError::new(
+                    CallErrorKind::Remote(remote),
+                    Fate::Executed,
+                    Stage::Running,
+                )
             }
         })
     }
@@ -98,25 +108,52 @@ impl<A: ApplicationError> From<MethodError<A>> for Error {
 pub trait ReplyError: From<CallError> + From<PromiseError> + Send + Sized + 'static {
     /// Makes the application's failure, whose `report` is the bus's view of it, this type.
     #[doc(hidden)]
-    fn of_application(failure: ApplicationFailure, report: impl FnOnce(RemoteError) -> CallError) -> Self;
+    fn of_application(
+        failure: ApplicationFailure,
+        report: impl FnOnce(RemoteError) -> CallError,
+    ) -> Self;
 }
 
 impl ReplyError for CallError {
-    fn of_application(failure: ApplicationFailure, report: impl FnOnce(RemoteError) -> CallError) -> Self {
+    fn of_application(
+        failure: ApplicationFailure,
+        report: impl FnOnce(RemoteError) -> CallError,
+    ) -> Self {
         report(failure.into_remote())
     }
 }
 
 impl<A: ApplicationError> ReplyError for MethodError<A> {
-    fn of_application(failure: ApplicationFailure, report: impl FnOnce(RemoteError) -> CallError) -> Self {
-        let ApplicationFailure { kind, message, error } = failure;
+    fn of_application(
+        failure: ApplicationFailure,
+        report: impl FnOnce(RemoteError) -> CallError,
+    ) -> Self {
+        let ApplicationFailure {
+            kind,
+            message,
+            error,
+        } = failure;
         // Two types may encode alike: the kind decides whether this is the error that the caller named.
         if kind != kind_of::<A>() {
-            return MethodError::Call(report(ApplicationFailure { kind, message, error }.into_remote()));
+            return MethodError::Call(report(
+                ApplicationFailure {
+                    kind,
+                    message,
+                    error,
+                }
+                .into_remote(),
+            ));
         }
         match error.peek_then_take::<A>() {
             Ok(error) => MethodError::Application(error),
-            Err(error) => MethodError::Call(report(ApplicationFailure { kind, message, error }.into_remote())),
+            Err(error) => MethodError::Call(report(
+                ApplicationFailure {
+                    kind,
+                    message,
+                    error,
+                }
+                .into_remote(),
+            )),
         }
     }
 }
@@ -131,7 +168,11 @@ pub(crate) fn kind_of<A>() -> &'static str {
 
 /// The application's failure from a value of its error type.
 pub(crate) fn failure_of<A: ApplicationError>(error: A) -> ApplicationFailure {
-    ApplicationFailure { kind: kind_of::<A>().into(), message: error.to_string(), error: Payload::value(error) }
+    ApplicationFailure {
+        kind: kind_of::<A>().into(),
+        message: error.to_string(),
+        error: Payload::value(error),
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +182,10 @@ mod tests {
     #[test]
     fn a_kind_is_the_type_without_its_path() {
         assert_eq!(kind_of::<String>(), "String");
-        assert_eq!(kind_of::<Vec<std::string::String>>(), "Vec<alloc::string::String>");
+        assert_eq!(
+            kind_of::<Vec<std::string::String>>(),
+            "Vec<alloc::string::String>"
+        );
         assert_eq!(kind_of::<u8>(), "u8");
     }
 }

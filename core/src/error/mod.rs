@@ -18,6 +18,7 @@ mod wire;
 
 pub use call::{CallError, CallErrorKind};
 pub use fate::{Fate, Stage};
+pub(crate) use method::failure_of;
 pub use method::{ApplicationError, MethodError, ReplyError};
 pub(crate) use nearest::nearest;
 pub use open::OpenError;

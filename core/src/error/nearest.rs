@@ -1,7 +1,10 @@
 //! "Did you mean": the known name that is nearest to one that is not known.
 
 /// The candidate nearest to `wanted`, when it is near enough to be what was meant: at most a third of its letters away.
-pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let allowed = (wanted.len().max(3)) / 3;
     candidates
         .into_iter()

@@ -32,15 +32,19 @@ pub enum OpenError {
     Name(#[from] NameError),
     /// The transport needs an async runtime and there is none.
     #[error(transparent)]
-    NoRuntime(#[from] crate::runtime::NoRuntime),
+    NoRuntime(Arc<crate::runtime::NoRuntime>),
     /// Somebody alive serves the address already.
-    #[error("{address} is in use by a live process: connect to it instead, or choose another address")]
+    #[error(
+        "{address} is in use by a live process: connect to it instead, or choose another address"
+    )]
     AddressInUse {
         /// The address.
         address: String,
     },
     /// The path of a socket is too long for the system.
-    #[error("socket path `{path}` of {length} bytes is too long: the system allows {limit}; use a shorter directory")]
+    #[error(
+        "socket path `{path}` of {length} bytes is too long: the system allows {limit}; use a shorter directory"
+    )]
     PathTooLong {
         /// The path.
         path: String,
@@ -77,4 +81,10 @@ pub enum OpenError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<crate::runtime::NoRuntime> for OpenError {
+    fn from(error: crate::runtime::NoRuntime) -> Self {
+        OpenError::NoRuntime(Arc::new(error))
+    }
 }

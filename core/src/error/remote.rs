@@ -17,6 +17,10 @@ pub struct RemoteError {
 impl RemoteError {
     /// An error as it came from a server.
     pub fn new(kind: impl Into<String>, message: impl Into<String>, details: Vec<u8>) -> Self {
-        RemoteError { kind: kind.into(), message: message.into(), details }
+        RemoteError {
+            kind: kind.into(),
+            message: message.into(),
+            details,
+        }
     }
 }

@@ -19,7 +19,9 @@ pub enum ServeError {
         method: String,
     },
     /// The server has no method at all.
-    #[error("server on topic `{topic}` has no methods: add one with `.on(name, handler)` before `.start()`")]
+    #[error(
+        "server on topic `{topic}` has no methods: add one with `.on(name, handler)` before `.start()`"
+    )]
     NoMethods {
         /// The topic.
         topic: String,
@@ -33,7 +35,9 @@ pub enum ServeError {
         limit: &'static str,
     },
     /// Another server on the topic has the name.
-    #[error("topic `{topic}` has a server named `{server}` already: choose another name or leave it out")]
+    #[error(
+        "topic `{topic}` has a server named `{server}` already: choose another name or leave it out"
+    )]
     NameTaken {
         /// The topic.
         topic: String,

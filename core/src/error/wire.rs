@@ -46,8 +46,18 @@ impl WireFailure {
         match reply {
             Reply::Value(payload) => Err(payload),
             Reply::Application(failure) => {
-                let RemoteError { kind, message, details } = failure.into_remote();
-                Ok(WireFailure { code: APPLICATION, fate: fate_byte(Fate::Executed), kind, message, details })
+                let RemoteError {
+                    kind,
+                    message,
+                    details,
+                } = failure.into_remote();
+                Ok(WireFailure {
+                    code: APPLICATION,
+                    fate: fate_byte(Fate::Executed),
+                    kind,
+                    message,
+                    details,
+                })
             }
             Reply::Failed(error) => Ok(WireFailure::of_call(&error)),
         }
@@ -66,12 +76,27 @@ impl WireFailure {
                     details: remote.details.clone(),
                 };
             }
-            K::NoServer { exchange, topic, server, near } => (NO_SERVER, pack(&(exchange, topic, server, near))),
-            K::NoSuchMethod { topic, method, near } => (NO_SUCH_METHOD, pack(&(topic, method, near))),
-            K::UnsupportedVersion { topic, requested, offered } => {
-                (UNSUPPORTED_VERSION, pack(&(topic, requested, offered)))
-            }
-            K::SchemaMismatch { method, ours, theirs } => (SCHEMA_MISMATCH, pack(&(method, ours, theirs))),
+            K::NoServer {
+                exchange,
+                topic,
+                server,
+                near,
+            } => (NO_SERVER, pack(&(exchange, topic, server, near))),
+            K::NoSuchMethod {
+                topic,
+                method,
+                near,
+            } => (NO_SUCH_METHOD, pack(&(topic, method, near))),
+            K::UnsupportedVersion {
+                topic,
+                requested,
+                offered,
+            } => (UNSUPPORTED_VERSION, pack(&(topic, requested, offered))),
+            K::SchemaMismatch {
+                method,
+                ours,
+                theirs,
+            } => (SCHEMA_MISMATCH, pack(&(method, ours, theirs))),
             K::BadRequest(reason) => (BAD_REQUEST, pack(reason)),
             K::Busy { retry_after } => (BUSY, pack(retry_after)),
             K::ShuttingDown => (SHUTTING_DOWN, Vec::new()),
@@ -80,7 +105,9 @@ impl WireFailure {
             K::Panicked => (PANICKED, Vec::new()),
             K::NoReply => (NO_REPLY, Vec::new()),
             K::ReplyEncode(reason) => (REPLY_ENCODE, pack(reason)),
-            K::ReplyTooLarge { size, limit } => (REPLY_TOO_LARGE, pack(&(*size as u64, *limit as u64))),
+            K::ReplyTooLarge { size, limit } => {
+                (REPLY_TOO_LARGE, pack(&(*size as u64, *limit as u64)))
+            }
             K::DeadlineExceeded { timeout } => (DEADLINE_EXCEEDED, pack(timeout)),
             K::ConnectionLost(reason) => (CONNECTION_LOST, pack(reason)),
             K::TooLarge { size, limit, .. } => (TOO_LARGE, pack(&(*size as u64, *limit as u64))),
@@ -90,18 +117,35 @@ impl WireFailure {
             K::QueueFull { .. } => (QUEUE_FULL, Vec::new()),
             K::Unsupported { .. } => (UNSUPPORTED, Vec::new()),
             // These arise on the caller's side alone; should one ever travel, its text does.
-            K::Name(_) | K::Encode(_) | K::BadReply { .. } | K::Promise(_) | K::Other(_) => (0, Vec::new()),
+            K::Name(_) | K::Encode(_) | K::BadReply { .. } | K::Promise(_) | K::Other(_) => {
+                (0, Vec::new())
+            }
         };
         let message = error.kind().to_string();
-        WireFailure { code, fate: fate_byte(error.fate()), kind: String::new(), message, details }
+        WireFailure {
+            code,
+            fate: fate_byte(error.fate()),
+            kind: String::new(),
+            message,
+            details,
+        }
     }
 
     /// The reply that a peer sent.
     pub fn into_reply(self) -> Reply {
         let fate = byte_fate(self.fate);
         if self.code == APPLICATION && fate == Fate::Executed {
-            let WireFailure { kind, message, details, .. } = self;
-            return Reply::Application(ApplicationFailure { kind, message, error: Payload::Bytes(details) });
+            let WireFailure {
+                kind,
+                message,
+                details,
+                ..
+            } = self;
+            return Reply::Application(ApplicationFailure {
+                kind,
+                message,
+                error: Payload::Bytes(details),
+            });
         }
         let stage = match fate {
             Fate::Executed => Stage::Running,
@@ -109,8 +153,14 @@ impl WireFailure {
             Fate::Unknown => Stage::Sent,
         };
         // A peer cannot know that a message never left its sender: what it answers, it had (C-OC).
-        let fate = if fate == Fate::NotSent { Fate::NotExecuted } else { fate };
-        let kind = self.kind_of_code().unwrap_or(CallErrorKind::Other(self.message));
+        let fate = if fate == Fate::NotSent {
+            Fate::NotExecuted
+        } else {
+            fate
+        };
+        let kind = self
+            .kind_of_code()
+            .unwrap_or(CallErrorKind::Other(self.message));
         Reply::Failed(CallError::new(kind, fate, stage))
     }
 
@@ -119,27 +169,48 @@ impl WireFailure {
         use CallErrorKind as K;
         let details = &self.details;
         Some(match self.code {
-            APPLICATION => {
-                K::Remote(RemoteError::new(self.kind.clone(), self.message.clone(), self.details.clone()))
-            }
+            APPLICATION => K::Remote(RemoteError::new(
+                self.kind.clone(),
+                self.message.clone(),
+                self.details.clone(),
+            )),
             NO_SERVER => {
                 let (exchange, topic, server, near) = unpack(details)?;
-                K::NoServer { exchange, topic, server, near }
+                K::NoServer {
+                    exchange,
+                    topic,
+                    server,
+                    near,
+                }
             }
             NO_SUCH_METHOD => {
                 let (topic, method, near) = unpack(details)?;
-                K::NoSuchMethod { topic, method, near }
+                K::NoSuchMethod {
+                    topic,
+                    method,
+                    near,
+                }
             }
             UNSUPPORTED_VERSION => {
                 let (topic, requested, offered) = unpack(details)?;
-                K::UnsupportedVersion { topic, requested, offered }
+                K::UnsupportedVersion {
+                    topic,
+                    requested,
+                    offered,
+                }
             }
             SCHEMA_MISMATCH => {
                 let (method, ours, theirs) = unpack(details)?;
-                K::SchemaMismatch { method, ours, theirs }
+                K::SchemaMismatch {
+                    method,
+                    ours,
+                    theirs,
+                }
             }
             BAD_REQUEST => K::BadRequest(unpack(details)?),
-            BUSY => K::Busy { retry_after: unpack::<Duration>(details)? },
+            BUSY => K::Busy {
+                retry_after: unpack::<Duration>(details)?,
+            },
             SHUTTING_DOWN => K::ShuttingDown,
             FORBIDDEN => K::Forbidden(unpack(details)?),
             TOO_DEEP => {
@@ -151,7 +222,10 @@ impl WireFailure {
             REPLY_ENCODE => K::ReplyEncode(unpack(details)?),
             REPLY_TOO_LARGE => {
                 let (size, limit): (u64, u64) = unpack(details)?;
-                K::ReplyTooLarge { size: usize::try_from(size).ok()?, limit: usize::try_from(limit).ok()? }
+                K::ReplyTooLarge {
+                    size: usize::try_from(size).ok()?,
+                    limit: usize::try_from(limit).ok()?,
+                }
             }
             TOO_LARGE => {
                 let (size, limit): (u64, u64) = unpack(details)?;
@@ -161,7 +235,9 @@ impl WireFailure {
                     set_by: "the peer's max_message",
                 }
             }
-            DEADLINE_EXCEEDED => K::DeadlineExceeded { timeout: unpack(details)? },
+            DEADLINE_EXCEEDED => K::DeadlineExceeded {
+                timeout: unpack(details)?,
+            },
             CONNECTION_LOST => K::ConnectionLost(unpack(details)?),
             CANCELLED => K::Cancelled,
             CLOSED => K::Closed,

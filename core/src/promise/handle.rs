@@ -89,7 +89,7 @@ impl<T, E> Promise<T, E> {
     #[doc(hidden)]
     pub fn of_reply(
         receiver: Receiver<Reply>,
-        decode: fn(Reply) -> Result<T, E>,
+        decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
         hook: Arc<dyn Cancel>,
     ) -> Self {
         Promise {

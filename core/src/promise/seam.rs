@@ -2,12 +2,18 @@
 //! one gate to blocking.
 
 #[cfg(not(tidings_loom))]
+use crate::error::{CallErrorKind, Fate, Stage};
+#[cfg(not(tidings_loom))]
 pub use crate::{blocking::block, error::CallError, reply::Reply};
 #[cfg(tidings_loom)]
 pub use model::{CallError, Reply, block};
 
 /// The request behind a promise.
 pub trait Cancel: Send + Sync {
+    /// A failure of this request.
+    #[cfg(not(tidings_loom))]
+    fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError;
+
     /// The promise was dropped or cancelled before it resolved.
     ///
     /// Called at most once with [`CancelCause::Dropped`], never under a lock of the promise.

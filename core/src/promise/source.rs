@@ -33,7 +33,7 @@ pub(super) trait Source<T, E>: Send + Sync {
 /// A reply that is decoded by whoever takes it, so that a bad one fails its own call only.
 pub(super) struct ReplySource<T, E> {
     receiver: Receiver<Reply>,
-    decode: fn(Reply) -> Result<T, E>,
+    decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
     /// None once detached.
     hook: Option<Arc<dyn Cancel>>,
 }
@@ -41,7 +41,7 @@ pub(super) struct ReplySource<T, E> {
 impl<T, E> ReplySource<T, E> {
     pub(super) fn new(
         receiver: Receiver<Reply>,
-        decode: fn(Reply) -> Result<T, E>,
+        decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
         hook: Arc<dyn Cancel>,
     ) -> Self {
         ReplySource {
@@ -73,22 +73,20 @@ impl<T, E> ReplySource<T, E> {
 
 impl<T, E: From<PromiseError>> ReplySource<T, E> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.receiver
-            .poll(cx)
-            .map(|reply| decoded(self.decode, reply))
+        self.receiver.poll(cx).map(|reply| self.decoded(reply))
     }
 
     pub(super) fn try_take(&mut self) -> Option<Result<T, E>> {
         let reply = self.receiver.try_take()?;
-        Some(decoded(self.decode, reply))
+        Some(self.decoded(reply))
     }
-}
 
-fn decoded<T, E: From<PromiseError>>(
-    decode: fn(Reply) -> Result<T, E>,
-    reply: Result<Reply, PromiseError>,
-) -> Result<T, E> {
-    decode(reply?)
+    fn decoded(&self, reply: Result<Reply, PromiseError>) -> Result<T, E> {
+        match &self.hook {
+            Some(request) => (self.decode)(reply?, &**request),
+            None => Err(PromiseError::Taken.into()),
+        }
+    }
 }
 
 impl<T, E> Drop for ReplySource<T, E> {

@@ -51,6 +51,12 @@ pub trait Runtime: Send + Sync + Debug + 'static {
         false
     }
 
+    /// Whether what runs on this thread now runs in this runtime's context, so that a handler
+    /// may be started right here. True where handlers need no context.
+    fn is_current(&self) -> bool {
+        true
+    }
+
     /// The monotonic time of this runtime, which a test may have paused.
     fn now(&self) -> Instant {
         Instant::now()

@@ -70,6 +70,10 @@ impl Runtime for Tokio {
         drop(self.handle.spawn(future)); // Dropping the handle detaches.
     }
 
+    fn is_current(&self) -> bool {
+        Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
+    }
+
     fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send>) {
         drop(self.handle.spawn_blocking(job));
     }

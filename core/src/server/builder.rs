@@ -62,10 +62,26 @@ impl ServerBuilder {
     }
 
     pub(crate) fn of_service(bus: &Bus, service: impl Service) -> Self {
-        let Endpoint { topic, version, methods } = service.into_endpoint();
+        let Endpoint {
+            topic,
+            version,
+            methods,
+        } = service.into_endpoint();
         let mut builder = ServerBuilder::new(bus, topic).version(version);
-        for MethodSpec { name, fingerprint, handler, .. } in methods {
-            builder.methods.push((Method::from_static(name), Registered { handler, fingerprint }));
+        for MethodSpec {
+            name,
+            fingerprint,
+            handler,
+            ..
+        } in methods
+        {
+            builder.methods.push((
+                Method::from_static(name),
+                Registered {
+                    handler,
+                    fingerprint,
+                },
+            ));
         }
         builder
     }
@@ -106,7 +122,11 @@ impl ServerBuilder {
     }
 
     /// A method whose function is quick and does not block.
-    pub fn on<A, T>(self, method: impl AsRef<str>, function: impl Fn(A) -> T + Send + Sync + 'static) -> Self
+    pub fn on<A, T>(
+        self,
+        method: impl AsRef<str>,
+        function: impl Fn(A) -> T + Send + Sync + 'static,
+    ) -> Self
     where
         A: DeserializeOwned + 'static,
         T: Serialize + Send + 'static,
@@ -129,7 +149,11 @@ impl ServerBuilder {
     }
 
     /// A method whose function is async.
-    pub fn on_async<A, T, F>(self, method: impl AsRef<str>, function: impl Fn(A) -> F + Send + Sync + 'static) -> Self
+    pub fn on_async<A, T, F>(
+        self,
+        method: impl AsRef<str>,
+        function: impl Fn(A) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         A: DeserializeOwned + 'static,
         T: Serialize + Send + 'static,
@@ -154,7 +178,11 @@ impl ServerBuilder {
     }
 
     /// A method whose function may block its thread or compute for long.
-    pub fn on_blocking<A, T>(self, method: impl AsRef<str>, function: impl Fn(A) -> T + Send + Sync + 'static) -> Self
+    pub fn on_blocking<A, T>(
+        self,
+        method: impl AsRef<str>,
+        function: impl Fn(A) -> T + Send + Sync + 'static,
+    ) -> Self
     where
         A: DeserializeOwned + Send + 'static,
         T: Serialize + Send + 'static,
@@ -177,7 +205,10 @@ impl ServerBuilder {
     }
 
     fn add(mut self, method: impl AsRef<str>, handler: impl Handler + 'static) -> Self {
-        let registered = Registered { handler: Box::new(handler), fingerprint: None };
+        let registered = Registered {
+            handler: Box::new(handler),
+            fingerprint: None,
+        };
         self.methods.push((Method::new(method), registered));
         self
     }
@@ -194,20 +225,41 @@ impl ServerBuilder {
             methods.add(&topic, name?, method)?;
         }
         if methods.is_empty() {
-            return Err(ServeError::NoMethods { topic: topic.to_string() });
+            return Err(ServeError::NoMethods {
+                topic: topic.to_string(),
+            });
         }
-        let ServerLimits { concurrency, queue, queue_bytes } = self.limits;
-        for (limit, value) in [("concurrency", concurrency), ("queue", queue), ("queue_bytes", queue_bytes)] {
+        let ServerLimits {
+            concurrency,
+            queue,
+            queue_bytes,
+        } = self.limits;
+        for (limit, value) in [
+            ("concurrency", concurrency),
+            ("queue", queue),
+            ("queue_bytes", queue_bytes),
+        ] {
             if value == 0 {
-                return Err(ServeError::ZeroLimit { topic: topic.to_string(), limit });
+                return Err(ServeError::ZeroLimit {
+                    topic: topic.to_string(),
+                    limit,
+                });
             }
         }
         if self.bus.core().is_closed() {
-            return Err(ServeError::Closed { topic: topic.to_string() });
+            return Err(ServeError::Closed {
+                topic: topic.to_string(),
+            });
         }
         let exchange = self.bus.core().exchange().clone();
         let runtime = self.bus.runtime().clone();
-        let core = ServerCore::start((exchange, topic, name), self.version, methods, self.limits, runtime);
+        let core = ServerCore::start(
+            (exchange, topic, name),
+            self.version,
+            methods,
+            self.limits,
+            runtime,
+        );
         Server::bind(self.bus, core)
     }
 }

@@ -14,7 +14,7 @@ use crate::bus::{Delivery, Head, InFlight, Room, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
-use crate::mailbox::{Mailbox, PushError, Ticket};
+use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::runtime::Runtime;
 use crate::server::driver;
@@ -105,7 +105,10 @@ impl ServerCore {
             version,
             methods,
             limits,
-            queue: Mailbox::new(limits.queue, limits.queue_bytes),
+            queue: Mailbox::new(Limits {
+                items: limits.queue,
+                bytes: limits.queue_bytes,
+            }),
             unstarted: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -152,7 +155,11 @@ impl ServerCore {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
-                return Err(NotAccepted::Refused(delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)));
+                return Err(NotAccepted::Refused(delivery.refuse(
+                    kind,
+                    Fate::NotExecuted,
+                    Stage::Accepted,
+                )));
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
@@ -183,11 +190,17 @@ impl ServerCore {
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
-                return Err(CallErrorKind::SchemaMismatch { method: head.method.to_string(), ours, theirs });
+                return Err(CallErrorKind::SchemaMismatch {
+                    method: head.method.to_string(),
+                    ours,
+                    theirs,
+                });
             }
         }
         if head.is_late(Instant::now()) {
-            return Err(CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() });
+            return Err(CallErrorKind::DeadlineExceeded {
+                timeout: head.timeout().unwrap_or_default(),
+            });
         }
         Ok(method.clone())
     }
@@ -215,7 +228,11 @@ impl ServerCore {
             }
             Err(PushError::Closed(Waiting { delivery, .. })) => {
                 self.now_started();
-                let error = delivery.refuse(CallErrorKind::ShuttingDown, Fate::NotExecuted, Stage::Accepted);
+                let error = delivery.refuse(
+                    CallErrorKind::ShuttingDown,
+                    Fate::NotExecuted,
+                    Stage::Accepted,
+                );
                 Err(NotAccepted::Refused(error))
             }
         }
@@ -223,10 +240,15 @@ impl ServerCore {
 
     fn full(&self, in_flight: &InFlight) -> CallError {
         let kind = match in_flight.head().verb {
-            Verb::Call => CallErrorKind::Busy { retry_after: BUSY_RETRY },
+            Verb::Call => CallErrorKind::Busy {
+                retry_after: BUSY_RETRY,
+            },
             Verb::Cast => CallErrorKind::QueueFull {
                 queue: "the server's queue",
-                limit: format!("{} messages or {} bytes", self.limits.queue, self.limits.queue_bytes),
+                limit: format!(
+                    "{} messages or {} bytes",
+                    self.limits.queue, self.limits.queue_bytes
+                ),
             },
         };
         in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
@@ -258,7 +280,9 @@ impl ServerCore {
     pub(crate) fn claim_slot(&self) -> bool {
         let limit = self.limits.concurrency;
         let more = |running: usize| (running < limit).then_some(running + 1);
-        self.running.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).is_ok()
+        self.running
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, more)
+            .is_ok()
     }
 
     /// A handler has ended (C-DL-4), or a slot was not needed after all.
@@ -285,7 +309,8 @@ impl ServerCore {
     }
 
     fn has_room(&self) -> bool {
-        self.queue.len() <= self.limits.queue / 2 && self.queue.bytes() <= self.limits.queue_bytes / 2
+        self.queue.len() <= self.limits.queue / 2
+            && self.queue.bytes() <= self.limits.queue_bytes / 2
     }
 
     fn check_idle(&self) {
@@ -305,12 +330,21 @@ impl ServerCore {
         let waiting = self.queue.close();
         let refused = waiting.len();
         for Waiting { delivery, .. } in waiting {
-            delivery.refuse(CallErrorKind::ShuttingDown, Fate::NotExecuted, Stage::Accepted);
+            delivery.refuse(
+                CallErrorKind::ShuttingDown,
+                Fate::NotExecuted,
+                Stage::Accepted,
+            );
             self.now_started();
         }
         self.room.wake();
         self.doorbell.ring();
         refused
+    }
+
+    /// The transport it was bound to is closed: it takes no more requests, and refuses those that wait.
+    pub fn close(&self) {
+        self.refuse_queued();
     }
 
     /// Waits until nothing is queued or running.

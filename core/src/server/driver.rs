@@ -13,7 +13,9 @@ const BATCH: usize = 64;
 
 /// Starts the task on the server's runtime. It ends when the server's queue is closed and empty.
 pub(crate) fn spawn(server: &Arc<ServerCore>) {
-    server.runtime.spawn(Box::pin(Driver { server: server.clone() }));
+    server.runtime.spawn(Box::pin(Driver {
+        server: server.clone(),
+    }));
 }
 
 struct Driver {

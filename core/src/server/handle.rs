@@ -77,7 +77,11 @@ impl Server {
         })
         .await;
         let running = self.core.running();
-        DrainReport { complete, undelivered: self.core.refuse_queued(), running }
+        DrainReport {
+            complete,
+            undelivered: self.core.refuse_queued(),
+            running,
+        }
     }
 
     /// As [`drain`](Self::drain), blocking; no runtime is needed.
@@ -98,6 +102,9 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("topic", &self.topic()).field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("topic", &self.topic())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }

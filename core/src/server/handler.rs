@@ -55,12 +55,20 @@ pub struct MethodSpec {
 impl MethodSpec {
     /// A method named `name`.
     pub fn new(name: &'static str, handler: impl Handler + 'static) -> Self {
-        MethodSpec { name, fingerprint: None, docs: "", handler: Box::new(handler) }
+        MethodSpec {
+            name,
+            fingerprint: None,
+            docs: "",
+            handler: Box::new(handler),
+        }
     }
 
     /// The same with the fingerprint of its types.
     pub fn fingerprint(self, fingerprint: fn() -> u64) -> Self {
-        MethodSpec { fingerprint: Some(fingerprint), ..self }
+        MethodSpec {
+            fingerprint: Some(fingerprint),
+            ..self
+        }
     }
 
     /// The same with its documentation.
@@ -90,7 +98,12 @@ pub(crate) struct Registered {
 pub(crate) struct Methods(HashMap<Method, Arc<Registered>>);
 
 impl Methods {
-    pub(crate) fn add(&mut self, topic: &Topic, name: Method, method: Registered) -> Result<(), ServeError> {
+    pub(crate) fn add(
+        &mut self,
+        topic: &Topic,
+        name: Method,
+        method: Registered,
+    ) -> Result<(), ServeError> {
         match self.0.entry(name) {
             Entry::Vacant(free) => {
                 free.insert(Arc::new(method));
@@ -126,7 +139,9 @@ where
 }
 
 /// As [`quick`], for a function that can fail with an error of its own.
-pub fn try_quick<A, T, E>(function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static) -> impl Handler + 'static
+pub fn try_quick<A, T, E>(
+    function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static,
+) -> impl Handler + 'static
 where
     A: DeserializeOwned + 'static,
     T: Serialize + Send + 'static,
@@ -136,7 +151,9 @@ where
 }
 
 /// A handler whose function is async.
-pub fn asynchronous<A, T, F>(function: impl Fn(A) -> F + Send + Sync + 'static) -> impl Handler + 'static
+pub fn asynchronous<A, T, F>(
+    function: impl Fn(A) -> F + Send + Sync + 'static,
+) -> impl Handler + 'static
 where
     A: DeserializeOwned + 'static,
     T: Serialize + Send + 'static,
@@ -149,7 +166,9 @@ where
 }
 
 /// As [`asynchronous`], for a function that can fail with an error of its own.
-pub fn try_asynchronous<A, T, E, F>(function: impl Fn(A) -> F + Send + Sync + 'static) -> impl Handler + 'static
+pub fn try_asynchronous<A, T, E, F>(
+    function: impl Fn(A) -> F + Send + Sync + 'static,
+) -> impl Handler + 'static
 where
     A: DeserializeOwned + 'static,
     T: Serialize + Send + 'static,
@@ -176,7 +195,9 @@ where
 }
 
 /// As [`blocking`], for a function that can fail with an error of its own.
-pub fn try_blocking<A, T, E>(function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static) -> impl Handler + 'static
+pub fn try_blocking<A, T, E>(
+    function: impl Fn(A) -> Result<T, E> + Send + Sync + 'static,
+) -> impl Handler + 'static
 where
     A: DeserializeOwned + Send + 'static,
     T: Serialize + Send + 'static,
@@ -197,7 +218,11 @@ fn with_arguments<A: DeserializeOwned + 'static>(
         Ok(arguments) => start(arguments),
         Err(reason) => {
             let kind = CallErrorKind::BadRequest(reason.to_string());
-            Started::Done(Reply::Failed(CallError::new(kind, Fate::NotExecuted, Stage::Accepted)))
+            Started::Done(Reply::Failed(CallError::new(
+                kind,
+                Fate::NotExecuted,
+                Stage::Accepted,
+            )))
         }
     }
 }
@@ -217,7 +242,11 @@ fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T
 pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Reply> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic: Box<dyn Any + Send>| {
         drop_quietly(panic);
-        Reply::Failed(CallError::new(CallErrorKind::Panicked, Fate::Executed, Stage::Running))
+        Reply::Failed(CallError::new(
+            CallErrorKind::Panicked,
+            Fate::Executed,
+            Stage::Running,
+        ))
     })
 }
 

@@ -4,10 +4,10 @@ mod builder;
 mod core;
 mod driver;
 mod handle;
-mod handler;
+pub mod handler;
 mod running;
 
-pub use builder::{Service, ServerBuilder};
+pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, ServerCore};
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};

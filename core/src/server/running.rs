@@ -19,11 +19,16 @@ use crate::server::handler::{Started, drop_quietly, guarded};
 pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
     let Waiting { delivery, method } = waiting;
     let (in_flight, payload) = delivery.into_parts();
-    let slot = Slot { server: server.clone(), in_flight };
+    let slot = Slot {
+        server: server.clone(),
+        in_flight,
+    };
     let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
     if head.is_late(Instant::now()) {
-        let kind = CallErrorKind::DeadlineExceeded { timeout: head.timeout().unwrap_or_default() };
+        let kind = CallErrorKind::DeadlineExceeded {
+            timeout: head.timeout().unwrap_or_default(),
+        };
         let late = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
         return in_flight.finish(Reply::Failed(late));
     }
@@ -32,19 +37,26 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
     }
     let budget = server.budget();
     let started = guarded(|| {
-        context::enter(in_flight, || blocking::forbid(|| method.handler.start(payload, &budget)))
+        context::enter(in_flight, || {
+            blocking::forbid(|| method.handler.start(payload, &budget))
+        })
     });
     match started {
         Ok(Started::Done(reply)) | Err(reply) => slot.end(reply),
         Ok(Started::Future(future)) => {
-            let mut running = Running { future: Some(future), slot: Some(slot) };
+            let mut running = Running {
+                future: Some(future),
+                slot: Some(slot),
+            };
             // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
             let mut nobody = TaskContext::from_waker(Waker::noop());
             if Pin::new(&mut running).poll(&mut nobody).is_pending() {
                 server.runtime.spawn(Box::pin(running));
             }
         }
-        Ok(Started::Blocking(job)) => server.runtime.spawn_blocking(Box::new(move || slot.run(job))),
+        Ok(Started::Blocking(job)) => server
+            .runtime
+            .spawn_blocking(Box::new(move || slot.run(job))),
     }
 }
 
@@ -59,7 +71,11 @@ impl Slot {
         if self.in_flight.is_cancelled() {
             // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
             let kind = CallErrorKind::Cancelled;
-            return self.end(Reply::Failed(CallError::new(kind, Fate::NotExecuted, Stage::Accepted)));
+            return self.end(Reply::Failed(CallError::new(
+                kind,
+                Fate::NotExecuted,
+                Stage::Accepted,
+            )));
         }
         let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
         self.end(outcome.unwrap_or_else(|panicked| panicked));
@@ -91,13 +107,19 @@ impl Future for Running {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
-        let (Some(future), Some(slot)) = (&mut this.future, &this.slot) else { return Poll::Ready(()) };
+        let (Some(future), Some(slot)) = (&mut this.future, &this.slot) else {
+            return Poll::Ready(());
+        };
         if !slot.in_flight.running_as(cx.waker()) {
             // Cancelled: dropped at this wait (C-DL-3).
             this.abort(CallErrorKind::Cancelled);
             return Poll::Ready(());
         }
-        let polled = guarded(|| context::enter(&slot.in_flight, || blocking::forbid(|| future.as_mut().poll(cx))));
+        let polled = guarded(|| {
+            context::enter(&slot.in_flight, || {
+                blocking::forbid(|| future.as_mut().poll(cx))
+            })
+        });
         let reply = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(reply)) | Err(reply) => reply,
@@ -115,7 +137,11 @@ impl Running {
         drop_quietly(self.future.take());
         if let Some(slot) = self.slot.take() {
             // Started, and stopped somewhere on its way: neither "ran" nor "did not run" would be true.
-            slot.end(Reply::Failed(CallError::new(kind, Fate::Unknown, Stage::Running)));
+            slot.end(Reply::Failed(CallError::new(
+                kind,
+                Fate::Unknown,
+                Stage::Running,
+            )));
         }
     }
 }

@@ -113,6 +113,11 @@ impl Timers {
         target.is_some()
     }
 
+    /// Abandons the deadlines that are armed, and refuses more.
+    pub fn close(&self) {
+        self.wheelwork.abandon();
+    }
+
     /// How many deadlines are armed.
     pub fn len(&self) -> usize {
         self.wheelwork.lock().wheel.len()
@@ -126,7 +131,7 @@ impl Timers {
 
 impl Drop for Timers {
     fn drop(&mut self) {
-        self.wheelwork.abandon();
+        self.close();
     }
 }
 

@@ -1,0 +1,131 @@
+//! Opening a bus by address: where the core meets the transports of this build.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_core::runtime::Runtime;
+use tidings_core::transport::Plugin;
+use tidings_core::{Address, OpenError};
+
+/// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
+/// what can be done with it is documented there.
+///
+/// Cheap to clone. When the last handle is gone (clones, clients, servers), the bus is closed.
+#[derive(Debug, Clone)]
+pub struct Bus(tidings_core::Bus);
+
+impl Bus {
+    /// Opens the bus at `address`: `mem:`, `mem:name`, `unix:/path`.
+    ///
+    /// ```
+    /// # fn main() -> tidings::Result<()> {
+    /// let bus = tidings::Bus::open("mem:")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    pub fn open(address: &str) -> Result<Self, OpenError> {
+        Self::builder().open(address)
+    }
+
+    /// A bus with options of its own.
+    pub fn builder() -> BusBuilder {
+        BusBuilder(tidings_core::Bus::builder())
+    }
+}
+
+impl Deref for Bus {
+    type Target = tidings_core::Bus;
+
+    fn deref(&self) -> &tidings_core::Bus {
+        &self.0
+    }
+}
+
+impl From<tidings_core::Bus> for Bus {
+    fn from(bus: tidings_core::Bus) -> Self {
+        Bus(bus)
+    }
+}
+
+/// Options of a bus. Made by [`Bus::builder`].
+#[must_use = "nothing is opened before `.open(address)`"]
+#[derive(Debug, Clone)]
+pub struct BusBuilder(tidings_core::BusBuilder);
+
+impl BusBuilder {
+    /// Runs the bus on `runtime`. Unset, it is the tokio runtime that the bus is opened in, if any, else what the
+    /// transport needs and the build has; see [`runtime`](crate::runtime).
+    pub fn runtime(self, runtime: Arc<dyn Runtime>) -> Self {
+        BusBuilder(self.0.runtime(runtime))
+    }
+
+    /// Puts its topics into the exchange of this name; unset, `tidings`.
+    pub fn exchange(self, name: impl AsRef<str>) -> Self {
+        BusBuilder(self.0.exchange(name))
+    }
+
+    /// The time that a request has unless it says otherwise; unset, 30 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        BusBuilder(self.0.timeout(timeout))
+    }
+
+    /// Lets requests take as long as they take unless they say otherwise.
+    pub fn no_timeout(self) -> Self {
+        BusBuilder(self.0.no_timeout())
+    }
+
+    /// Opens the bus at `address`.
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    pub fn open(self, address: &str) -> Result<Bus, OpenError> {
+        let parsed = Address::parse(address)?;
+        let plugin = plugin(&parsed)?;
+        self.0.open_with(plugin, address).map(Bus)
+    }
+}
+
+/// The transport for an address's scheme.
+fn plugin(address: &Address) -> Result<&'static dyn Plugin, OpenError> {
+    match address.scheme() {
+        #[cfg(feature = "memory")]
+        "mem" => Ok(&tidings_memory::Memory),
+        #[cfg(feature = "unix")]
+        "unix" => Ok(&tidings_unix::Unix),
+        scheme => {
+            let advice = match scheme {
+                "mem" => "enable the feature `memory` of the crate `tidings`".into(),
+                "unix" => {
+                    "enable the feature `unix` of the crate `tidings`, and `tokio` or `smol`".into()
+                }
+                _ => format!("this build has {}", built_in()),
+            };
+            Err(OpenError::UnknownScheme {
+                address: address.to_string(),
+                scheme: scheme.to_owned(),
+                advice,
+            })
+        }
+    }
+}
+
+fn built_in() -> String {
+    let all = [
+        ("`mem:`", cfg!(feature = "memory")),
+        ("`unix:`", cfg!(feature = "unix")),
+    ];
+    let built: Vec<_> = all
+        .iter()
+        .filter(|(_, built)| *built)
+        .map(|(scheme, _)| *scheme)
+        .collect();
+    if built.is_empty() {
+        "none: enable the feature `memory` or `unix`".into()
+    } else {
+        built.join(" and ")
+    }
+}
