@@ -1,1 +1,4 @@
 //! Placeholder.
+
+#[cfg(not(tidings_loom))]
+pub mod session;
