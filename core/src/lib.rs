@@ -23,6 +23,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(all(unix, not(tidings_loom)))]
+pub mod link;
 #[doc(hidden)]
 pub mod mailbox;
 #[cfg(not(tidings_loom))]
@@ -38,6 +40,8 @@ pub mod router;
 pub mod runtime;
 #[cfg(not(tidings_loom))]
 pub mod server;
+#[cfg(not(tidings_loom))]
+pub mod session;
 mod sync;
 #[cfg(not(tidings_loom))]
 pub mod timer;
