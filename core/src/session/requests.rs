@@ -26,10 +26,6 @@ pub(super) struct Outgoing {
 
 /// How far a request has come. Casts leave the table when their last byte is staged.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would be an allocation for every request"
-)]
 pub(super) enum State {
     /// Nothing of it is staged.
     Waiting(Waiting),

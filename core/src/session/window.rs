@@ -108,8 +108,8 @@ mod tests {
             9000,
             1 << 40,
             (1 << 40) + 1,
-            u64::MAX - 1,
-            u64::MAX,
+            LAST - 1,
+            LAST,
         ];
         for id in ids {
             window.insert(id, id);
@@ -120,13 +120,13 @@ mod tests {
         for id in [
             4000,
             0,
-            u64::MAX,
+            LAST,
             1 << 40,
             1,
             5,
             9000,
             4097,
-            u64::MAX - 1,
+            LAST - 1,
             (1 << 40) + 1,
         ] {
             assert_eq!(window.get_mut(id), Some(&mut id.clone()));
