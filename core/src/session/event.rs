@@ -136,6 +136,9 @@ pub enum Refusal {
     /// A hub names a registration of the member; a member names a topic (PR-REQ-4).
     #[error("this side of a session cannot send to such a destination")]
     WrongDestination,
+    /// The registration was withdrawn by the member, or never made.
+    #[error("nothing is registered under this id")]
+    NotBound,
     /// More than 64 headers or 8 KiB of them, or a key that is no name or is reserved.
     #[error("the headers break a rule: at most 64, 8 KiB, keys of A-Za-z0-9_.- outside `bus.`")]
     BadHeaders,

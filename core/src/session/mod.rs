@@ -25,18 +25,54 @@
 //! assert!(hub.is_open() && member.is_open());
 //! ```
 
+// Nothing from a peer may panic (FAULTS rule 7).
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+// What is said, and the numbers for it.
 mod code;
 mod config;
 mod event;
-mod hello;
 mod message;
 mod name;
+
+// How it is written.
+mod frame;
+mod head;
+mod hello;
+mod interning;
+mod wire;
+
+// One concern each.
+mod answers;
+mod chunking;
+mod control;
+mod credit;
+mod liveness;
+mod outbound;
 mod output;
-#[expect(
-    clippy::module_inception,
-    reason = "it ties the concerns of this module"
-)]
+mod registration;
+mod reply_parts;
+mod requests;
+mod serving;
+mod slab;
+mod window;
+
+// What ties them.
+mod close;
+mod inbound;
+mod inbound_answers;
+#[expect(clippy::module_inception, reason = "it is the session of this module")]
 mod session;
+mod staging;
 
 pub use code::{CloseCode, error_code, fate_code};
 pub use config::{Config, Limits, Role, VERSION};

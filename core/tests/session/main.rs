@@ -1,0 +1,11 @@
+//! The session from outside: pairs of sessions over simulated pipes, and peers that break rules.
+
+mod exchange;
+mod handshake;
+mod limits;
+mod order;
+mod pair;
+mod simulation;
+mod simulator;
+mod splits;
+mod violations;
