@@ -7,7 +7,7 @@ use super::{Budget, DecodeError};
 
 /// Most elements that a container is told to expect. Serde's own containers trust a hint up to
 /// 1 MiB; others trust it altogether.
-const HINT_CAP: usize = 4096;
+const HINT_CAP: usize = 64;
 
 /// The counters of one decoding.
 pub(super) struct Watch {
