@@ -15,9 +15,9 @@ const BUDGET: Budget = Budget {
     depth: 16,
 };
 
-/// Four times the budget for containers that grow by doubling, and for the one that was allocated
-/// by its hint but not yet charged: 4096 elements of the largest kind, at most serde's own 1 MiB.
-const MOST: usize = 4 * BUDGET.bytes + 1024 * 1024;
+/// Four times the budget for containers that grow by doubling, and one that was allocated by its
+/// hint but not yet charged: 32 buckets of about 1 KiB.
+const MOST: usize = 4 * BUDGET.bytes + 64 * 1024;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)]
