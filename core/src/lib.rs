@@ -30,6 +30,8 @@ pub mod mailbox;
 #[cfg(not(tidings_loom))]
 pub mod name;
 #[cfg(not(tidings_loom))]
+mod name_map;
+#[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
 #[cfg(not(tidings_loom))]
