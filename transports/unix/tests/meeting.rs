@@ -8,13 +8,18 @@ use common::{Directory, on_each_runtime, open};
 fn members_and_the_hub_call_each_other_in_every_direction() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let buses: Vec<_> = (0..3).map(|_| open(runtime, &directory.address(""))).collect();
+        let buses: Vec<_> = (0..3)
+            .map(|_| open(runtime, &directory.address("")))
+            .collect();
         let _servers: Vec<_> = buses
             .iter()
             .enumerate()
             .map(|(n, bus)| {
                 let greet = move |name: String| format!("{n} greets {name}");
-                bus.listen(format!("greeter{n}")).on("hello", greet).start().unwrap()
+                bus.listen(format!("greeter{n}"))
+                    .on("hello", greet)
+                    .start()
+                    .unwrap()
             })
             .collect();
         for bus in &buses {

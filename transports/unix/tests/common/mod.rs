@@ -64,7 +64,9 @@ pub(crate) fn on_each_runtime(test: impl Fn(&Arc<dyn Runtime>)) {
 }
 
 pub(crate) fn try_open(runtime: &Arc<dyn Runtime>, address: &str) -> Result<Bus, OpenError> {
-    Bus::builder().runtime(runtime.clone()).open_with(&Unix, address)
+    Bus::builder()
+        .runtime(runtime.clone())
+        .open_with(&Unix, address)
 }
 
 pub(crate) fn open(runtime: &Arc<dyn Runtime>, address: &str) -> Bus {
