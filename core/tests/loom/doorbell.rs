@@ -1,6 +1,6 @@
 //! Ringers against the one sleeper.
 
-use crate::explore::{Witness, explore};
+use crate::explore::{Witness, explore, explore_bounded};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use std::future::poll_fn;
@@ -67,7 +67,7 @@ fn enqueue_against_the_writer_going_to_sleep() {
 
 #[test]
 fn two_ringers_against_the_writer_going_to_sleep() {
-    explore(["one ring", "two rings"], |roles| {
+    explore_bounded(Some(2), ["one ring", "two rings"], |roles| {
         let outbox = Outbox::new();
         let (one, other) = (outbox.clone(), outbox.clone());
         let writing = thread::spawn(move || outbox.write(2));
