@@ -12,7 +12,9 @@ use crate::pair::{Pair, call, cast, header, name, registration, request, request
 #[test]
 fn a_call_is_answered_and_everything_is_forgotten() {
     let (mut pair, _) = Pair::bound();
-    pair.member.request(call(7, b"question".to_vec()), pair.now).unwrap();
+    pair.member
+        .request(call(7, b"question".to_vec()), pair.now)
+        .unwrap();
     pair.settle();
     assert_eq!(pair.member.in_flight(), 1);
     let [(id, payload)] = pair.at_hub().try_into().unwrap();
@@ -33,7 +35,10 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
     sent.fanout = true;
     sent.remaining = Some(Duration::from_millis(1500));
     sent.idempotency_key = Some(IdempotencyKey([9; 16]));
-    sent.headers = vec![("trace-id".into(), "ü".into()), ("empty".into(), String::new())];
+    sent.headers = vec![
+        ("trace-id".into(), "ü".into()),
+        ("empty".into(), String::new()),
+    ];
     sent.caller = Some(
         Caller {
             transport: name("unix"),
@@ -51,7 +56,13 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
         pair.hub.request(request, pair.now).unwrap();
         pair.settle();
         let came = pair.member_events.pop();
-        let Some(Event::Request { verb: Verb::Cast, header, payload, .. }) = came else {
+        let Some(Event::Request {
+            verb: Verb::Cast,
+            header,
+            payload,
+            ..
+        }) = came
+        else {
             panic!("{came:?}")
         };
         assert_eq!((header, payload), (sent.clone(), vec![]));
@@ -62,11 +73,19 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
 fn a_hub_does_not_believe_a_member_who_the_caller_is() {
     let (mut pair, _) = Pair::bound();
     let mut forged = call(1, vec![]);
-    let root = Caller { transport: name("unix"), uid: Some(0), gid: None, pid: None, name: None };
+    let root = Caller {
+        transport: name("unix"),
+        uid: Some(0),
+        gid: None,
+        pid: None,
+        name: None,
+    };
     forged.header.caller = Some(root.into());
     pair.member.request(forged, pair.now).unwrap();
     pair.settle();
-    let Some(Event::Request { header, .. }) = pair.hub_events.pop() else { panic!() };
+    let Some(Event::Request { header, .. }) = pair.hub_events.pop() else {
+        panic!()
+    };
     assert_eq!(header.caller, None);
 }
 
@@ -81,7 +100,9 @@ fn time_spent_waiting_counts_against_the_deadline() {
     pair.settle();
     let why = Refused::Expired;
     assert_eq!(pair.member_events, [Event::Refused { token: 2, why }]);
-    let [Event::Request { header, .. }] = &pair.hub_events[..] else { panic!() };
+    let [Event::Request { header, .. }] = &pair.hub_events[..] else {
+        panic!()
+    };
     assert_eq!(header.remaining, Some(Duration::from_secs(27)));
 }
 
@@ -101,7 +122,13 @@ fn a_failure_travels_whole_with_a_code_nobody_knows() {
         };
         pair.hub.reply(id, Err(failure.clone()));
         pair.settle();
-        assert_eq!(pair.member_events, [Event::Reply { token: 1, reply: Err(failure) }]);
+        assert_eq!(
+            pair.member_events,
+            [Event::Reply {
+                token: 1,
+                reply: Err(failure)
+            }]
+        );
     }
 }
 
@@ -119,7 +146,10 @@ fn a_cancelled_call_tells_the_handler_and_keeps_its_slot_until_it_ends() {
     pair.hub.reply(incoming, Ok(vec![0; 1000]));
     let before = pair.carried.1;
     pair.settle();
-    assert!(pair.carried.1 - before <= 4, "a late reply is dropped at its source");
+    assert!(
+        pair.carried.1 - before <= 4,
+        "a late reply is dropped at its source"
+    );
     assert!(pair.member_events.is_empty());
     assert!(pair.hub.is_empty() && pair.member.is_empty());
 }
@@ -127,11 +157,22 @@ fn a_cancelled_call_tells_the_handler_and_keeps_its_slot_until_it_ends() {
 #[test]
 fn a_request_cancelled_in_the_queue_is_never_sent() {
     let mut pair = Pair::new();
-    let first = pair.member.request(call(1, vec![1; 100]), pair.now).unwrap();
-    pair.member.request(call(2, vec![2; 100]), pair.now).unwrap();
-    assert_eq!((pair.member.queued_requests(), pair.member.queued_bytes()), (2, 200));
+    let first = pair
+        .member
+        .request(call(1, vec![1; 100]), pair.now)
+        .unwrap();
+    pair.member
+        .request(call(2, vec![2; 100]), pair.now)
+        .unwrap();
+    assert_eq!(
+        (pair.member.queued_requests(), pair.member.queued_bytes()),
+        (2, 200)
+    );
     pair.member.cancel(first);
-    assert_eq!((pair.member.queued_requests(), pair.member.queued_bytes()), (1, 100));
+    assert_eq!(
+        (pair.member.queued_requests(), pair.member.queued_bytes()),
+        (1, 100)
+    );
     pair.settle();
     assert_eq!(pair.at_hub().len(), 1);
 }
@@ -139,7 +180,10 @@ fn a_request_cancelled_in_the_queue_is_never_sent() {
 #[test]
 fn a_cast_cancelled_in_its_middle_never_runs() {
     let (mut pair, _) = Pair::bound();
-    let id = pair.member.request(cast(1, vec![1; 1_000_000]), pair.now).unwrap();
+    let id = pair
+        .member
+        .request(cast(1, vec![1; 1_000_000]), pair.now)
+        .unwrap();
     let part: Vec<u8> = pair.member.transmit(pair.now).flatten().copied().collect();
     pair.member.wrote(part.len(), pair.now);
     pair.hub.receive(&part, pair.now);
@@ -176,19 +220,31 @@ fn registrations_are_made_refused_and_withdrawn() {
     assert_eq!(pair.hub.bind(registration()), Err(Refusal::WrongRole));
     pair.settle();
     pair.hub_events.remove(0);
-    let bind = |id| Event::Bind { id, registration: registration() };
+    let bind = |id| Event::Bind {
+        id,
+        registration: registration(),
+    };
     assert_eq!(pair.hub_events, [bind(first), bind(second)]);
-    let refusal = BindRefusal { code: error_code::FORBIDDEN, text: "taken".into() };
+    let refusal = BindRefusal {
+        code: error_code::FORBIDDEN,
+        text: "taken".into(),
+    };
     pair.hub.bind_result(first, Ok(()));
     pair.hub.bind_result(second, Err(refusal.clone()));
     pair.settle();
     pair.member_events.remove(0);
     let results = [(first, Ok(())), (second, Err(refusal))];
-    assert_eq!(pair.member_events, results.map(|(id, result)| Event::BindResult { id, result }));
+    assert_eq!(
+        pair.member_events,
+        results.map(|(id, result)| Event::BindResult { id, result })
+    );
     let to = |id| header(Destination::Bound(id));
     let mut lost = call(1, vec![]);
     lost.header = to(second);
-    assert_eq!(pair.hub.request(lost, pair.now).unwrap_err().why, Refusal::NotBound);
+    assert_eq!(
+        pair.hub.request(lost, pair.now).unwrap_err().why,
+        Refusal::NotBound
+    );
 
     // A request and a withdrawal that cross.
     let mut crossing = call(2, vec![]);
@@ -200,8 +256,14 @@ fn registrations_are_made_refused_and_withdrawn() {
     pair.member.receive(&bytes, pair.now);
     pair.hub_events.clear();
     pair.settle();
-    let reply = Err(WireError::bare(error_code::NO_SERVER, fate_code::NOT_EXECUTED));
-    let expected = [Event::Unbind { id: first }, Event::Reply { token: 2, reply }];
+    let reply = Err(WireError::bare(
+        error_code::NO_SERVER,
+        fate_code::NOT_EXECUTED,
+    ));
+    let expected = [
+        Event::Unbind { id: first },
+        Event::Reply { token: 2, reply },
+    ];
     assert_eq!(pair.hub_events, expected);
 }
 
@@ -226,19 +288,31 @@ fn going_away_lets_work_end_and_refuses_what_is_new() {
     assert_eq!(
         pair.member_events,
         [
-            Event::GoingAway { code: CloseCode::ShuttingDown, text: "upgrade".into() },
+            Event::GoingAway {
+                code: CloseCode::ShuttingDown,
+                text: "upgrade".into()
+            },
             refused(2, Refused::GoingAwayNotExecuted),
             refused(3, Refused::GoingAwayNotSent),
         ]
     );
-    assert!(requests(&mut pair.hub_events).is_empty(), "nothing new is executed");
+    assert!(
+        requests(&mut pair.hub_events).is_empty(),
+        "nothing new is executed"
+    );
     let refusal = pair.member.request(call(4, vec![]), pair.now).unwrap_err();
     assert_eq!(refusal.why, Refusal::GoingAway);
     assert!(!pair.hub.is_drained());
     pair.hub.reply(id, Ok(vec![]));
     pair.member_events.clear();
     pair.settle();
-    assert_eq!(pair.member_events, [Event::Reply { token: 1, reply: Ok(vec![]) }]);
+    assert_eq!(
+        pair.member_events,
+        [Event::Reply {
+            token: 1,
+            reply: Ok(vec![])
+        }]
+    );
     assert!(pair.hub.is_drained() && pair.hub.is_empty() && pair.member.is_empty());
 }
 
@@ -260,13 +334,18 @@ fn the_end_tells_what_was_handed_over_and_what_was_not() {
     pair.member.receive_eof(pair.now);
     let events: Vec<_> = std::iter::from_fn(|| pair.member.poll_event()).collect();
     let lost = |token, handed_over| Event::Lost { token, handed_over };
-    let [ref rest @ .., Event::Closed(ref closed)] = events[..] else { panic!("{events:?}") };
+    let [ref rest @ .., Event::Closed(ref closed)] = events[..] else {
+        panic!("{events:?}")
+    };
     let mut rest = rest.to_vec();
     rest.sort_by_key(|event| match event {
         Event::Lost { token, .. } => *token,
         other => panic!("{other:?}"),
     });
-    assert_eq!(rest, [lost(1, true), lost(2, true), lost(3, false), lost(4, false)]);
+    assert_eq!(
+        rest,
+        [lost(1, true), lost(2, true), lost(3, false), lost(4, false)]
+    );
     assert_eq!(closed.reason, CloseReason::Eof);
     assert!(!pair.member.has_output() && pair.member.next_deadline().is_none());
 }
@@ -276,7 +355,13 @@ fn a_close_finishes_the_frame_that_was_begun_and_tells_why() {
     let (mut pair, _) = Pair::bound();
     pair.member.request(cast(1, vec![1; 50]), pair.now).unwrap();
     pair.member.request(cast(2, vec![2; 50]), pair.now).unwrap();
-    let bytes: Vec<u8> = pair.member.transmit(pair.now).flatten().copied().take(10).collect();
+    let bytes: Vec<u8> = pair
+        .member
+        .transmit(pair.now)
+        .flatten()
+        .copied()
+        .take(10)
+        .collect();
     pair.member.wrote(bytes.len(), pair.now);
     pair.hub.receive(&bytes, pair.now);
     pair.member.close(CloseCode::Normal, "done");
@@ -284,7 +369,9 @@ fn a_close_finishes_the_frame_that_was_begun_and_tells_why() {
     let lost = |token, handed_over| Event::Lost { token, handed_over };
     assert_eq!(pair.member_events[..2], [lost(1, true), lost(2, false)]);
     assert_eq!(pair.at_hub().len(), 1, "only what was begun");
-    let Some(Event::Closed(closed)) = pair.hub_events.pop() else { panic!() };
+    let Some(Event::Closed(closed)) = pair.hub_events.pop() else {
+        panic!()
+    };
     assert_eq!(closed.reason, CloseReason::Peer(CloseCode::Normal));
     assert_eq!(closed.text, "done");
 }
@@ -315,20 +402,45 @@ fn what_breaks_the_rules_is_given_back_before_it_is_sent() {
         let rejected = pair.member.request(request.clone(), pair.now).unwrap_err();
         assert_eq!((rejected.request, rejected.why), (request, why));
     };
-    refused(header(Destination::Bound(bound)), 0, Refusal::WrongDestination);
+    refused(
+        header(Destination::Bound(bound)),
+        0,
+        Refusal::WrongDestination,
+    );
     let limit = 16 * 1024 * 1024;
     let plain = header(Destination::Topic(target("greeter")));
-    refused(plain.clone(), limit + 1, Refusal::TooLarge { size: limit + 1, limit });
+    refused(
+        plain.clone(),
+        limit + 1,
+        Refusal::TooLarge {
+            size: limit + 1,
+            limit,
+        },
+    );
     let with = |headers: Vec<(&str, String)>| {
         let mut header = plain.clone();
-        header.headers = headers.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        header.headers = headers
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v))
+            .collect();
         header
     };
     refused(with(vec![("a b", String::new())]), 0, Refusal::BadHeaders);
-    refused(with(vec![("bus.identity", "root".into())]), 0, Refusal::BadHeaders);
+    refused(
+        with(vec![("bus.identity", "root".into())]),
+        0,
+        Refusal::BadHeaders,
+    );
     refused(with(vec![("k", String::new()); 65]), 0, Refusal::BadHeaders);
-    refused(with(vec![("k", "v".repeat(8 * 1024))]), 0, Refusal::BadHeaders);
-    for headers in [vec![("k", "v".repeat(8 * 1024 - 1))], vec![("k", String::new()); 64]] {
+    refused(
+        with(vec![("k", "v".repeat(8 * 1024))]),
+        0,
+        Refusal::BadHeaders,
+    );
+    for headers in [
+        vec![("k", "v".repeat(8 * 1024 - 1))],
+        vec![("k", String::new()); 64],
+    ] {
         let mut request = call(1, vec![]);
         request.header = with(headers);
         pair.member.request(request, pair.now).unwrap();
@@ -341,18 +453,34 @@ fn what_breaks_the_rules_is_given_back_before_it_is_sent() {
 #[test]
 fn a_message_too_large_for_the_peer_is_refused_also_when_it_was_accepted_before_hello() {
     let mut pair = Pair::with(
-        tidings_core::session::Limits { max_message: 20_000, ..Default::default() },
+        tidings_core::session::Limits {
+            max_message: 20_000,
+            ..Default::default()
+        },
         Default::default(),
     );
-    pair.member.request(call(1, vec![0; 20_001]), pair.now).unwrap();
-    pair.member.request(call(2, vec![0; 20_000]), pair.now).unwrap();
+    pair.member
+        .request(call(1, vec![0; 20_001]), pair.now)
+        .unwrap();
+    pair.member
+        .request(call(2, vec![0; 20_000]), pair.now)
+        .unwrap();
     pair.settle();
-    let why = Refused::TooLarge { size: 20_001, limit: 20_000 };
+    let why = Refused::TooLarge {
+        size: 20_001,
+        limit: 20_000,
+    };
     assert_eq!(pair.member_events[1..], [Event::Refused { token: 1, why }]);
     let [(id, _)] = pair.at_hub().try_into().unwrap();
     // And a reply larger than the caller takes is a failure that comes at once.
     pair.hub.reply(id, Ok(vec![0; 17 * 1024 * 1024]));
     pair.settle();
-    let reply = Err(WireError::bare(error_code::REPLY_TOO_LARGE, fate_code::EXECUTED));
-    assert_eq!(pair.member_events.pop(), Some(Event::Reply { token: 2, reply }));
+    let reply = Err(WireError::bare(
+        error_code::REPLY_TOO_LARGE,
+        fate_code::EXECUTED,
+    ));
+    assert_eq!(
+        pair.member_events.pop(),
+        Some(Event::Reply { token: 2, reply })
+    );
 }
