@@ -23,6 +23,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(all(unix, not(tidings_loom)))]
+pub mod link;
 #[doc(hidden)]
 pub mod mailbox;
 #[cfg(not(tidings_loom))]

@@ -13,7 +13,7 @@ pub struct RequestId {
 
 /// A request that came in. Ids strictly increase and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IncomingId(pub(super) u64);
+pub struct IncomingId(pub(crate) u64);
 
 /// What happened. Every accepted request gets exactly one of `Reply`, `Sent`, `Refused` and
 /// `Lost`, and none after it was cancelled here.
