@@ -53,7 +53,10 @@ mod tests {
         let mut expected = FIRST;
         for _ in 0..20 {
             let pause = backoff.pause();
-            assert!((expected * 4 / 5..=expected * 6 / 5).contains(&pause), "{pause:?}");
+            assert!(
+                (expected * 4 / 5..=expected * 6 / 5).contains(&pause),
+                "{pause:?}"
+            );
             expected = (expected * 2).min(LONGEST);
         }
     }

@@ -395,7 +395,10 @@ impl Driver {
             Some(ended) => Some(ended.until),
             None => self.closing.map(|(until, _)| until),
         };
-        let deadline = [self.session.next_deadline(), own].into_iter().flatten().min();
+        let deadline = [self.session.next_deadline(), own]
+            .into_iter()
+            .flatten()
+            .min();
         let Some(at) = deadline else {
             return true;
         };
@@ -405,13 +408,12 @@ impl Driver {
             let pause = at.saturating_duration_since(Instant::now());
             self.sleep = Some((at, self.runtime.sleep(pause)));
         }
-        match &mut self.sleep {
-            Some((_, sleep)) if sleep.as_mut().poll(cx).is_pending() => true,
-            _ => {
-                self.sleep = None;
-                false
-            }
+        let over = |sleep: &mut (Instant, BoxFuture<()>)| sleep.1.as_mut().poll(cx).is_ready();
+        if self.sleep.as_mut().is_none_or(over) {
+            self.sleep = None;
+            return false;
         }
+        true
     }
 }
 

@@ -153,7 +153,11 @@ impl Core {
         self.door.close();
         let mut state = self.lock();
         state.closed = true;
-        let connections: Vec<_> = state.peers.values().map(|peer| peer.connection.clone()).collect();
+        let connections: Vec<_> = state
+            .peers
+            .values()
+            .map(|peer| peer.connection.clone())
+            .collect();
         drop(state);
         for connection in connections {
             connection.tell(Control::Close(CloseCode::ShuttingDown));

@@ -265,9 +265,10 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
         Ok(failure) => failure,
         Err(payload) => match payload.into_bytes(limit) {
             Ok(bytes) => return Ok(bytes),
-            Err(EncodeError::TooLarge { size, limit }) => {
-                executed(CallErrorKind::ReplyTooLarge { size, limit })
-            }
+            Err(EncodeError::TooLarge {
+                at_least: size,
+                limit,
+            }) => executed(CallErrorKind::ReplyTooLarge { size, limit }),
             Err(other) => executed(CallErrorKind::ReplyEncode(other.to_string())),
         },
     };
@@ -297,7 +298,10 @@ pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
         Ok(bytes) => return Reply::Value(Payload::Bytes(bytes)),
         Err(error) => error,
     };
-    let bare = error.details.is_empty().then(|| bare_kind(error.code, head));
+    let bare = error
+        .details
+        .is_empty()
+        .then(|| bare_kind(error.code, head));
     let WireError {
         code,
         fate,
@@ -411,12 +415,14 @@ pub(super) fn closed_text(closed: &Closed) -> String {
         CloseReason::Eof => "the peer has gone".into(),
         CloseReason::Truncated => "the peer has gone in the middle of a message".into(),
         CloseReason::NotTidings(bytes) => {
-            format!("the peer speaks another protocol: `{}`", bytes.escape_ascii())
+            format!(
+                "the peer speaks another protocol: `{}`",
+                bytes.escape_ascii()
+            )
         }
         CloseReason::VersionMismatch { ours, theirs } => format!(
             "no common protocol version: here {} to {}, there {} to {}",
             ours.0, ours.1, theirs.0, theirs.1
         ),
-        _ => "it has ended".into(),
     }
 }

@@ -90,7 +90,8 @@ impl Core {
         let of_the_user = |peer: &&Peer| caller.uid.is_some() && peer.uid == caller.uid;
         let full = state.closed
             || state.peers.len() >= self.limits.connections
-            || state.peers.values().filter(of_the_user).count() >= self.limits.connections_of_a_user;
+            || state.peers.values().filter(of_the_user).count()
+                >= self.limits.connections_of_a_user;
         if full {
             return None;
         }

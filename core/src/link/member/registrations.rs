@@ -54,7 +54,11 @@ impl Registrations {
 
     /// All that are to be registered.
     pub(super) fn all(&self) -> Vec<Arc<ServerCore>> {
-        self.lock().servers.iter().map(|(server, _)| server.clone()).collect()
+        self.lock()
+            .servers
+            .iter()
+            .map(|(server, _)| server.clone())
+            .collect()
     }
 
     /// Whether the hub has refused any.
@@ -66,7 +70,10 @@ impl Registrations {
     pub(super) fn ask_again(&self) -> Vec<Arc<ServerCore>> {
         self.some_refused.store(false, Ordering::Release);
         let mut state = self.lock();
-        let refused = state.servers.iter_mut().filter(|entry| entry.1 == Standing::Refused);
+        let refused = state
+            .servers
+            .iter_mut()
+            .filter(|entry| entry.1 == Standing::Refused);
         refused
             .map(|(server, standing)| {
                 *standing = Standing::Asked;
@@ -122,7 +129,9 @@ impl Registrations {
             .changed
             .wait_timeout_while(state, most, open)
             .unwrap_or_else(PoisonError::into_inner);
-        state.position(server).map_or(Standing::Asked, |at| state.servers[at].1)
+        state
+            .position(server)
+            .map_or(Standing::Asked, |at| state.servers[at].1)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,6 +141,8 @@ impl Registrations {
 
 impl State {
     fn position(&self, server: &Arc<ServerCore>) -> Option<usize> {
-        self.servers.iter().position(|(known, _)| Arc::ptr_eq(known, server))
+        self.servers
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, server))
     }
 }

@@ -106,12 +106,18 @@ impl Side for MemberSide {
             Ok(id) => {
                 self.bound.insert(id, server.clone());
             }
-            Err(_) => self.shared.registrations.answered(server, Standing::Refused),
+            Err(_) => self
+                .shared
+                .registrations
+                .answered(server, Standing::Refused),
         }
     }
 
     fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
-        let found = self.bound.iter().find(|(_, known)| Arc::ptr_eq(known, server));
+        let found = self
+            .bound
+            .iter()
+            .find(|(_, known)| Arc::ptr_eq(known, server));
         if let Some(id) = found.map(|(id, _)| *id) {
             self.bound.remove(&id);
             session.unbind(id);

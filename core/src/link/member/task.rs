@@ -149,7 +149,11 @@ impl Patience {
             let mut sleep = shared.runtime.sleep(wake.saturating_duration_since(now));
             poll_fn(|cx| {
                 let rung = shared.outbox.bell.poll_rung(cx);
-                if rung.is_ready() { rung } else { sleep.as_mut().poll(cx) }
+                if rung.is_ready() {
+                    rung
+                } else {
+                    sleep.as_mut().poll(cx)
+                }
             })
             .await;
         }
