@@ -7,7 +7,7 @@
 //! * [`server`]: methods, and what starts and runs them.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
-//! * [`session`], [`link`]: the protocol between processes, and the task that drives it over a socket.
+//! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
 //! * [`runtime`]: tokio, smol, or neither.
 #![deny(unsafe_code)]
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::Budget;
+use crate::codec::{Budget, fingerprint};
+use crate::context::Context;
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
 use crate::name_map::NameMap;
@@ -236,6 +237,24 @@ fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T
         Ok(answer) => value(answer),
         Err(error) => Reply::Application(crate::error::failure_of(error)),
     }
+}
+
+/// The fingerprint of a type that travels as an argument or a reply.
+pub fn wire<T: Serialize + DeserializeOwned + Send + 'static>() -> u64 {
+    fingerprint::cached::<T>()
+}
+
+/// The fingerprint of a method's own error type.
+pub fn wire_error<E: ApplicationError>() -> u64 {
+    fingerprint::cached::<E>()
+}
+
+/// The request that the handler on this thread serves.
+///
+/// # Panics
+/// Outside of a handler, where there is none.
+pub fn context() -> Context {
+    Context::current().expect("only handlers ask for their request")
 }
 
 /// Runs user code; a panic becomes its answer (C-OC-2). The text of the panic stays here (S18).

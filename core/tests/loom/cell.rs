@@ -1,6 +1,8 @@
 //! One completer against one promise.
 
 use crate::explore::{Drops, Witness, channel, explore};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -113,6 +115,31 @@ fn is_ready_is_sticky_and_means_that_the_value_is_there() {
             outcome
         },
     );
+}
+
+#[test]
+fn what_was_done_before_completing_is_seen_once_the_promise_is_ready() {
+    explore(["ready", "not yet"], |roles| {
+        // Touched without a lock: loom fails the model unless `is_ready` orders the two.
+        let done = Arc::new(UnsafeCell::new(0));
+        let seen = Arc::clone(&done);
+        let (completer, promise) = channel();
+        let value = Drops::default().value();
+        let (_, outcome) = roles.run(
+            move || {
+                done.with_mut(|_| ());
+                completer.complete(value).map_err(drop)
+            },
+            move || {
+                if !promise.is_ready() {
+                    return "not yet";
+                }
+                seen.with(|_| ());
+                "ready"
+            },
+        );
+        outcome
+    });
 }
 
 #[test]
@@ -336,8 +363,8 @@ fn on_ready_against_complete() {
             let (completer, promise) = channel();
             let drops = Drops::default();
             let value = drops.value();
-            let owner = loom::sync::Arc::new(loom::sync::Mutex::new(None));
-            let called_on = loom::sync::Arc::clone(&owner);
+            let owner = Arc::new(loom::sync::Mutex::new(None));
+            let called_on = Arc::clone(&owner);
             let (one, other) = roles.run(
                 move || {
                     completer.complete(value).unwrap();

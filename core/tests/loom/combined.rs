@@ -1,12 +1,12 @@
 //! Several promises, several waiters.
 
-use crate::explore::{Drops, channel, explore};
+use crate::explore::{Drops, channel, explore, explore_bounded};
 use loom::thread;
 use tidings_core::promise::{Promise, PromiseError, PromiseSet, race};
 
 #[test]
 fn two_completers_against_one_waiter_for_both() {
-    explore(["a first", "b first"], |roles| {
+    explore_bounded(Some(2), ["a first", "b first"], |roles| {
         let (a, promise_a) = Promise::<u32, PromiseError>::channel();
         let (b, promise_b) = Promise::<u32, PromiseError>::channel();
         let mut set = PromiseSet::from_iter([("a first", promise_a), ("b first", promise_b)]);
@@ -28,7 +28,8 @@ fn two_completers_against_one_waiter_for_both() {
 
 #[test]
 fn two_completers_against_a_race() {
-    explore(
+    explore_bounded(
+        Some(2),
         [
             "a won",
             "b won",
@@ -53,7 +54,7 @@ fn two_completers_against_a_race() {
 
 #[test]
 fn complete_against_two_clones_of_a_shared_promise() {
-    explore(["both"], |roles| {
+    explore_bounded(Some(2), ["both"], |roles| {
         let (completer, promise) = Promise::<u32, PromiseError>::channel();
         let shared = promise.shared();
         let clone = shared.clone();

@@ -1,6 +1,7 @@
 //! Ringers against the one sleeper.
 
-use crate::explore::{Witness, explore};
+use crate::explore::{Witness, explore, explore_bounded};
+use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use std::future::poll_fn;
@@ -67,7 +68,7 @@ fn enqueue_against_the_writer_going_to_sleep() {
 
 #[test]
 fn two_ringers_against_the_writer_going_to_sleep() {
-    explore(["one ring", "two rings"], |roles| {
+    explore_bounded(Some(2), ["one ring", "two rings"], |roles| {
         let outbox = Outbox::new();
         let (one, other) = (outbox.clone(), outbox.clone());
         let writing = thread::spawn(move || outbox.write(2));
@@ -78,5 +79,26 @@ fn two_ringers_against_the_writer_going_to_sleep() {
             // The second ring may find the frames of both gone already, and the bell rung.
             _ => "rung for nothing",
         }
+    });
+}
+
+#[test]
+fn ring_against_a_sleeper_that_reads_what_was_put_there() {
+    explore(["seen"], |roles| {
+        // Touched without a lock: loom fails the model unless the ring orders the two.
+        let put = Arc::new(UnsafeCell::new(0));
+        let (seen, bell) = (Arc::clone(&put), Arc::new(Doorbell::new()));
+        let sleeper = Arc::clone(&bell);
+        roles.run(
+            move || {
+                put.with_mut(|_| ());
+                bell.ring();
+            },
+            move || {
+                WaitExt::wait(poll_fn(|cx| sleeper.poll_rung(cx)));
+                seen.with(|_| ());
+            },
+        );
+        "seen"
     });
 }

@@ -9,14 +9,26 @@ use tidings_core::promise::{Completer, Promise, PromiseError};
 
 /// Runs `model` in every interleaving, with the two roles started in either order, and asserts
 /// that the outcomes it returned are exactly the `expected` ones.
-pub fn explore<const N: usize>(
+pub(crate) fn explore<const N: usize>(
+    expected: [&'static str; N],
+    model: impl Fn(Roles) -> &'static str + Clone + Send + Sync + 'static,
+) {
+    explore_bounded(None, expected, model);
+}
+
+/// As [`explore`], in the interleavings of at most so many preemptions: for models of three
+/// threads and more, the whole of which would take hours.
+pub(crate) fn explore_bounded<const N: usize>(
+    preemptions: Option<usize>,
     expected: [&'static str; N],
     model: impl Fn(Roles) -> &'static str + Clone + Send + Sync + 'static,
 ) {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     for roles in [Roles { swapped: false }, Roles { swapped: true }] {
         let (seen, model) = (Arc::clone(&seen), model.clone());
-        loom::model(move || {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
+        builder.check(move || {
             let outcome = model(roles);
             seen.lock().unwrap().insert(outcome);
         });
@@ -30,13 +42,13 @@ pub fn explore<const N: usize>(
 
 /// Starts the two sides of a model.
 #[derive(Clone, Copy)]
-pub struct Roles {
+pub(crate) struct Roles {
     swapped: bool,
 }
 
 impl Roles {
     /// Runs both on threads of their own to their ends.
-    pub fn run<A: 'static, B: 'static>(
+    pub(crate) fn run<A: 'static, B: 'static>(
         self,
         one: impl FnOnce() -> A + 'static,
         other: impl FnOnce() -> B + 'static,
@@ -56,7 +68,7 @@ impl Roles {
 
 /// A value that knows how many of it were dropped.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub(crate) struct Counted {
     drops: Arc<AtomicUsize>,
 }
 
@@ -68,43 +80,43 @@ impl Drop for Counted {
 
 /// Counts the drops of the one value of a model.
 #[derive(Clone, Default)]
-pub struct Drops(Arc<AtomicUsize>);
+pub(crate) struct Drops(Arc<AtomicUsize>);
 
 impl Drops {
-    pub fn value(&self) -> Counted {
+    pub(crate) fn value(&self) -> Counted {
         Counted {
             drops: Arc::clone(&self.0),
         }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-pub type Kept = Promise<Counted, PromiseError>;
+pub(crate) type Kept = Promise<Counted, PromiseError>;
 
-pub fn channel() -> (Completer<Counted, PromiseError>, Kept) {
+pub(crate) fn channel() -> (Completer<Counted, PromiseError>, Kept) {
     Promise::channel()
 }
 
 /// Tells what the schedule was, unseen by loom and so without changing it.
 #[derive(Clone, Default)]
-pub struct Witness(Arc<AtomicBool>);
+pub(crate) struct Witness(Arc<AtomicBool>);
 
 impl Witness {
-    pub fn mark(&self) {
+    pub(crate) fn mark(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A waker that counts.
 #[derive(Default)]
-pub struct Wakes(AtomicUsize);
+pub(crate) struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
@@ -113,27 +125,27 @@ impl Wake for Wakes {
 }
 
 /// The counting waker's other end.
-pub struct Watched {
+pub(crate) struct Watched {
     wakes: Arc<Wakes>,
 }
 
 impl Watched {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Watched {
             wakes: Arc::default(),
         }
     }
 
-    pub fn waker(&self) -> Waker {
+    pub(crate) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.wakes))
     }
 
-    pub fn wakes(&self) -> usize {
+    pub(crate) fn wakes(&self) -> usize {
         self.wakes.0.load(Ordering::Relaxed)
     }
 
     /// Whether every clone of the waker is gone.
-    pub fn is_let_go(&self) -> bool {
+    pub(crate) fn is_let_go(&self) -> bool {
         Arc::strong_count(&self.wakes) == 1
     }
 }

@@ -1,6 +1,6 @@
 //! Producers against consumers of one mailbox.
 
-use crate::explore::{Watched, explore};
+use crate::explore::{Watched, explore, explore_bounded};
 use loom::thread;
 use std::task::{Context, Poll};
 use tidings_core::mailbox::{Limits, Mailbox, PushError};
@@ -25,39 +25,43 @@ fn push_against_a_waiting_consumer() {
 
 #[test]
 fn push_against_a_consumer_leaving() {
-    explore(["left asleep", "left woken", "never slept"], |roles| {
-        let mailbox = mailbox();
-        let (producer, left) = (mailbox.clone(), mailbox.clone());
-        let (leaver, stayer) = (Watched::new(), mailbox.clone());
-        let waker = leaver.waker();
-        let staying = thread::spawn(move || stayer.pop_wait(None));
-        let (_, popped) = roles.run(
-            move || producer.try_push(1, 1).unwrap(),
-            move || {
-                let mut consumer = left.consumer();
-                let popped = match consumer.poll_pop(&mut Context::from_waker(&waker)) {
-                    Poll::Ready(item) => item,
-                    Poll::Pending => None,
-                };
-                drop(consumer);
-                // What it took is for the one who stays.
-                popped.map(|item| left.try_push(item, 1).unwrap()).is_some()
-            },
-        );
-        assert_eq!(staying.join().unwrap(), Some(1));
-        assert!(leaver.is_let_go());
-        match (popped, leaver.wakes()) {
-            (true, 0) => "never slept",
-            (false, 1) => "left woken",
-            (false, 0) => "left asleep",
-            _ => "impossible",
-        }
-    });
+    explore_bounded(
+        Some(2),
+        ["left asleep", "left woken", "never slept"],
+        |roles| {
+            let mailbox = mailbox();
+            let (producer, left) = (mailbox.clone(), mailbox.clone());
+            let (leaver, stayer) = (Watched::new(), mailbox.clone());
+            let waker = leaver.waker();
+            let staying = thread::spawn(move || stayer.pop_wait(None));
+            let (_, popped) = roles.run(
+                move || producer.try_push(1, 1).unwrap(),
+                move || {
+                    let mut consumer = left.consumer();
+                    let popped = match consumer.poll_pop(&mut Context::from_waker(&waker)) {
+                        Poll::Ready(item) => item,
+                        Poll::Pending => None,
+                    };
+                    drop(consumer);
+                    // What it took is for the one who stays.
+                    popped.map(|item| left.try_push(item, 1).unwrap()).is_some()
+                },
+            );
+            assert_eq!(staying.join().unwrap(), Some(1));
+            assert!(leaver.is_let_go());
+            match (popped, leaver.wakes()) {
+                (true, 0) => "never slept",
+                (false, 1) => "left woken",
+                (false, 0) => "left asleep",
+                _ => "impossible",
+            }
+        },
+    );
 }
 
 #[test]
 fn two_consumers_and_one_item() {
-    explore(["the one", "the other"], |roles| {
+    explore_bounded(Some(2), ["the one", "the other"], |roles| {
         let mailbox = mailbox();
         let (one, other) = (mailbox.clone(), mailbox.clone());
         let producing = thread::spawn(move || {
@@ -86,7 +90,7 @@ fn two_consumers_and_one_item() {
 
 #[test]
 fn two_consumers_and_two_items() {
-    explore(["in order", "crossed"], |roles| {
+    explore_bounded(Some(2), ["in order", "crossed"], |roles| {
         let mailbox = mailbox();
         let (one, other) = (mailbox.clone(), mailbox.clone());
         let producing = thread::spawn(move || {

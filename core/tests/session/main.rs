@@ -5,6 +5,7 @@ mod handshake;
 mod limits;
 mod order;
 mod pair;
+mod raw;
 mod simulation;
 mod simulator;
 mod splits;
