@@ -21,3 +21,8 @@ pub use tidings_core::{
 };
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+
+/// The README's programs, compiled and run.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

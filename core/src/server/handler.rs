@@ -1,7 +1,6 @@
 //! What a server does for each method: the erased form of the functions that users write.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +13,7 @@ use crate::codec::{Budget, fingerprint};
 use crate::context::Context;
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
+use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
@@ -96,7 +96,7 @@ pub(crate) struct Registered {
 
 /// The methods of a server by name.
 #[derive(Default)]
-pub(crate) struct Methods(HashMap<Method, Arc<Registered>>);
+pub(crate) struct Methods(NameMap<Method, Arc<Registered>>);
 
 impl Methods {
     pub(crate) fn add(
