@@ -33,8 +33,8 @@ pub struct Member {
     ended: Option<ExitStatus>,
 }
 
-/// Who is called together, and where they meet.
-pub struct Call {
+/// Who works together, and where they meet.
+pub struct Plan {
     pub address: String,
     pub exchange: String,
     pub database: PathBuf,
@@ -52,24 +52,24 @@ const LOOK: Duration = Duration::from_millis(50);
 
 impl Crew {
     /// Serves everything in this process.
-    pub fn here(bus: &Bus, call: &Call) -> Result<Self, Failure> {
-        let mut servers = vec![roles::serve_conductor(bus, &call.database)?];
-        for name in worker_names(call.workers) {
+    pub fn here(bus: &Bus, plan: &Plan) -> Result<Self, Failure> {
+        let mut servers = vec![roles::serve_conductor(bus, &plan.database)?];
+        for name in worker_names(plan.workers) {
             servers.push(roles::serve_worker(bus, &name)?);
         }
         Ok(Crew::Here { _servers: servers })
     }
 
     /// Starts the processes and waits until each of them serves.
-    pub fn processes(call: &Call) -> Result<Self, Failure> {
+    pub fn processes(plan: &Plan) -> Result<Self, Failure> {
         let mut members = Vec::new();
         let (ready, readies) = channel();
-        let names = worker_names(call.workers).map(|name| (name, Role::Worker));
+        let names = worker_names(plan.workers).map(|name| (name, Role::Worker));
         for (name, role) in [("conductor".to_owned(), Role::Conductor)]
             .into_iter()
             .chain(names)
         {
-            let mut process = command(call, role, &name)?
+            let mut process = command(plan, role, &name)?
                 .spawn()
                 .map_err(|error| Failure::system(format!("start {name}"), error))?;
             if let Some(stdout) = process.stdout.take() {
@@ -197,23 +197,23 @@ fn worker_names(workers: u16) -> impl Iterator<Item = String> {
 }
 
 /// This same program, with another role.
-fn command(call: &Call, role: Role, name: &str) -> Result<Command, Failure> {
+fn command(plan: &Plan, role: Role, name: &str) -> Result<Command, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::system("find this program to start it again", error))?;
     let mut command = Command::new(program);
     command
         .args(["--role", &role.to_string()])
         .args(["--name", name])
-        .args(["--bus", &call.address])
-        .args(["--exchange", &call.exchange])
-        .args(["--runtime", &call.runtime.to_string()])
+        .args(["--bus", &plan.address])
+        .args(["--exchange", &plan.exchange])
+        .args(["--runtime", &plan.runtime.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // Ctrl-C is for the front process alone, which then ends the others in order.
         .process_group(0);
     if role == Role::Conductor {
-        command.arg("--database").arg(&call.database);
-        command.arg("--scratch").arg(&call.scratch);
+        command.arg("--database").arg(&plan.database);
+        command.arg("--scratch").arg(&plan.scratch);
     }
     Ok(command)
 }

@@ -40,10 +40,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Role};
-use crate::error::Failure;
-
-/// What a shell expects of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -55,10 +51,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{}: {failure}", args.role);
-            match failure {
-                Failure::Interrupted => ExitCode::from(INTERRUPTED),
-                _ => ExitCode::FAILURE,
-            }
+            ExitCode::from(failure.status())
         }
     }
 }
