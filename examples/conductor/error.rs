@@ -41,7 +41,9 @@ pub enum Failure {
     #[error("{member} was not ready after {seconds} s: is the machine that busy?")]
     Slow { member: String, seconds: u64 },
     /// Without it nothing can be saved.
-    #[error("the conductor ended in mid-run ({status}), so nothing can be saved any more: start again")]
+    #[error(
+        "the conductor ended in mid-run ({status}), so nothing can be saved any more: start again"
+    )]
     ConductorLost { status: ExitStatus },
     /// Without any worker nothing can be read.
     #[error("no worker is left, see above what ended them: start again, with more `--workers`")]

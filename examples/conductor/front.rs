@@ -91,7 +91,7 @@ impl Front {
         };
         let first = self.pass("indexing", by_invoke, &found.files)?;
         let report = self.report()?;
-        if args.no_comparison {
+        if args.no_comparison || found.files.is_empty() {
             return Ok(report.to_string());
         }
         let call = self.pass("by call", Way::Call, &found.files)?;

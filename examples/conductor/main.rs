@@ -50,7 +50,13 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}: {failure}", args.role);
+            // A child says who it is: all of them write to one terminal.
+            let who = if args.name.is_empty() {
+                "error"
+            } else {
+                &args.name
+            };
+            eprintln!("{who}: {failure}");
             ExitCode::from(failure.status())
         }
     }
