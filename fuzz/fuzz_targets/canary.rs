@@ -6,12 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use tidings_core::codec::{Budget, decode};
 
 fuzz_target!(|bytes: &[u8]| {
-    // Each condition alone is one in hundreds; together they are out of reach without coverage.
-    let Ok((name, parts)) = decode::<(String, Vec<u16>)>(bytes, &Budget::default()) else {
+    // Blind, about one input in 2^32 gets through; led by coverage, one condition after the other.
+    let Ok((kind, size, word)) = decode::<(u8, u32, String)>(bytes, &Budget::default()) else {
         return;
     };
-    if name.starts_with('t') && name.len() == 3 && parts.len() > 1 {
-        let sum: u32 = parts.iter().copied().map(u32::from).sum();
-        assert!(sum != 300, "the planted bug: {parts:?} make 300");
+    if kind == 0xb7 {
+        if size > 20_000 {
+            if word.starts_with('g') {
+                panic!("the planted bug");
+            }
+        }
     }
 });
