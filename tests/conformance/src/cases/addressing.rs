@@ -58,7 +58,7 @@ pub fn a_name_of_255_bytes_is_a_name(world: &World) {
         .unwrap();
     let request = world
         .client()
-        .request::<u8>(&format!("{topic}.{method}"), &7);
+        .request::<u8>(&format!("{topic}.{method}"), &7_u8);
     assert_eq!(request.to(&server).wait().unwrap(), 7);
 }
 
@@ -257,7 +257,7 @@ pub fn an_exchange_never_sees_the_traffic_of_another(world: &World) {
     // The default exchange is one of its own.
     let error = world
         .client()
-        .call::<()>("topic.take", &1)
+        .call::<()>("topic.take", &1_u32)
         .wait()
         .unwrap_err();
     assert!(
@@ -291,7 +291,7 @@ pub fn a_handler_calls_back_its_caller(world: &World) {
         .unwrap();
     let total = world
         .client()
-        .invoke::<u64>("shop.total", &["nut", "screw"]);
+        .invoke::<u64>("shop.total", &vec!["nut", "screw"]);
     assert_eq!(total.wait().unwrap(), 8);
 }
 

@@ -28,7 +28,7 @@ fn staying(world: &World, gate: &Gate, dropped: &Journal<u32>) -> Server {
 pub fn a_dropped_promise_drops_the_running_handler_at_its_next_await(world: &World) {
     let (gate, dropped) = (Gate::new(), Journal::new());
     let server = staying(world, &gate, &dropped);
-    let promise = world.client().invoke::<()>("topic.stay", &1);
+    let promise = world.client().invoke::<()>("topic.stay", &1_u32);
     gate.wait_for(1);
     assert!(dropped.is_empty());
     drop(promise);
@@ -42,9 +42,9 @@ pub fn a_dropped_promise_drops_the_running_handler_at_its_next_await(world: &Wor
 pub fn a_dropped_promise_takes_its_request_out_of_the_queue(world: &World) {
     let (gate, dropped) = (Gate::new(), Journal::new());
     let server = staying(world, &gate, &dropped);
-    let running = world.client().invoke::<()>("topic.stay", &1);
+    let running = world.client().invoke::<()>("topic.stay", &1_u32);
     gate.wait_for(1);
-    let queued = world.client().invoke::<()>("topic.stay", &2);
+    let queued = world.client().invoke::<()>("topic.stay", &2_u32);
     eventually("it is queued", || server.load() == 2);
     drop(queued);
     eventually("it is taken out", || server.load() == 1);
@@ -52,7 +52,7 @@ pub fn a_dropped_promise_takes_its_request_out_of_the_queue(world: &World) {
     running.wait().unwrap();
     world
         .client()
-        .invoke::<()>("topic.stay", &3)
+        .invoke::<()>("topic.stay", &3_u32)
         .wait()
         .unwrap();
     assert_eq!(dropped.take(), [1, 3]);
@@ -62,7 +62,7 @@ pub fn a_dropped_promise_takes_its_request_out_of_the_queue(world: &World) {
 pub fn cancel_ends_the_wait_and_the_handler(world: &World) {
     let (gate, dropped) = (Gate::new(), Journal::new());
     let server = staying(world, &gate, &dropped);
-    let mut promise = world.client().invoke::<()>("topic.stay", &1);
+    let mut promise = world.client().invoke::<()>("topic.stay", &1_u32);
     gate.wait_for(1);
     promise.cancel();
     promise.cancel();
@@ -76,7 +76,7 @@ pub fn cancel_ends_the_wait_and_the_handler(world: &World) {
 /// C-DL-3
 pub fn cancel_after_the_reply_changes_nothing(world: &World) {
     let _server = world.listen("topic").on("ask", |n: u32| n).start().unwrap();
-    let mut promise = world.client().invoke::<u32>("topic.ask", &5);
+    let mut promise = world.client().invoke::<u32>("topic.ask", &5_u32);
     eventually("the reply is there", || promise.is_ready());
     promise.cancel();
     assert_eq!(promise.wait().unwrap(), 5);
@@ -94,7 +94,7 @@ pub fn a_detached_promise_lets_the_request_run(world: &World) {
         }
     });
     let _server = server.start().unwrap();
-    world.client().invoke::<()>("topic.stay", &1).detach();
+    world.client().invoke::<()>("topic.stay", &1_u32).detach();
     gate.wait_for(1);
     gate.open();
     ended.wait_for(1);
@@ -149,7 +149,7 @@ pub fn a_cancellation_reaches_nested_calls(world: &World) {
         })
         .start()
         .unwrap();
-    let promise: Promise<Result<(), String>> = world.client().invoke("middle.stay", &1);
+    let promise: Promise<Result<(), String>> = world.client().invoke("middle.stay", &1_u32);
     gate.wait_for(1);
     drop(promise);
     dropped.wait_for(1);
@@ -201,10 +201,10 @@ pub fn a_slot_is_free_when_the_handler_has_ended_and_not_before(world: &World) {
         })
         .start()
         .unwrap();
-    let first = world.client().invoke::<()>("topic.stubborn", &1);
+    let first = world.client().invoke::<()>("topic.stubborn", &1_u32);
     gate.wait_for(1);
     drop(first);
-    let second = world.client().invoke::<()>("topic.stubborn", &2);
+    let second = world.client().invoke::<()>("topic.stubborn", &2_u32);
     // The first is cancelled and still runs: it counts.
     eventually("the second is queued", || server.load() == 2);
     gate.open();
@@ -218,7 +218,7 @@ pub fn cancelled_requests_leave_the_whole_capacity(world: &World) {
     let (gate, dropped) = (Gate::new(), Journal::new());
     let server = staying(world, &gate, &dropped);
     for round in 1..=20 {
-        let promise = world.client().invoke::<()>("topic.stay", &1);
+        let promise = world.client().invoke::<()>("topic.stay", &1_u32);
         gate.wait_for(round);
         drop(promise);
     }
@@ -227,7 +227,7 @@ pub fn cancelled_requests_leave_the_whole_capacity(world: &World) {
     gate.open();
     world
         .client()
-        .invoke::<()>("topic.stay", &2)
+        .invoke::<()>("topic.stay", &2_u32)
         .wait()
         .unwrap();
 }
@@ -236,7 +236,7 @@ pub fn cancelled_requests_leave_the_whole_capacity(world: &World) {
 pub fn a_wait_that_times_out_cancels_nothing(world: &World) {
     let (gate, dropped) = (Gate::new(), Journal::new());
     let _server = staying(world, &gate, &dropped);
-    let mut promise = world.client().invoke::<()>("topic.stay", &1);
+    let mut promise = world.client().invoke::<()>("topic.stay", &1_u32);
     gate.wait_for(1);
     let short = Duration::from_millis(5);
     // By its full name: `WaitExt` has a method of this name that takes the promise.

@@ -112,16 +112,16 @@ pub fn contexts_of_requests_that_run_at_once_are_not_mixed_up(world: &World) {
         })
         .start()
         .unwrap();
+    type Twice = (Option<String>, Option<String>);
     let promises: Vec<_> = (0..50)
         .map(|n| {
-            let request = world
-                .client()
-                .request::<(String, String)>("topic.twice", &());
+            let request = world.client().request::<Twice>("topic.twice", &());
             request.header("name", n.to_string()).invoke()
         })
         .collect();
     for (n, promise) in promises.into_iter().enumerate() {
-        assert_eq!(promise.wait().unwrap(), (n.to_string(), n.to_string()));
+        let name = Some(n.to_string());
+        assert_eq!(promise.wait().unwrap(), (name.clone(), name));
     }
 }
 
@@ -137,7 +137,7 @@ pub fn a_blocking_wait_in_an_async_handler_is_told_and_does_not_hang(world: &Wor
                 // One that can never come, so that the wait cannot be over before it starts.
                 let (_completer, promise) = tidings_core::Promise::<()>::channel();
                 note.note(promise.wait().unwrap_err());
-                bus.call::<u32>("topic.ask", &5).await.unwrap()
+                bus.call::<u32>("topic.ask", &5_u32).await.unwrap()
             }
         })
         .on("ask", |n: u32| n)

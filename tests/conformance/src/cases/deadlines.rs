@@ -22,7 +22,7 @@ pub fn a_timeout_of_zero_has_passed_at_once(world: &World) {
     let ask = || {
         world
             .client()
-            .request::<()>("topic.ask", &1)
+            .request::<()>("topic.ask", &1_u32)
             .timeout(Duration::ZERO)
     };
     for error in [
@@ -36,7 +36,11 @@ pub fn a_timeout_of_zero_has_passed_at_once(world: &World) {
         assert!(error.fate().is_safe_to_repeat(), "{error}");
     }
     // What was sent later has run, and the others have not.
-    world.client().call::<()>("topic.ask", &2).wait().unwrap();
+    world
+        .client()
+        .call::<()>("topic.ask", &2_u32)
+        .wait()
+        .unwrap();
     assert_eq!(ran.take(), [2]);
 }
 
@@ -97,7 +101,10 @@ pub fn a_request_whose_deadline_passes_in_the_queue_is_not_started(world: &World
         .unwrap();
     let held = world.client().invoke::<()>("topic.stay", &());
     gate.wait_for(1);
-    let request = world.client().request::<()>("topic.ask", &1).timeout(SHORT);
+    let request = world
+        .client()
+        .request::<()>("topic.ask", &1_u32)
+        .timeout(SHORT);
     let error = request.invoke().wait().unwrap_err();
     let is_late = matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. });
     assert!(is_late, "{error}");
@@ -105,7 +112,11 @@ pub fn a_request_whose_deadline_passes_in_the_queue_is_not_started(world: &World
     assert!(matches!(error.fate(), Fate::NotExecuted | Fate::Unknown));
     gate.open();
     held.wait().unwrap();
-    world.client().invoke::<()>("topic.ask", &2).wait().unwrap();
+    world
+        .client()
+        .invoke::<()>("topic.ask", &2_u32)
+        .wait()
+        .unwrap();
     assert_eq!(ran.take(), [2]);
 }
 
@@ -125,17 +136,17 @@ pub fn a_cast_whose_deadline_passes_in_the_queue_is_not_started(world: &World) {
         .unwrap();
     let held = world.client().invoke::<()>("topic.stay", &());
     gate.wait_for(1);
-    let hasty = world.client().request::<()>("topic.take", &1);
+    let hasty = world.client().request::<()>("topic.take", &1_u32);
     hasty.timeout(SHORT).cast().unwrap();
     eventually("the cast is queued", || server.load() == 2);
     // Its deadline has passed when one of the same length, given later, has.
-    let later = world.client().request::<()>("topic.take", &2);
+    let later = world.client().request::<()>("topic.take", &2_u32);
     later.timeout(SHORT * 2).invoke().wait().unwrap_err();
     gate.open();
     held.wait().unwrap();
     world
         .client()
-        .invoke::<()>("topic.take", &3)
+        .invoke::<()>("topic.take", &3_u32)
         .wait()
         .unwrap();
     assert_eq!(ran.take(), [3]);
@@ -255,7 +266,7 @@ pub fn a_late_reply_is_dropped(world: &World) {
         .on("ask", |n: u32| n)
         .start()
         .unwrap();
-    let request = world.client().request::<u32>("topic.late", &1);
+    let request = world.client().request::<u32>("topic.late", &1_u32);
     let error = request.timeout(SHORT).invoke().wait().unwrap_err();
     assert_eq!(error.fate(), Fate::Unknown);
     assert_eq!(world.client().in_flight(), 0);

@@ -28,9 +28,9 @@ fn holding(bus: &Bus, gate: &Gate) -> Server {
 pub fn stop_refuses_what_is_queued_and_lets_end_what_runs(world: &World) {
     let gate = Gate::new();
     let server = holding(world.server(), &gate);
-    let running = world.client().invoke::<u32>("topic.hold", &1);
+    let running = world.client().invoke::<u32>("topic.hold", &1_u32);
     gate.wait_for(1);
-    let queued = world.client().invoke::<u32>("topic.hold", &2);
+    let queued = world.client().invoke::<u32>("topic.hold", &2_u32);
     eventually("it is queued", || server.load() == 2);
     server.stop();
     server.stop();
@@ -40,7 +40,7 @@ pub fn stop_refuses_what_is_queued_and_lets_end_what_runs(world: &World) {
         matches!(error.kind(), CallErrorKind::ShuttingDown),
         "{error}"
     );
-    let late = world.client().invoke::<u32>("topic.hold", &3);
+    let late = world.client().invoke::<u32>("topic.hold", &3_u32);
     assert!(late.wait().unwrap_err().fate().is_safe_to_repeat());
     gate.open();
     assert_eq!(running.wait().unwrap(), 1);
@@ -51,7 +51,7 @@ pub fn stop_refuses_what_is_queued_and_lets_end_what_runs(world: &World) {
 pub fn a_dropped_server_lets_end_what_runs(world: &World) {
     let gate = Gate::new();
     let server = holding(world.server(), &gate);
-    let running = world.client().invoke::<u32>("topic.hold", &1);
+    let running = world.client().invoke::<u32>("topic.hold", &1_u32);
     gate.wait_for(1);
     drop(server);
     gate.open();
@@ -62,7 +62,7 @@ pub fn a_dropped_server_lets_end_what_runs(world: &World) {
 pub fn drain_finishes_what_was_accepted(world: &World) {
     let gate = Gate::new();
     let server = holding(world.server(), &gate);
-    let promises: Vec<Promise<u32>> = (0..5)
+    let promises: Vec<Promise<u32>> = (0..5_u32)
         .map(|n| world.client().invoke("topic.hold", &n))
         .collect();
     gate.wait_for(1);
@@ -74,7 +74,7 @@ pub fn drain_finishes_what_was_accepted(world: &World) {
     assert_eq!((report.running, report.undelivered), (0, 0));
     opens.join().unwrap();
     for (n, promise) in promises.into_iter().enumerate() {
-        assert_eq!(promise.wait().unwrap(), n as u32);
+        assert_eq!(promise.wait().unwrap() as usize, n);
     }
 }
 
@@ -82,9 +82,9 @@ pub fn drain_finishes_what_was_accepted(world: &World) {
 pub fn drain_ends_at_its_deadline_and_says_what_is_left(world: &World) {
     let gate = Gate::new();
     let server = holding(world.server(), &gate);
-    let running = world.client().invoke::<u32>("topic.hold", &1);
+    let running = world.client().invoke::<u32>("topic.hold", &1_u32);
     gate.wait_for(1);
-    let queued = [2, 3].map(|n| world.client().invoke::<u32>("topic.hold", &n));
+    let queued = [2_u32, 3].map(|n| world.client().invoke::<u32>("topic.hold", &n));
     eventually("all are accepted", || server.load() == 3);
     let report = server.drain_wait(Duration::from_millis(20));
     assert!(!report.complete, "{report:?}");
@@ -112,10 +112,12 @@ pub fn stop_and_drain_may_come_from_several_threads(world: &World) {
                 });
             }
             // Answered or refused, it ends.
-            scope.spawn(move || match client.invoke::<u32>("topic.ask", &1).wait() {
-                Ok(n) => assert_eq!(n, 1),
-                Err(error) => assert!(error.fate().is_safe_to_repeat(), "{error}"),
-            });
+            scope.spawn(
+                move || match client.invoke::<u32>("topic.ask", &1_u32).wait() {
+                    Ok(n) => assert_eq!(n, 1),
+                    Err(error) => assert!(error.fate().is_safe_to_repeat(), "{error}"),
+                },
+            );
         });
         eventually("it has nothing left", || server.load() == 0);
     }
@@ -127,7 +129,7 @@ pub fn a_closed_bus_fails_what_is_outstanding_and_takes_nothing_new(world: &Worl
     let _server = holding(world.server(), &gate);
     let bus = world.passing(|builder| builder.no_timeout());
     let clone = bus.clone();
-    let promise = bus.invoke::<u32>("topic.hold", &1);
+    let promise = bus.invoke::<u32>("topic.hold", &1_u32);
     gate.wait_for(1);
     bus.close();
     bus.close();
@@ -135,10 +137,10 @@ pub fn a_closed_bus_fails_what_is_outstanding_and_takes_nothing_new(world: &Worl
     assert!(matches!(error.kind(), CallErrorKind::Closed), "{error}");
     // It runs, or is being dropped.
     assert_eq!(error.fate(), Fate::Unknown);
-    let error = clone.call::<u32>("topic.hold", &2).wait().unwrap_err();
+    let error = clone.call::<u32>("topic.hold", &2_u32).wait().unwrap_err();
     assert!(matches!(error.kind(), CallErrorKind::Closed), "{error}");
     assert_eq!(error.fate(), Fate::NotSent);
-    let error = clone.cast("topic.hold", &3).unwrap_err();
+    let error = clone.cast("topic.hold", &3_u32).unwrap_err();
     assert_eq!(error.fate(), Fate::NotSent);
     let refused = clone.listen("other").on("ask", |(): ()| ()).start();
     assert!(matches!(refused, Err(ServeError::Closed { .. })));
@@ -151,7 +153,7 @@ pub fn dropping_the_last_handle_fails_what_is_outstanding(world: &World) {
     let server = holding(world.server(), &gate);
     let bus = world.passing(|builder| builder.no_timeout());
     let clone = bus.clone();
-    let promise = bus.invoke::<u32>("topic.hold", &1);
+    let promise = bus.invoke::<u32>("topic.hold", &1_u32);
     gate.wait_for(1);
     drop(bus);
     assert!(!promise.is_ready());
@@ -168,13 +170,17 @@ pub fn a_bus_lives_as_long_as_its_server(world: &World) {
     let server = bus.listen("topic").on("ask", |n: u32| n).start().unwrap();
     drop(bus);
     assert_eq!(
-        world.client().call::<u32>("topic.ask", &1).wait().unwrap(),
+        world
+            .client()
+            .call::<u32>("topic.ask", &1_u32)
+            .wait()
+            .unwrap(),
         1
     );
     drop(server);
     let error = world
         .client()
-        .call::<u32>("topic.ask", &1)
+        .call::<u32>("topic.ask", &1_u32)
         .wait()
         .unwrap_err();
     assert!(error.fate().is_safe_to_repeat(), "{error}");
@@ -187,9 +193,9 @@ pub fn no_order_of_drops_hangs(world: &World) {
         let serving = world.passing(|builder| builder.no_timeout());
         let calling = world.passing(|builder| builder.no_timeout());
         let server = holding(&serving, &gate);
-        let kept = calling.invoke::<u32>("topic.hold", &1);
+        let kept = calling.invoke::<u32>("topic.hold", &1_u32);
         gate.wait_for(1);
-        let dropped = calling.invoke::<u32>("topic.hold", &2);
+        let dropped = calling.invoke::<u32>("topic.hold", &2_u32);
         let mut serving = Some(serving);
         let mut calling = Some(calling);
         let mut server = Some(server);
@@ -233,7 +239,7 @@ pub fn a_handle_may_be_dropped_in_a_handler(world: &World) {
         n
     });
     let server = server.start().unwrap();
-    let promise = world.client().invoke::<u32>("topic.leave", &1);
+    let promise = world.client().invoke::<u32>("topic.leave", &1_u32);
     drop(bus);
     assert_eq!(promise.wait().unwrap(), 1);
     assert!(last.lock().unwrap().is_none());

@@ -119,7 +119,11 @@ pub fn a_storm_of_dropped_promises_leaves_every_table_empty(world: &World) {
     });
     eventually("the server's is too", || server.load() == 0);
     assert_eq!(
-        world.client().call::<u32>("topic.ask", &1).wait().unwrap(),
+        world
+            .client()
+            .call::<u32>("topic.ask", &1_u32)
+            .wait()
+            .unwrap(),
         1
     );
 }
@@ -141,7 +145,7 @@ pub fn promises_dropped_at_once_leave_every_table_empty(world: &World) {
     assert_eq!(
         world
             .client()
-            .call::<usize>("topic.ask", &1)
+            .call::<usize>("topic.ask", &1_u32)
             .wait()
             .unwrap(),
         1

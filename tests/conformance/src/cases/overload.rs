@@ -104,11 +104,10 @@ pub fn a_server_that_stands_still_delays_no_other(world: &World) {
         .on("number", |n: u32| n)
         .start()
         .unwrap();
-    let mut held = Vec::new();
-    for _ in 0..5 {
-        held.push(world.client().invoke::<usize>("topic.hold", "x"));
-    }
+    let hold = || world.client().invoke::<usize>("topic.hold", "x");
+    let mut held = vec![hold()];
     gate.wait_for(1);
+    held.extend((0..4).map(|_| hold()));
     eventually("its queue is full", || server.load() == 5);
     for n in 0..200 {
         assert_eq!(
@@ -168,5 +167,5 @@ pub fn what_decodes_to_too_much_is_refused_for_its_own_call_only(world: &World) 
         .call::<()>("topic.nested", &Nested::new(10))
         .wait()
         .unwrap();
-    assert_eq!(client.call::<u32>("topic.ask", &1).wait().unwrap(), 1);
+    assert_eq!(client.call::<u32>("topic.ask", &1_u32).wait().unwrap(), 1);
 }

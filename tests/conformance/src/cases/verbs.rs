@@ -20,7 +20,7 @@ pub fn a_cast_reaches_one_handler_once(world: &World) {
         })
         .start()
         .unwrap();
-    for n in 0..100 {
+    for n in 0..100_u32 {
         world.client().cast("topic.take", &n).unwrap();
     }
     got.wait_for(100);
@@ -93,10 +93,10 @@ pub fn a_cast_can_wait_for_room(world: &World) {
     });
     gate.wait_for(1);
     if world.shares_queues() {
-        // One runs, as many as the queue takes wait, and the next is not sent.
-        eventually("the queue is full", || {
-            sent.load(Ordering::SeqCst) == 1 + QUEUE
-        });
+        // One runs and as many as the queue takes wait; the next is not sent. One less where the queue was full before
+        // the first was taken out of it: room is told when half of it is free.
+        eventually("the queue is full", || sent.load(Ordering::SeqCst) >= QUEUE);
+        assert!(sent.load(Ordering::SeqCst) <= 1 + QUEUE);
     }
     gate.open();
     sender.join().unwrap();
@@ -124,9 +124,9 @@ pub fn a_waiting_cast_that_is_dropped_was_not_sent(world: &World) {
         })
         .start()
         .unwrap();
-    world.client().cast("topic.take", &1).unwrap();
+    world.client().cast("topic.take", &1_u32).unwrap();
     gate.wait_for(1);
-    world.client().cast("topic.take", &2).unwrap();
+    world.client().cast("topic.take", &2_u32).unwrap();
     let cast = |n: u32| {
         world
             .client()
@@ -158,7 +158,7 @@ pub fn invoke_does_not_wait_for_the_server(world: &World) {
         })
         .start()
         .unwrap();
-    let promise: Promise<u32> = world.client().invoke("topic.slow", &3);
+    let promise: Promise<u32> = world.client().invoke("topic.slow", &3_u32);
     gate.wait_for(1);
     assert!(!promise.is_ready());
     gate.open();
@@ -211,7 +211,7 @@ pub fn blocking_handlers_run_at_the_same_time(world: &World) {
     assert_eq!(
         world
             .client()
-            .call::<u32>("topic.quick", &5)
+            .call::<u32>("topic.quick", &5_u32)
             .wait()
             .unwrap(),
         5
@@ -260,15 +260,19 @@ pub fn a_request_that_is_dropped_was_never_sent(world: &World) {
         .on("take", move |n: u32| note.note(n))
         .start()
         .unwrap();
-    drop(world.client().request::<()>("topic.take", &1));
-    drop(world.client().call::<()>("topic.take", &2).call());
+    drop(world.client().request::<()>("topic.take", &1_u32));
+    drop(world.client().call::<()>("topic.take", &2_u32).call());
     drop(
         world
             .client()
-            .request::<()>("topic.take", &3)
+            .request::<()>("topic.take", &3_u32)
             .cast_when_room(),
     );
-    world.client().call::<()>("topic.take", &4).wait().unwrap();
+    world
+        .client()
+        .call::<()>("topic.take", &4_u32)
+        .wait()
+        .unwrap();
     assert_eq!(got.take(), [4]);
 }
 
@@ -294,10 +298,18 @@ pub fn every_kind_of_handler_answers_every_verb(world: &World) {
         .unwrap();
     for path in ["topic.quick", "topic.async", "topic.blocking"] {
         let client = world.client().clone();
-        assert_eq!(client.call::<u32>(path, &1).wait().unwrap(), 2, "{path}");
-        assert_eq!(client.invoke::<u32>(path, &1).wait().unwrap(), 2, "{path}");
-        client.cast(path, &1).unwrap();
-        let awaited = world.run(async move { client.call::<u32>(path, &1).await });
+        assert_eq!(
+            client.call::<u32>(path, &1_u32).wait().unwrap(),
+            2,
+            "{path}"
+        );
+        assert_eq!(
+            client.invoke::<u32>(path, &1_u32).wait().unwrap(),
+            2,
+            "{path}"
+        );
+        client.cast(path, &1_u32).unwrap();
+        let awaited = world.run(async move { client.call::<u32>(path, &1_u32).await });
         assert_eq!(awaited.unwrap(), 2, "{path}");
     }
     casts.wait_for(12);

@@ -58,14 +58,18 @@ pub fn a_message_without_a_version_asks_for_1_0(world: &World) {
     };
     let server = start("1.7");
     assert_eq!(
-        world.client().call::<u32>("topic.ask", &1).wait().unwrap(),
+        world
+            .client()
+            .call::<u32>("topic.ask", &1_u32)
+            .wait()
+            .unwrap(),
         1
     );
     drop(server);
     let _server = start("2.0");
     let error = world
         .client()
-        .call::<u32>("topic.ask", &1)
+        .call::<u32>("topic.ask", &1_u32)
         .wait()
         .unwrap_err();
     let is_version = matches!(error.kind(), CallErrorKind::UnsupportedVersion { .. });
@@ -104,7 +108,7 @@ pub fn types_that_differ_are_refused_on_their_method_only(world: &World) {
         assert_eq!(
             world
                 .client()
-                .call::<u32>("typed.changed", &5)
+                .call::<u32>("typed.changed", &5_u32)
                 .wait()
                 .unwrap(),
             6
