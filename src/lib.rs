@@ -18,3 +18,10 @@ pub use tidings_core::{
     Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet, RemoteError, Request,
     Result, ServeError, Server, ServerBuilder, Shared, Stage, Version, VersionError, WaitExt,
 };
+#[cfg(feature = "macros")]
+pub use tidings_macros::service;
+
+/// The README's programs, compiled and run.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

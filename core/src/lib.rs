@@ -7,7 +7,7 @@
 //! * [`server`]: methods, and what starts and runs them.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
-//! * [`session`], [`link`]: the protocol between processes, and the task that drives it over a socket.
+//! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
 //! * [`runtime`]: tokio, smol, or neither.
 #![deny(unsafe_code)]
 
@@ -23,10 +23,14 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(all(unix, not(tidings_loom)))]
+pub mod link;
 #[doc(hidden)]
 pub mod mailbox;
 #[cfg(not(tidings_loom))]
 pub mod name;
+#[cfg(not(tidings_loom))]
+mod name_map;
 #[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
@@ -38,6 +42,8 @@ pub mod router;
 pub mod runtime;
 #[cfg(not(tidings_loom))]
 pub mod server;
+#[cfg(not(tidings_loom))]
+pub mod session;
 mod sync;
 #[cfg(not(tidings_loom))]
 pub mod timer;

@@ -3,7 +3,6 @@
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Context;
@@ -11,6 +10,7 @@ use std::task::Context;
 use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::name_map::NameMap;
 use crate::server::{Mode, NotAccepted, ServerCore};
 
 /// A server as the router sees it: here, or at the other end of a connection.
@@ -43,7 +43,7 @@ impl Destination for Arc<ServerCore> {
 /// The servers of a bus by exchange, topic and name.
 #[derive(Default)]
 pub struct Router {
-    exchanges: RwLock<HashMap<Exchange, HashMap<Topic, Arc<Servers>>>>,
+    exchanges: RwLock<NameMap<Exchange, NameMap<Topic, Arc<Servers>>>>,
 }
 
 /// The servers on one topic. Replaced, not changed, when one comes or goes.
@@ -161,7 +161,7 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         exchanges
             .values()
-            .flat_map(HashMap::values)
+            .flat_map(NameMap::values)
             .map(|servers| servers.list.len())
             .sum()
     }
@@ -191,7 +191,7 @@ impl Router {
                     &head.topic,
                     topics
                         .into_iter()
-                        .flat_map(HashMap::keys)
+                        .flat_map(NameMap::keys)
                         .map(Topic::as_str),
                 ),
             };

@@ -1,1 +1,89 @@
-//! Placeholder.
+//! `#[service]`: one trait gives the server and the client of a service. Used through the crate `tidings`, whose
+//! documentation starts at the attribute itself.
+//!
+//! In reading order: `options` (what stands in the attribute), `service` and `method` (the trait, read and checked),
+//! `wire_type` (what may travel), `faults` (all that is wrong, told at once), `expand` (what is generated).
+
+mod case;
+mod expand;
+mod faults;
+mod method;
+mod options;
+mod service;
+mod wire_type;
+
+use proc_macro::TokenStream;
+
+use crate::options::Options;
+use crate::service::Service;
+
+/// Makes a trait a service: generates its server and its client.
+///
+/// From `trait Greeter` it makes:
+/// * the trait itself, for the server to implement, with the supertraits `Send + Sync + 'static`;
+/// * `GreeterServer<S>`: what `bus.serve(..)` takes. `GreeterServer::new(value)`, where `value` implements `Greeter`;
+///   `GreeterServer::from(arc)` where other code keeps the value as well;
+/// * `GreeterClient`: `GreeterClient::new(&bus)`. It has a method for each of the trait's, which returns a `Request`:
+///   choose options on it, then a verb. Nothing is sent before that. Cheap to clone.
+///
+/// ```ignore
+/// #[tidings::service(version = "1.0")]
+/// pub trait Greeter {
+///     /// Greets by name.
+///     async fn hello(&self, name: String) -> String;
+///     fn div(&self, a: i64, b: i64) -> Result<i64, DivError>;
+///     #[blocking]
+///     fn scan(&self, directory: String) -> Vec<String>;
+/// }
+/// ```
+///
+/// # Options
+/// * `version = "1.0"`: `X.Y` or `X.Y.Z`; 1.0 unless given. What the server implements and the client asks for.
+/// * `topic = "greeter"`: unless given, the trait's name in snake case.
+/// * `crate = path`: where the crate `tidings` is found, if not at `::tidings`.
+///
+/// # The three kinds of methods
+/// * `fn`: **quick**. It must not block: it may run on the thread of a caller in the same process, or on the one that
+///   reads a connection.
+/// * `async fn`: runs as a task. Between its awaits the same holds. Its future must be `Send`; the server's type
+///   implements it as `async fn`. Cancelled, it is dropped at its next await.
+/// * `#[blocking] fn`: may block or compute for long. Runs on a pool of threads kept for that. Cancelled, it goes on
+///   unless it looks at `Context::is_cancelled`.
+///
+/// Kinds can be mixed, and a method may change its kind without its clients noticing. Methods may have default bodies.
+///
+/// # Arguments and replies
+/// They are owned values that implement serde's `Serialize` and `Deserialize`, and mean the same on every host: no
+/// references, no `usize`. On the wire, no argument is `()`, one is itself, and several are a tuple: so
+/// `bus.call("greeter.div", &(4, 2))` calls the method above. An argument of type `String` is `impl Into<String>` in
+/// the client.
+///
+/// A method that returns `Result<T, E>` (written so, with both types) fails with an error of its own: the client
+/// gets `Request<T, MethodError<E>>`. `E` also implements `Display`.
+///
+/// An argument `#[ctx] context: Context` is not sent: the server fills in the request's `Context`.
+///
+/// Each method has a fingerprint of its types. Where both sides know it and they differ, the call fails as
+/// `SchemaMismatch`, and no argument is misread.
+#[proc_macro_attribute]
+pub fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    generate(attribute.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+fn generate(
+    attribute: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> syn::Result<proc_macro2::TokenStream> {
+    let options = syn::parse2::<Options>(attribute);
+    let service = syn::parse2::<syn::ItemTrait>(item).and_then(Service::read);
+    match (options, service) {
+        (Ok(options), Ok(service)) => Ok(expand::expand(&options, &service)),
+        (Err(mut fault), Err(other)) => {
+            fault.combine(other);
+            Err(fault)
+        }
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+    }
+}

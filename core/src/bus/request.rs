@@ -26,25 +26,22 @@ use crate::reply::{self, Reply};
 use crate::server::{Mode, NotAccepted};
 use crate::version::Version;
 
-/// What a generated client knows of its service. Cheap to clone.
+/// What a generated client knows of its service. Cheap to clone; a clone has an order of its own (C-VB-4).
 #[derive(Clone)]
 pub struct ServiceClient {
     bus: Bus,
-    topic: Topic,
+    topic: Result<Topic, NameError>,
     version: Version,
 }
 
 impl ServiceClient {
-    /// A client on `bus` for the service on `topic`.
-    ///
-    /// # Errors
-    /// [`NameError`] when the topic is not a name.
-    pub fn new(bus: &Bus, topic: &'static str, version: Version) -> Result<Self, NameError> {
-        Ok(ServiceClient {
+    /// A client on `bus` for the service on `topic`. A topic that is not a name is told by each request.
+    pub fn new(bus: &Bus, topic: &'static str, version: Version) -> Self {
+        ServiceClient {
             bus: bus.clone(),
-            topic: Topic::from_static(topic)?,
+            topic: Topic::from_static(topic),
             version,
-        })
+        }
     }
 
     /// A request for one of the service's methods, whose arguments are moved.
@@ -57,11 +54,23 @@ impl ServiceClient {
     where
         A: Serialize + Send + 'static,
     {
-        let names = Method::from_static(method).map(|method| (self.topic.clone(), method));
+        let topic = self.topic.clone();
+        let names = topic.and_then(|topic| Ok((topic, Method::from_static(method)?)));
         let mut request = Request::new(&self.bus, names, Ok(Args::value(arguments)));
         request.version = self.version;
         request.fingerprint = Some(fingerprint);
         request
+    }
+}
+
+impl fmt::Debug for ServiceClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("ServiceClient");
+        match &self.topic {
+            Ok(topic) => out.field("topic", topic),
+            Err(error) => out.field("topic", error),
+        };
+        out.field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -56,12 +56,24 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], budget: &Budget) -> Result<T, D
     }
     let value = match walked {
         Ok(Ok(value)) => value,
-        Ok(Err(fault)) => return Err(DecodeError::Malformed(fault.into_text())),
+        Ok(Err(error)) => return Err(DecodeError::Malformed(reason(&error))),
         Err(_panic) => return Err(DecodeError::Panicked),
     };
     match reader.finalize() {
         Ok([]) => Ok(value),
         Ok(rest) => Err(DecodeError::TrailingBytes { count: rest.len() }),
         Err(error) => Err(DecodeError::Malformed(error.to_string())),
+    }
+}
+
+/// postcard drops the text that a `Deserialize` implementation gives with its refusal.
+fn reason(error: &postcard::Error) -> String {
+    match error {
+        postcard::Error::SerdeDeCustom => {
+            "its Deserialize implementation refused a value (an unknown enum variant, a zero or a \
+             text that is not allowed there)"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::EncodeError;
 
+/// Bytes for a small message at once, rather than in four steps.
+const FIRST: usize = 64;
+
 /// Encodes `value` in at most `limit` bytes.
 ///
 /// The value is walked once, and no buffer is sized from what it claims (FAULTS D12): a `Serialize`
@@ -48,31 +51,39 @@ fn reason(error: &postcard::Error) -> String {
     }
 }
 
-/// A growing buffer that ends at `limit`.
+/// A growing buffer that ends at a limit.
 struct Capped {
     bytes: Vec<u8>,
-    limit: usize,
-    /// Bytes asked for when the limit was passed. Stays set: nothing is taken after it.
+    /// Bytes that may still come; none after an overflow.
+    room: usize,
+    /// Bytes asked for when the limit was passed.
     overflow: Option<usize>,
 }
 
 impl Capped {
     fn new(limit: usize) -> Self {
         Self {
-            bytes: Vec::new(),
-            limit,
+            bytes: Vec::with_capacity(limit.min(FIRST)),
+            room: limit,
             overflow: None,
         }
     }
 
+    #[inline]
+    fn take(&mut self, more: usize) -> postcard::Result<()> {
+        let Some(room) = self.room.checked_sub(more) else {
+            return Err(self.overflow(more));
+        };
+        self.room = room;
+        Ok(())
+    }
+
+    #[cold]
     fn overflow(&mut self, more: usize) -> postcard::Error {
         let asked = self.bytes.len().saturating_add(more);
         self.overflow.get_or_insert(asked);
+        self.room = 0;
         postcard::Error::SerializeBufferFull
-    }
-
-    fn takes(&self, more: usize) -> bool {
-        more <= self.limit - self.bytes.len() && self.overflow.is_none()
     }
 }
 
@@ -81,18 +92,14 @@ impl Flavor for Capped {
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        if !self.takes(1) {
-            return Err(self.overflow(1));
-        }
+        self.take(1)?;
         self.bytes.push(byte);
         Ok(())
     }
 
     #[inline]
     fn try_extend(&mut self, more: &[u8]) -> postcard::Result<()> {
-        if !self.takes(more.len()) {
-            return Err(self.overflow(more.len()));
-        }
+        self.take(more.len())?;
         self.bytes.extend_from_slice(more);
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! What the guard counts while a value is decoded.
 
-use std::cell::{Cell, RefCell};
-use std::fmt::{self, Display};
+use std::cell::Cell;
+
+use serde::de::Error;
 
 use super::{Budget, DecodeError};
 
-/// Most elements that a container is told to expect. Serde's own containers trust a hint up to
-/// 1 MiB; others trust it altogether.
-const HINT_CAP: usize = 4096;
+/// Most elements that a container is told to expect. It may allocate for them before the first is
+/// charged: serde's own up to 1 MiB, others whatever they are told. 28 is what a hash table holds in
+/// 32 buckets, so that elements of 1 KiB stay under the 64 KiB of FAULTS D1.
+const HINT_CAP: usize = 28;
 
 /// The counters of one decoding.
 pub(super) struct Watch {
@@ -18,28 +20,34 @@ pub(super) struct Watch {
     /// least one byte on the wire is explained by the message's length; only those that take none
     /// eat into the allowance.
     elements: Cell<usize>,
-    /// Set once, at the first breach of the budget.
-    refusal: RefCell<Option<DecodeError>>,
-    /// The text of an error on its way through a layer whose error type keeps no text.
-    passing: RefCell<Option<Fault>>,
+    /// Set at the first breach. The error that the reader sees is any error: only this one counts,
+    /// even when the type's implementation swallows the other.
+    breach: Cell<Option<Breach>>,
+}
+
+/// Why decoding ends, whatever the type makes of it.
+#[derive(Clone, Copy)]
+enum Breach {
+    Depth,
+    Bytes,
+    /// Not a bound, but the same: nothing that asks the bytes what they are is counted.
+    Untyped,
 }
 
 impl Watch {
     /// The message's own length is charged at once: it pays for all strings and byte arrays, since
     /// each byte of the message ends in at most one of them.
     pub(super) fn new(message: usize, budget: &Budget) -> Result<Self, DecodeError> {
-        let bytes = budget
-            .bytes
-            .checked_sub(message)
-            .ok_or(DecodeError::Budget {
+        let Some(bytes) = budget.bytes.checked_sub(message) else {
+            return Err(DecodeError::Budget {
                 limit: budget.bytes,
-            })?;
+            });
+        };
         Ok(Self {
             budget: *budget,
             bytes: Cell::new(bytes),
             elements: Cell::new(message.saturating_add(budget.bytes / 1024)),
-            refusal: RefCell::new(None),
-            passing: RefCell::new(None),
+            breach: Cell::new(None),
         })
     }
 
@@ -52,15 +60,29 @@ impl Watch {
         }
     }
 
+    /// What the breach of the budget is called, if there was one.
     pub(super) fn refusal(&self) -> Option<DecodeError> {
-        self.refusal.borrow().clone()
+        self.breach.get().map(|breach| match breach {
+            Breach::Depth => DecodeError::TooDeep {
+                limit: self.budget.depth,
+            },
+            Breach::Bytes => DecodeError::Budget {
+                limit: self.budget.bytes,
+            },
+            Breach::Untyped => DecodeError::Malformed(
+                "its type asks the bytes what they are (untagged or internally tagged enums, \
+                 `flatten`, a value of any type), which postcard does not say"
+                    .to_owned(),
+            ),
+        })
     }
 
     #[cold]
-    fn refuse(&self, refusal: DecodeError) -> Fault {
-        let fault = Fault::new(&refusal);
-        self.refusal.borrow_mut().get_or_insert(refusal);
-        fault
+    fn refuse<E: Error>(&self, breach: Breach) -> E {
+        if self.breach.get().is_none() {
+            self.breach.set(Some(breach));
+        }
+        E::custom("decoding was ended")
     }
 }
 
@@ -76,16 +98,16 @@ pub(super) struct Place<'w> {
 
 impl Place<'_> {
     /// The same level, in a place of `slot` bytes.
+    #[inline]
     pub(super) fn sized(self, slot: usize) -> Self {
         Self { slot, ..self }
     }
 
     /// One level down, for a value of `size` bytes: what exceeds the place is charged.
     #[inline]
-    pub(super) fn enter(self, size: usize) -> Result<Self, Fault> {
+    pub(super) fn enter<E: Error>(self, size: usize) -> Result<Self, E> {
         let Some(depth) = self.depth.checked_sub(1) else {
-            let limit = self.watch.budget.depth;
-            return Err(self.watch.refuse(DecodeError::TooDeep { limit }));
+            return Err(self.watch.refuse(Breach::Depth));
         };
         if size > self.slot {
             self.charge(size - self.slot)?;
@@ -93,75 +115,35 @@ impl Place<'_> {
         Ok(Self { depth, ..self })
     }
 
+    /// Takes `bytes` from the budget.
     #[inline]
-    pub(super) fn charge(self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn charge<E: Error>(self, bytes: usize) -> Result<(), E> {
         self.spend(&self.watch.bytes, bytes)
     }
 
+    /// Takes `elements` from those that may still come.
     #[inline]
-    pub(super) fn count(self, elements: usize) -> Result<(), Fault> {
+    pub(super) fn count<E: Error>(self, elements: usize) -> Result<(), E> {
         self.spend(&self.watch.elements, elements)
     }
 
     #[inline]
-    fn spend(self, left: &Cell<usize>, amount: usize) -> Result<(), Fault> {
+    fn spend<E: Error>(self, left: &Cell<usize>, amount: usize) -> Result<(), E> {
         let Some(rest) = left.get().checked_sub(amount) else {
-            let limit = self.watch.budget.bytes;
-            return Err(self.watch.refuse(DecodeError::Budget { limit }));
+            return Err(self.watch.refuse(Breach::Bytes));
         };
         left.set(rest);
         Ok(())
     }
 
+    /// The type wants to be told what comes.
+    pub(super) fn untyped<E: Error>(self) -> E {
+        self.watch.refuse(Breach::Untyped)
+    }
+
     /// A hint that a container may size itself by, whatever it trusts.
+    #[inline]
     pub(super) fn hint(self, announced: Option<usize>) -> Option<usize> {
         announced.map(|elements| elements.min(HINT_CAP))
-    }
-
-    /// `fault` as the error of the layer below, which may keep no text.
-    #[cold]
-    pub(super) fn lower<E: serde::de::Error>(self, fault: Fault) -> E {
-        let error = E::custom(&fault);
-        *self.watch.passing.borrow_mut() = Some(fault);
-        error
-    }
-
-    /// The fault that `error` of the layer below stands for.
-    #[cold]
-    pub(super) fn raise<E: Display>(self, error: E) -> Fault {
-        let passing = self.watch.passing.borrow_mut().take();
-        passing.unwrap_or_else(|| Fault::new(&error))
-    }
-}
-
-/// The error of a guarded deserializer: a text, one pointer wide so that results stay small.
-#[derive(Debug)]
-pub(super) struct Fault(Box<Text>);
-
-#[derive(Debug)]
-struct Text(String);
-
-impl Fault {
-    #[cold]
-    pub(super) fn new(text: &dyn Display) -> Self {
-        Self(Box::new(Text(text.to_string())))
-    }
-
-    pub(super) fn into_text(self) -> String {
-        self.0.0
-    }
-}
-
-impl Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.0)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-impl serde::de::Error for Fault {
-    fn custom<T: Display>(text: T) -> Self {
-        Self::new(&text)
     }
 }

@@ -38,17 +38,17 @@ pub trait WaitExt: Future {
         }
     }
 
-    /// Blocks the thread until there is an output, for `timeout` at the longest. Lend the future
-    /// (`(&mut future).wait_timeout(..)`) to go on with it after a timeout.
+    /// Blocks the thread until there is an output, for `timeout` at the longest; the future can go
+    /// on after a timeout. One that is not `Unpin` is to be pinned first (`std::pin::pin!`).
     ///
     /// # Errors
     /// [`WaitError::Elapsed`] when the time was over first (an output that is there wins), and
     /// [`WaitError::WouldBlock`] where blocking would stop a runtime's worker thread.
-    fn wait_timeout(self, timeout: Duration) -> Result<Self::Output, WaitError>
+    fn wait_timeout(&mut self, timeout: Duration) -> Result<Self::Output, WaitError>
     where
-        Self: Sized,
+        Self: Sized + Unpin,
     {
-        drive(pin!(self), Instant::now().checked_add(timeout))
+        drive(Pin::new(self), Instant::now().checked_add(timeout))
     }
 }
 

@@ -92,10 +92,14 @@ pub trait Readiness: Send + Sync {
     /// A read waits for readiness first (an attempt that mostly finds nothing is a wasted system
     /// call), a write is attempted first. `op` is called again after `WouldBlock` and
     /// `Interrupted`; any other outcome is returned as it is.
+    ///
+    /// `room` is how much `op` could move. A read of less took all there was, so that the next one
+    /// may wait for readiness without an attempt that finds nothing.
     fn poll_io(
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
+        room: usize,
         op: &mut dyn FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>>;
 }
@@ -149,7 +153,7 @@ mod tests {
             while left > 0 {
                 let chunk = vec![7; left.min(64 << 10)];
                 let write = &mut || (&*near).write(&chunk);
-                left -= poll_fn(|cx| near_ready.poll_io(cx, Interest::Write, write))
+                left -= poll_fn(|cx| near_ready.poll_io(cx, Interest::Write, chunk.len(), write))
                     .await
                     .unwrap();
             }
@@ -159,7 +163,7 @@ mod tests {
             let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
             loop {
                 let read = &mut || (&*far).read(&mut buffer);
-                match poll_fn(|cx| far_ready.poll_io(cx, Interest::Read, read)).await {
+                match poll_fn(|cx| far_ready.poll_io(cx, Interest::Read, 64 << 10, read)).await {
                     Ok(0) => break,
                     Ok(n) => total += n,
                     Err(error) => panic!("{error}"),
@@ -178,10 +182,10 @@ mod tests {
             (&far).write_all(b"x").unwrap();
             let mut attempts = [ErrorKind::Interrupted, ErrorKind::Interrupted].into_iter();
             let op = &mut || attempts.next().map_or(Ok(1), |kind| Err(kind.into()));
-            let outcome = poll_fn(|cx| ready.poll_io(cx, Interest::Read, op)).await;
+            let outcome = poll_fn(|cx| ready.poll_io(cx, Interest::Read, 1, op)).await;
             let mut attempts = [ErrorKind::WouldBlock].into_iter();
             let op = &mut || attempts.next().map_or(Ok(2), |kind| Err(kind.into()));
-            let written = poll_fn(|cx| ready.poll_io(cx, Interest::Write, op)).await;
+            let written = poll_fn(|cx| ready.poll_io(cx, Interest::Write, 1, op)).await;
             done.send((outcome.unwrap(), written.unwrap())).unwrap();
         }));
         assert_eq!(ended.recv_timeout(LONG).unwrap(), (1, 2)); // T14

@@ -56,6 +56,7 @@ impl Readiness for Async<Descriptor> {
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
+        _room: usize,
         op: &mut dyn FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if interest == Interest::Write {

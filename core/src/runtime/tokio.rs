@@ -142,6 +142,7 @@ impl Readiness for AsyncFd<Watched> {
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
+        room: usize,
         op: &mut dyn FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if interest == Interest::Write {
@@ -156,6 +157,11 @@ impl Readiness for AsyncFd<Watched> {
                 Interest::Write => ready!(self.poll_write_ready(cx))?,
             };
             if let Ok(outcome) = ready.try_io(|_| uninterrupted(op)) {
+                // The end of the stream stays ready: it is not cleared by this.
+                let drained = |moved: &usize| (1..room).contains(moved);
+                if interest == Interest::Read && outcome.as_ref().is_ok_and(drained) {
+                    ready.clear_ready();
+                }
                 return Poll::Ready(outcome);
             }
         }

@@ -214,6 +214,19 @@ impl ServerCore {
     fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), NotAccepted> {
         let in_flight = waiting.delivery.in_flight().clone();
         let weight = waiting.delivery.weight();
+        let limit = self.limits.queue_bytes;
+        if weight > limit {
+            // It would never fit: not a matter of waiting.
+            let kind = CallErrorKind::TooLarge {
+                size: weight,
+                limit,
+                set_by: "the server's queue_bytes",
+            };
+            let error = waiting
+                .delivery
+                .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+            return Err(NotAccepted::Refused(error));
+        }
         self.unstarted.fetch_add(1, Ordering::AcqRel);
         match self.queue.try_push(waiting, weight) {
             Ok(ticket) => {

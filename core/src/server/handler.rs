@@ -1,7 +1,6 @@
 //! What a server does for each method: the erased form of the functions that users write.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,9 +9,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::Budget;
+use crate::codec::{Budget, fingerprint};
+use crate::context::Context;
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
+use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
@@ -95,7 +96,7 @@ pub(crate) struct Registered {
 
 /// The methods of a server by name.
 #[derive(Default)]
-pub(crate) struct Methods(HashMap<Method, Arc<Registered>>);
+pub(crate) struct Methods(NameMap<Method, Arc<Registered>>);
 
 impl Methods {
     pub(crate) fn add(
@@ -236,6 +237,24 @@ fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T
         Ok(answer) => value(answer),
         Err(error) => Reply::Application(crate::error::failure_of(error)),
     }
+}
+
+/// The fingerprint of a type that travels as an argument or a reply.
+pub fn wire<T: Serialize + DeserializeOwned + Send + 'static>() -> u64 {
+    fingerprint::cached::<T>()
+}
+
+/// The fingerprint of a method's own error type.
+pub fn wire_error<E: ApplicationError>() -> u64 {
+    fingerprint::cached::<E>()
+}
+
+/// The request that the handler on this thread serves.
+///
+/// # Panics
+/// Outside of a handler, where there is none.
+pub fn context() -> Context {
+    Context::current().expect("only handlers ask for their request")
 }
 
 /// Runs user code; a panic becomes its answer (C-OC-2). The text of the panic stays here (S18).

@@ -164,14 +164,13 @@ impl<T> Wheel<T> {
             if *used == 0 {
                 continue;
             }
-            let width = 1u64 << (6 * level);
-            let turn = width * SLOTS as u64;
-            let here = (self.now / width) as usize % SLOTS;
+            let digit = 6 * level; // Shifts, not divisions: this is on the way of every call.
+            let here = (self.now >> digit) as usize % SLOTS;
             let ahead = used.rotate_right(here as u32).trailing_zeros() as usize;
             let slot = (here + ahead) % SLOTS;
-            let mut tick = self.now - self.now % turn + slot as u64 * width;
+            let mut tick = (self.now >> (digit + 6) << (digit + 6)) + ((slot as u64) << digit);
             if tick <= self.now {
-                tick += turn; // In the next turn of this level.
+                tick += 1 << (digit + 6); // In the next turn of this level.
             }
             return Some((level, slot, tick));
         }

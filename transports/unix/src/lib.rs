@@ -1,1 +1,71 @@
-//! Placeholder.
+//! The Unix socket transport of tidings: `unix:/path`.
+//!
+//! The first process to open an address becomes its hub; the others connect to it. All of them
+//! serve and call. A socket file left by a process that crashed is recognised and replaced; a live
+//! one never is.
+//!
+//! | option | meaning |
+//! |---|---|
+//! | `?listen` | become the hub, or fail with `AddressInUse` |
+//! | `?connect` | connect to a hub, or fail with `NotConnected` |
+//! | `?uid=N` | speak with processes of this user too; may be repeated. By default with those of this process's own user only. The socket is then open to all users of the system, and the kernel's word on who connects decides |
+//! | `?shared_dir` | allow a directory that others can write to, such as `/tmp`, if its sticky bit is set |
+//! | `?max_message=BYTES` | the largest message, 16 MiB unless given |
+//! | `?in_flight=N` | requests that one connection has in flight, 1024 unless given |
+//! | `?queue=N` | requests that wait here for one connection, 1024 unless given |
+//!
+//! Beside the socket there is a lock file, `<path>.lock`: whoever holds its lock is the hub. It is
+//! left in place, because removing it would race with the next one to take it.
+//!
+//! This crate is for Linux.
+
+mod dial;
+mod listen;
+mod options;
+mod place;
+mod role;
+mod socket;
+
+use std::sync::Arc;
+
+use tidings_core::link::{Hub, HubLimits, Member};
+use tidings_core::runtime;
+use tidings_core::transport::{OpenOptions, Plugin, Transport};
+use tidings_core::{Address, OpenError};
+
+use dial::Dialer;
+use options::Options;
+use place::Place;
+use role::Standing;
+
+/// Opens `unix:` addresses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unix;
+
+impl Plugin for Unix {
+    fn scheme(&self) -> &'static str {
+        "unix"
+    }
+
+    fn open(
+        &self,
+        address: &Address,
+        options: &OpenOptions,
+    ) -> Result<Arc<dyn Transport>, OpenError> {
+        let parsed = Options::of(address)?;
+        let place = Arc::new(Place::new(address, &parsed)?);
+        let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
+        let link = parsed.link(address);
+        let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
+        Ok(match role::decide(&place, &parsed)? {
+            Standing::Hub(listener) => {
+                let hub = Hub::start(listener, link, HubLimits::default(), runtime);
+                Arc::new(hub.map_err(failed)?)
+            }
+            Standing::Member(socket) => {
+                let dialer = Dialer::new(place.clone(), parsed.uids.clone());
+                Arc::new(Member::start(dialer, socket, link, runtime).map_err(failed)?)
+            }
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! One connection, as those see it who answer requests that came by it or cancel those that left.
+
+use std::sync::Arc;
+
+use crate::bus::{Forwarded, ReplyTo};
+use crate::doorbell::Doorbell;
+use crate::reply::Reply;
+use crate::server::ServerCore;
+use crate::session::CloseCode;
+
+/// What must not wait behind requests.
+pub(super) enum Control {
+    /// The request that came as this id has ended.
+    Reply(u64, Reply),
+    /// Nobody waits for the request with this token.
+    Cancel(u64),
+    /// Register a server at the hub.
+    Bind(Arc<ServerCore>),
+    /// Withdraw it.
+    Unbind(Arc<ServerCore>),
+    /// Write what is queued, then end.
+    Close(CloseCode),
+}
+
+/// The senders' end of the control queue. It has no bound of its own: a reply needs a request that
+/// the session took, a cancel one that it sent, and both numbers are limited there.
+pub(super) struct Connection {
+    control: flume::Sender<Control>,
+    bell: Arc<Doorbell>,
+}
+
+impl Connection {
+    /// A connection, and the end of the task that owns it, which is woken by `bell`.
+    pub(super) fn new(bell: Arc<Doorbell>) -> (Arc<Connection>, flume::Receiver<Control>) {
+        let (control, receiver) = flume::unbounded();
+        (Arc::new(Connection { control, bell }), receiver)
+    }
+
+    /// Says so to the task. Without effect after the connection has ended: then the session has
+    /// told the end of everything that was in flight.
+    pub(super) fn tell(&self, control: Control) {
+        if self.control.send(control).is_ok() {
+            self.bell.ring();
+        }
+    }
+}
+
+impl ReplyTo for Connection {
+    fn reply(&self, id: u64, reply: Reply) {
+        self.tell(Control::Reply(id, reply));
+    }
+}
+
+impl Forwarded for Connection {
+    fn cancel(&self, id: u64) {
+        self.tell(Control::Cancel(id));
+    }
+}

@@ -1,0 +1,443 @@
+//! The task that owns a connection.
+//!
+//! Each round takes what others left (replies and cancels first, then requests as far as there is
+//! credit), reads, tells what came, and writes all of it, so that what was queued before the poll
+//! has left in the same poll. It sleeps when nothing moves, and steps aside for other tasks when
+//! things have moved for many rounds (FAULTS rule 8).
+
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Control};
+use super::outbox::Intake;
+use super::pending::{Entry, Pending};
+use super::side::Side;
+use super::socket::Socket;
+use super::translate::{self, Incoming, Names};
+use crate::bus::{Caller, InFlight, Verb};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::reply::Reply;
+use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
+use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
+
+/// What is read at a time.
+const READ: usize = 64 * 1024;
+/// Slices given to one write.
+const SLICES: usize = 64;
+/// Rounds until other tasks have their turn.
+const ROUNDS: usize = 16;
+/// Requests taken from the outbox in one round.
+const BATCH: usize = 64;
+/// How long a closed bus goes on writing what it had accepted.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// One connection's task, without the loop round it: see [`poll`](Driver::poll).
+pub(super) struct Driver {
+    // Deregistered before the socket closes.
+    readiness: Box<dyn Readiness>,
+    socket: Arc<dyn Socket>,
+    session: Session,
+    side: Box<dyn Side>,
+    connection: Arc<Connection>,
+    control: flume::Receiver<Control>,
+    intake: Option<Intake>,
+    pending: Pending,
+    serving: HashMap<IncomingId, Arc<InFlight>>,
+    names: Names,
+    flow: u64,
+    max_message: usize,
+    runtime: Arc<dyn Runtime>,
+    sleep: Option<(Instant, BoxFuture<()>)>,
+    buffer: Box<[u8]>,
+    /// The bus was closed: until when what it had accepted may still leave.
+    closing: Option<(Instant, CloseCode)>,
+    /// The session has ended.
+    ended: Option<Ended>,
+}
+
+struct Ended {
+    why: String,
+    /// Until when the notice to the peer may take.
+    until: Instant,
+}
+
+/// What a driver is made of.
+pub(super) struct Parts {
+    pub(super) socket: Arc<dyn Socket>,
+    pub(super) readiness: Box<dyn Readiness>,
+    pub(super) session: Session,
+    pub(super) side: Box<dyn Side>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) control: flume::Receiver<Control>,
+    pub(super) intake: Intake,
+    pub(super) max_message: usize,
+    /// Whom a hub names as the caller of its own process's requests.
+    pub(super) vouched: Option<Arc<Caller>>,
+    pub(super) runtime: Arc<dyn Runtime>,
+}
+
+impl Driver {
+    pub(super) fn new(parts: Parts) -> Driver {
+        let mut driver = Driver {
+            readiness: parts.readiness,
+            socket: parts.socket,
+            session: parts.session,
+            side: parts.side,
+            connection: parts.connection,
+            control: parts.control,
+            intake: Some(parts.intake),
+            pending: Pending::default(),
+            serving: HashMap::new(),
+            names: Names::new(parts.vouched),
+            flow: connection_flow(),
+            max_message: parts.max_message,
+            runtime: parts.runtime,
+            sleep: None,
+            buffer: vec![0; READ].into_boxed_slice(),
+            closing: None,
+            ended: None,
+        };
+        driver.side.started(&mut driver.session);
+        driver
+    }
+
+    /// Ready when the session has ended and what it wanted to say is written: with the queue of
+    /// requests that never reached the session, and why it ended.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
+        for _ in 0..ROUNDS {
+            let now = Instant::now();
+            let mut moved = self.bell(cx).is_ready();
+            moved |= self.take_control(now);
+            moved |= self.take_requests(now);
+            moved |= self.read(cx, now);
+            if self.session.next_deadline().is_some_and(|at| at <= now) {
+                self.session.advance(now);
+                moved = true;
+            }
+            self.tell_events(now);
+            moved |= self.close_when_written(now);
+            moved |= self.write(cx, now);
+            self.tell_events(now);
+            let over = |ended: &Ended| !self.session.has_output() || ended.until <= now;
+            if self.ended.as_ref().is_some_and(over) {
+                let why = self.ended.take().map(|ended| ended.why);
+                return Poll::Ready((self.intake.take(), why.unwrap_or_default()));
+            }
+            if !moved && self.asleep(cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn bell(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.intake {
+            Some(intake) => intake.outbox().bell.poll_rung(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    fn take_control(&mut self, now: Instant) -> bool {
+        let mut moved = false;
+        while let Ok(control) = self.control.try_recv() {
+            moved = true;
+            match control {
+                Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
+                Control::Cancel(token) => self.cancel(token),
+                Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
+                Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::Close(code) => {
+                    self.closing.get_or_insert((now + LINGER, code));
+                }
+            }
+        }
+        moved
+    }
+
+    fn reply(&mut self, id: IncomingId, reply: Reply) {
+        let Some(in_flight) = self.serving.remove(&id) else {
+            return;
+        };
+        match in_flight.head().verb {
+            Verb::Cast => self.session.release(id),
+            Verb::Call => {
+                let reply = translate::outgoing_reply(reply, self.max_message);
+                self.session.reply(id, reply);
+            }
+        }
+    }
+
+    fn cancel(&mut self, token: u64) {
+        let Some(entry) = self.pending.remove(token) else {
+            return;
+        };
+        if let Some(id) = entry.id {
+            self.session.cancel(id);
+        }
+        // Where it came from another connection, its place there is free again.
+        let kind = CallErrorKind::Cancelled;
+        let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
+        entry.in_flight.finish(Reply::Failed(cancelled));
+    }
+
+    /// Hands requests to the session as far as it has room; the others keep their place in the
+    /// outbox, from where they never left (`NotSent`).
+    fn take_requests(&mut self, now: Instant) -> bool {
+        for taken in 0..BATCH {
+            let Some(intake) = &mut self.intake else {
+                return taken > 0;
+            };
+            let room = |size: usize| self.session.can_accept(size) && !self.session.is_closed();
+            let Some(outgoing) = intake
+                .next_weight()
+                .is_some_and(room)
+                .then(|| intake.take())
+                .flatten()
+            else {
+                return taken > 0;
+            };
+            let to = outgoing.to;
+            let (in_flight, payload, load) = translate::parts(outgoing);
+            let head = in_flight.head();
+            let header = match self.names.header(head, to, now) {
+                Ok(header) => header,
+                Err(kind) => {
+                    let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
+                    in_flight.finish(Reply::Failed(error));
+                    continue;
+                }
+            };
+            let (flow, verb) = (head.flow, head.verb);
+            let token = self.pending.insert(Entry {
+                in_flight: in_flight.clone(),
+                id: None,
+                _load: load,
+            });
+            if !in_flight.forwarded(self.connection.clone(), token) {
+                self.pending.remove(token); // Nobody waits for it any more.
+                continue;
+            }
+            let request = Request {
+                token,
+                flow,
+                verb: match verb {
+                    Verb::Call => session::Verb::Call,
+                    Verb::Cast => session::Verb::Cast,
+                },
+                header,
+                payload,
+            };
+            match self.session.request(request, now) {
+                Ok(id) => {
+                    if let Some(entry) = self.pending.get(token) {
+                        entry.id = Some(id);
+                    }
+                }
+                Err(rejected) => {
+                    self.pending.remove(token);
+                    let (kind, fate) = translate::refusal(rejected.why);
+                    let error = CallError::new(kind, fate, Stage::QueuedHere);
+                    in_flight.finish(Reply::Failed(error));
+                }
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.session.is_closed() || !self.session.reply_room() {
+            return false; // The peer does not read what it asked for: it is not asked for more.
+        }
+        let (socket, buffer) = (&*self.socket, &mut *self.buffer);
+        let op = &mut || socket.read(buffer);
+        match self.readiness.poll_io(cx, Interest::Read, READ, op) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(read @ 1..)) => {
+                if let Some(bytes) = self.buffer.get(..read) {
+                    self.session.receive(bytes, now);
+                }
+            }
+            // A reset is an end like any other (T3).
+            Poll::Ready(Ok(0) | Err(_)) => self.session.receive_eof(now),
+        }
+        true
+    }
+
+    /// Writes all there is, as far as the socket takes it.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut moved = false;
+        while self.session.has_output() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (place, bytes) in slices.iter_mut().zip(self.session.transmit(now)) {
+                *place = IoSlice::new(bytes);
+                count += 1;
+            }
+            let Some(slices) = slices.get(..count) else {
+                break;
+            };
+            let socket = &*self.socket;
+            let op = &mut || socket.write(slices);
+            match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(written @ 1..)) => self.session.wrote(written, now),
+                // A write of 0 would be tried for ever (T13).
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.session.receive_eof(now);
+                    if let Some(ended) = &mut self.ended {
+                        ended.until = now; // The notice cannot be written either.
+                    }
+                    return true;
+                }
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Tells what has happened to whom it concerns.
+    fn tell_events(&mut self, now: Instant) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Opened(hello) => self.side.opened(&hello),
+                Event::Request {
+                    id,
+                    verb,
+                    header,
+                    payload,
+                } => {
+                    let incoming = Incoming {
+                        id: id.0,
+                        verb,
+                        header,
+                        payload,
+                        now,
+                        flow: self.flow,
+                        connection: self.connection.clone(),
+                    };
+                    match self.side.request(incoming) {
+                        Some(in_flight) => {
+                            self.serving.insert(id, in_flight);
+                        }
+                        None => self.session.release(id),
+                    }
+                }
+                Event::Cancelled(id) => {
+                    if let Some(in_flight) = self.serving.get(&id) {
+                        in_flight.abandon(CallErrorKind::Cancelled);
+                    }
+                }
+                Event::Reply { token, reply } => {
+                    if let Some(entry) = self.pending.remove(token) {
+                        let reply = translate::incoming_reply(reply, entry.in_flight.head());
+                        entry.in_flight.finish(reply);
+                    }
+                }
+                Event::Sent { token } => {
+                    if let Some(entry) = self.pending.remove(token) {
+                        entry.in_flight.finish(nothing());
+                    }
+                }
+                Event::Refused { token, why } => {
+                    if let Some(entry) = self.pending.remove(token) {
+                        let error = translate::refused(why, entry.in_flight.head());
+                        entry.in_flight.finish(Reply::Failed(error));
+                    }
+                }
+                Event::Lost { token, handed_over } => {
+                    if let Some(entry) = self.pending.remove(token) {
+                        let error = translate::lost(handed_over, "the peer has gone");
+                        entry.in_flight.finish(Reply::Failed(error));
+                    }
+                }
+                Event::Bind { id, registration } => {
+                    let result = self.side.bind(id, &registration);
+                    self.session.bind_result(id, result);
+                }
+                Event::Unbind { id } => self.side.unbind(id),
+                Event::BindResult { id, result } => self.side.bind_result(id, result),
+                Event::GoingAway { .. } => self.side.going_away(),
+                Event::Closed(closed) => {
+                    self.side.closed(&closed);
+                    self.ended = Some(Ended {
+                        why: translate::closed_text(&closed),
+                        until: now + LINGER,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Ends the session once what was accepted before has left, or has had its time.
+    fn close_when_written(&mut self, now: Instant) -> bool {
+        let Some((until, code)) = self.closing else {
+            return false;
+        };
+        if self.session.is_closed() {
+            return false;
+        }
+        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
+        if unsent && self.session.is_open() && now < until {
+            return false;
+        }
+        self.session.close(code, "");
+        true
+    }
+
+    /// Sleeps until the session's next deadline; `false` when that has come.
+    fn asleep(&mut self, cx: &mut Context<'_>) -> bool {
+        let own = match &self.ended {
+            Some(ended) => Some(ended.until),
+            None => self.closing.map(|(until, _)| until),
+        };
+        let deadline = [self.session.next_deadline(), own]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(at) = deadline else {
+            return true;
+        };
+        // Deadlines mostly move away (every byte read does that): a sleep that ends too early
+        // costs one look, and a new one for each byte far more.
+        if self.sleep.as_ref().is_none_or(|(end, _)| at < *end) {
+            let pause = at.saturating_duration_since(Instant::now());
+            self.sleep = Some((at, self.runtime.sleep(pause)));
+        }
+        let over = |sleep: &mut (Instant, BoxFuture<()>)| sleep.1.as_mut().poll(cx).is_ready();
+        if self.sleep.as_mut().is_none_or(over) {
+            self.sleep = None;
+            return false;
+        }
+        true
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime has ended, or the task is done: nothing may stay in flight.
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.session.receive_eof(now);
+        self.tell_events(now);
+        for entry in self.pending.drain() {
+            let lost = translate::lost(true, "its runtime has ended");
+            entry.in_flight.finish(Reply::Failed(lost));
+        }
+    }
+}
+
+/// The outcome of a cast that was written.
+fn nothing() -> Reply {
+    Reply::Value(crate::payload::Payload::Bytes(Vec::new()))
+}
+
+/// A flow of its own for what one connection brings, apart from those of the bus's handles.
+fn connection_flow() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,236 @@
+//! The hub: accepts connections and routes between them.
+
+mod accept;
+mod side;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+
+use super::LinkOptions;
+use super::connection::{Connection, Control};
+use super::socket::Listener;
+use crate::bus::{Caller, Delivery, Head};
+use crate::doorbell::Doorbell;
+use crate::error::ServeError;
+use crate::router::Router;
+use crate::runtime::Runtime;
+use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::session::CloseCode;
+use crate::transport::{Capabilities, Transport};
+
+/// The limits of a hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HubLimits {
+    /// Connections. Default 1024.
+    pub connections: usize,
+    /// Connections of one user. Default 256.
+    pub connections_of_a_user: usize,
+    /// Connections that have not said Hello. Default 64.
+    pub strangers: usize,
+}
+
+impl Default for HubLimits {
+    fn default() -> Self {
+        HubLimits {
+            connections: 1024,
+            connections_of_a_user: 256,
+            strangers: 64,
+        }
+    }
+}
+
+/// The process at which the others meet. It serves and calls like the others; its own requests
+/// and servers go through the same router, without a socket.
+///
+/// Dropping it closes it: the connections are told, the address is given up at once.
+pub struct Hub {
+    core: Arc<Core>,
+    /// The servers of this process.
+    bound: Mutex<Vec<Arc<ServerCore>>>,
+}
+
+impl Hub {
+    /// A hub on `listener`, whose tasks run on `runtime`.
+    ///
+    /// # Errors
+    /// The runtime's, when it cannot watch the listener.
+    pub fn start<L: Listener>(
+        listener: L,
+        options: LinkOptions,
+        limits: HubLimits,
+        runtime: Arc<dyn Runtime>,
+    ) -> io::Result<Hub> {
+        let listener = Arc::new(listener);
+        let readiness = runtime.register(listener.clone())?;
+        let core = Arc::new(Core {
+            router: Router::new(),
+            identity: Arc::new(options.identity.clone()),
+            options,
+            limits,
+            door: listener.clone(),
+            bell: Doorbell::new(),
+            runtime: runtime.clone(),
+            state: Mutex::default(),
+        });
+        runtime.spawn(Box::pin(accept::run(core.clone(), listener, readiness)));
+        Ok(Hub {
+            core,
+            bound: Mutex::default(),
+        })
+    }
+
+    /// Connections, whether they have said Hello or not.
+    pub fn connections(&self) -> usize {
+        self.core.lock().peers.len()
+    }
+
+    fn bound(&self) -> MutexGuard<'_, Vec<Arc<ServerCore>>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the hub and its tasks share.
+struct Core {
+    router: Router,
+    options: LinkOptions,
+    limits: HubLimits,
+    identity: Arc<Caller>,
+    door: Arc<dyn Door>,
+    /// Wakes the task that accepts.
+    bell: Doorbell,
+    runtime: Arc<dyn Runtime>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    peers: HashMap<u64, Peer>,
+    next: u64,
+    closed: bool,
+}
+
+/// One connection, as the quotas see it.
+struct Peer {
+    uid: Option<u32>,
+    said_hello: bool,
+    connection: Arc<Connection>,
+}
+
+/// A listener, whatever it accepts.
+trait Door: Send + Sync {
+    fn close(&self);
+}
+
+impl<L: Listener> Door for L {
+    fn close(&self) {
+        Listener::close(self);
+    }
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn said_hello(&self, id: u64) {
+        if let Some(peer) = self.lock().peers.get_mut(&id) {
+            peer.said_hello = true;
+        }
+        self.bell.ring(); // There is room for another stranger.
+    }
+
+    fn has_left(&self, id: u64) {
+        let left = self.lock().peers.remove(&id);
+        drop(left);
+        self.bell.ring();
+    }
+
+    fn close(&self) {
+        self.door.close();
+        let mut state = self.lock();
+        state.closed = true;
+        let connections: Vec<_> = state
+            .peers
+            .values()
+            .map(|peer| peer.connection.clone())
+            .collect();
+        drop(state);
+        for connection in connections {
+            connection.tell(Control::Close(CloseCode::ShuttingDown));
+        }
+        self.bell.ring();
+    }
+}
+
+impl Transport for Hub {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            moves_values: false,
+            max_message: self.core.options.limits.max_message,
+        }
+    }
+
+    fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.core.runtime
+    }
+
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+        self.core.router.route(delivery, mode)
+    }
+
+    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+        self.core.router.wait_for_room(head, cx);
+    }
+
+    fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
+        let mut bound = self.bound();
+        if self.core.lock().closed {
+            let topic = server.topic().to_string();
+            return Err(ServeError::Closed { topic });
+        }
+        let destination = Arc::new(server.clone());
+        let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
+        self.core.router.add(exchange, topic, name, destination)?;
+        bound.push(server);
+        Ok(())
+    }
+
+    fn unbind(&self, server: &Arc<ServerCore>) {
+        let mut bound = self.bound();
+        if let Some(at) = bound.iter().position(|known| Arc::ptr_eq(known, server)) {
+            let server = bound.swap_remove(at);
+            drop(bound);
+            let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
+            self.core.router.remove(exchange, topic, name);
+        }
+    }
+
+    fn close(&self) {
+        let servers = std::mem::take(&mut *self.bound());
+        for server in servers {
+            let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
+            self.core.router.remove(exchange, topic, name);
+        }
+        self.core.close();
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("address", &self.core.options.address)
+            .field("connections", &self.connections())
+            .field("servers", &self.core.router.len())
+            .finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! The hub's end of one connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Core;
+use crate::bus::{Caller, InFlight};
+use crate::error::ServeError;
+use crate::link::outbox::Outbox;
+use crate::link::remote_server::{RemoteServer, refuse_when_full};
+use crate::link::side::Side;
+use crate::link::translate::{Addressee, Incoming};
+use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::server::{Mode, ServerCore};
+use crate::session::{
+    BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
+};
+
+/// What a member of this connection has registered, and who it is. Dropping it takes all of that
+/// out of the hub.
+pub(super) struct HubSide {
+    core: Arc<Core>,
+    id: u64,
+    caller: Arc<Caller>,
+    outbox: Arc<Outbox>,
+    bound: HashMap<BindId, (Exchange, Topic, ServerName)>,
+}
+
+impl HubSide {
+    pub(super) fn new(core: Arc<Core>, id: u64, caller: Arc<Caller>, outbox: Arc<Outbox>) -> Self {
+        HubSide {
+            core,
+            id,
+            caller,
+            outbox,
+            bound: HashMap::new(),
+        }
+    }
+
+    fn try_bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
+        let refused = |text: String| BindRefusal {
+            code: error_code::FORBIDDEN,
+            text,
+        };
+        let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
+        let (exchange, topic, name) = &names;
+        match self.core.router.add(exchange, topic, name, server) {
+            Ok(()) => {
+                self.bound.insert(id, names);
+                Ok(())
+            }
+            Err(ServeError::NameTaken { .. }) => Err(refused(NAME_TAKEN.into())),
+            Err(other) => Err(refused(other.to_string())),
+        }
+    }
+
+    fn withdraw(&mut self) {
+        for (_, (exchange, topic, name)) in self.bound.drain() {
+            self.core.router.remove(&exchange, &topic, &name);
+        }
+    }
+}
+
+/// The text of a refusal by which a member tells this reason from others.
+pub(in crate::link) const NAME_TAKEN: &str = "name taken";
+
+fn names_of(registration: &Registration) -> Result<(Exchange, Topic, ServerName), NameError> {
+    Ok((
+        Exchange::from_shared(registration.exchange.clone().into_arc())?,
+        Topic::from_shared(registration.topic.clone().into_arc())?,
+        ServerName::from_shared(registration.server.clone().into_arc())?,
+    ))
+}
+
+impl Side for HubSide {
+    fn started(&mut self, _session: &mut Session) {}
+
+    fn opened(&mut self, _hello: &PeerHello) {
+        self.core.said_hello(self.id);
+    }
+
+    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>> {
+        let Destination::Topic(target) = &incoming.header.destination else {
+            return None; // The session lets no other through (PR-REQ-4).
+        };
+        let addressee = Addressee::of_target(target).ok()?;
+        let caller = Some(self.caller.clone());
+        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let in_flight = delivery.in_flight().clone();
+        refuse_when_full(self.core.router.route(delivery, Mode::Queue));
+        Some(in_flight)
+    }
+
+    fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
+        self.try_bind(id, registration)
+    }
+
+    fn unbind(&mut self, id: BindId) {
+        if let Some((exchange, topic, name)) = self.bound.remove(&id) {
+            self.core.router.remove(&exchange, &topic, &name);
+        }
+    }
+
+    fn bind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
+
+    fn unbind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
+
+    fn bind_result(&mut self, _id: BindId, _result: Result<(), BindRefusal>) {}
+
+    fn going_away(&mut self) {
+        self.withdraw(); // It will refuse what it is sent.
+    }
+
+    fn closed(&mut self, _closed: &Closed) {
+        self.withdraw();
+    }
+}
+
+impl Drop for HubSide {
+    fn drop(&mut self) {
+        self.withdraw();
+        self.core.has_left(self.id);
+    }
+}

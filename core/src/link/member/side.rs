@@ -1,0 +1,146 @@
+//! The member's end of one connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Shared;
+use super::registrations::Standing;
+use crate::bus::{Caller, InFlight};
+use crate::link::remote_server::refuse_when_full;
+use crate::link::side::Side;
+use crate::link::translate::{self, Addressee, Incoming};
+use crate::server::{Mode, ServerCore};
+use crate::session::{
+    self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
+};
+
+/// What this process has registered by one connection.
+pub(super) struct MemberSide {
+    shared: Arc<Shared>,
+    bound: HashMap<BindId, Arc<ServerCore>>,
+    /// The caller told last: the session gives the same `Arc` for the same caller.
+    caller: Option<(Arc<session::Caller>, Arc<Caller>)>,
+}
+
+impl MemberSide {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        MemberSide {
+            shared,
+            bound: HashMap::new(),
+            caller: None,
+        }
+    }
+
+    fn is_bound(&self, server: &Arc<ServerCore>) -> bool {
+        self.bound.values().any(|known| Arc::ptr_eq(known, server))
+    }
+
+    fn caller(&mut self, told: Arc<session::Caller>) -> Arc<Caller> {
+        match &self.caller {
+            Some((known, caller)) if Arc::ptr_eq(known, &told) => caller.clone(),
+            _ => {
+                let caller = translate::caller(&told);
+                self.caller = Some((told, caller.clone()));
+                caller
+            }
+        }
+    }
+}
+
+impl Side for MemberSide {
+    /// The registrations travel right behind Hello.
+    fn started(&mut self, session: &mut Session) {
+        for server in self.shared.registrations.all() {
+            self.bind_server(session, &server);
+        }
+    }
+
+    fn opened(&mut self, _hello: &PeerHello) {
+        self.shared.opened.store(true, Ordering::Release);
+        self.shared.refusing.store(false, Ordering::Release);
+        self.shared.registrations.connected();
+    }
+
+    fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
+        let Destination::Bound(id) = incoming.header.destination else {
+            return None; // The session lets no other through (PR-REQ-4).
+        };
+        let server = self.bound.get(&id)?.clone();
+        let caller = incoming.header.caller.take().map(|told| self.caller(told));
+        let addressee = Addressee {
+            exchange: server.exchange().clone(),
+            topic: server.topic().clone(),
+            server: Some(server.name().clone()),
+        };
+        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let in_flight = delivery.in_flight().clone();
+        refuse_when_full(server.deliver(delivery, Mode::Queue));
+        Some(in_flight)
+    }
+
+    fn bind(&mut self, _id: BindId, _registration: &Registration) -> Result<(), BindRefusal> {
+        Ok(()) // The session lets no hub register anything (P17).
+    }
+
+    fn unbind(&mut self, _id: BindId) {}
+
+    fn bind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
+        // Asked for twice where a connection begins just when a server starts.
+        if self.is_bound(server) || !self.shared.registrations.is_known(server) {
+            return;
+        }
+        let name = |text| Name::try_from(text).ok();
+        let registration = name(server.exchange().to_shared())
+            .zip(name(server.topic().to_shared()))
+            .zip(name(server.name().to_shared()));
+        let Some(((exchange, topic), name)) = registration else {
+            return; // The bus's names are the session's names.
+        };
+        let registration = Registration {
+            exchange,
+            topic,
+            server: name,
+        };
+        match session.bind(registration) {
+            Ok(id) => {
+                self.bound.insert(id, server.clone());
+            }
+            Err(_) => self
+                .shared
+                .registrations
+                .answered(server, Standing::Refused),
+        }
+    }
+
+    fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
+        let found = self
+            .bound
+            .iter()
+            .find(|(_, known)| Arc::ptr_eq(known, server));
+        if let Some(id) = found.map(|(id, _)| *id) {
+            self.bound.remove(&id);
+            session.unbind(id);
+        }
+    }
+
+    fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
+        let standing = match result {
+            Ok(()) => Standing::Served,
+            Err(_) => Standing::Refused,
+        };
+        let server = match standing {
+            Standing::Refused => self.bound.remove(&id),
+            _ => self.bound.get(&id).cloned(),
+        };
+        if let Some(server) = server {
+            self.shared.registrations.answered(&server, standing);
+        }
+    }
+
+    fn going_away(&mut self) {}
+
+    fn closed(&mut self, _closed: &Closed) {
+        self.shared.registrations.disconnected();
+    }
+}

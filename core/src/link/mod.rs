@@ -1,0 +1,82 @@
+//! Links: the session protocol over a socket, and the two roles on either end of one.
+//!
+//! One task owns a connection: its session, its socket, everything that is in flight on it. Nobody
+//! else writes. Callers and handlers reach it by two queues and a doorbell: requests by the
+//! [`outbox`], which is bounded in messages and in bytes, and what must not wait behind requests
+//! (replies, cancels) by the connection's control queue, whose length is bounded by the credit
+//! that the session gave.
+//!
+//! In reading order: [`socket`] is what a byte transport supplies; `outbox`, `connection` and
+//! `pending` are what the task shares with others; `translate` turns the bus's words into the
+//! session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
+//! [`Member`] connects to a hub and comes back by itself. Both are a
+//! [`Transport`](crate::transport::Transport).
+
+mod backoff;
+mod connection;
+mod driver;
+mod hub;
+mod member;
+mod outbox;
+mod pending;
+mod remote_server;
+mod side;
+mod socket;
+mod translate;
+
+pub use hub::{Hub, HubLimits};
+pub use member::Member;
+pub use socket::{Dial, Listener, Socket};
+
+use crate::bus::Caller;
+use crate::session;
+
+/// What both roles are told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LinkOptions {
+    /// The address as the user wrote it, for messages.
+    pub address: String,
+    /// This process as the transport knows it: whom servers see as the caller of a request that
+    /// the hub's own process makes.
+    pub identity: Caller,
+    /// The limits of each connection.
+    pub limits: session::Limits,
+    /// Requests that wait in this process for one connection. Default 1024.
+    pub outbox_messages: usize,
+    /// Payload bytes of those; one request may exceed it alone. Default 4 MiB.
+    pub outbox_bytes: usize,
+}
+
+impl LinkOptions {
+    /// The defaults, for `address`.
+    pub fn new(address: impl Into<String>, identity: Caller) -> Self {
+        LinkOptions {
+            address: address.into(),
+            identity,
+            limits: session::Limits::default(),
+            outbox_messages: 1024,
+            outbox_bytes: 4 << 20,
+        }
+    }
+
+    fn session_config(&self) -> session::Config {
+        let mut config = session::Config::new(instance());
+        config.limits = self.limits.clone();
+        config
+    }
+}
+
+/// Names this process among all others, also across restarts.
+fn instance() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    static INSTANCE: std::sync::OnceLock<[u8; 16]> = std::sync::OnceLock::new();
+    *INSTANCE.get_or_init(|| {
+        let seed = (std::process::id(), std::time::SystemTime::now());
+        let half = |_| RandomState::new().hash_one(seed).to_le_bytes();
+        let mut instance = [0; 16];
+        instance[..8].copy_from_slice(&half(0));
+        instance[8..].copy_from_slice(&half(1));
+        instance
+    })
+}

@@ -1,0 +1,64 @@
+//! A server at the other end of a connection, as the hub's router sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Context;
+use std::time::Duration;
+
+use super::outbox::{Load, Outbox, Outgoing, To};
+use crate::bus::{Delivery, Verb};
+use crate::error::{CallErrorKind, Fate, Stage};
+use crate::router::Destination;
+use crate::server::{Mode, NotAccepted};
+use crate::session::BindId;
+
+/// A registration of a member.
+pub(super) struct RemoteServer {
+    outbox: Arc<Outbox>,
+    id: BindId,
+    load: Arc<AtomicUsize>,
+}
+
+impl RemoteServer {
+    pub(super) fn new(outbox: Arc<Outbox>, id: BindId) -> RemoteServer {
+        RemoteServer {
+            outbox,
+            id,
+            load: Arc::default(),
+        }
+    }
+}
+
+impl Destination for RemoteServer {
+    /// What was sent there and is not answered, together with what waits to be sent.
+    fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+        self.outbox.push(Outgoing {
+            delivery,
+            to: To::Bound(self.id),
+            load: Some(Load::one_more(&self.load)),
+        })
+    }
+
+    fn wait_for_room(&self, cx: &mut Context<'_>) {
+        self.outbox.wait_for_room(cx);
+    }
+}
+
+/// How long a caller in another process is told to wait for room.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Fails a request from another process for which there is no room: it is not kept waiting unseen
+/// (C-OV-1).
+pub(super) fn refuse_when_full(outcome: Result<(), NotAccepted>) {
+    if let Err(NotAccepted::Full(delivery, error)) = outcome {
+        let kind = match delivery.in_flight().head().verb {
+            Verb::Call => CallErrorKind::Busy { retry_after: RETRY },
+            Verb::Cast => error.kind().clone(),
+        };
+        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
+    }
+}

@@ -1,0 +1,42 @@
+//! What the two ends of a connection do differently.
+
+use std::sync::Arc;
+
+use super::translate::Incoming;
+use crate::bus::InFlight;
+use crate::server::ServerCore;
+use crate::session::{BindId, BindRefusal, Closed, PeerHello, Registration, Session};
+
+/// The role that a connection's task plays. Called by that task only.
+pub(super) trait Side: Send {
+    /// The task begins; the session may be given what travels right behind Hello.
+    fn started(&mut self, session: &mut Session);
+
+    /// The peer's Hello came and fits.
+    fn opened(&mut self, hello: &PeerHello);
+
+    /// Takes a request on its way. The record answers for it, also where it was refused; `None`
+    /// where not even a record could be made.
+    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>>;
+
+    /// Hub: the peer serves a topic.
+    fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal>;
+
+    /// Hub: the peer serves it no more.
+    fn unbind(&mut self, id: BindId);
+
+    /// Member: register this server.
+    fn bind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>);
+
+    /// Member: withdraw it.
+    fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>);
+
+    /// Member: the hub's word.
+    fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>);
+
+    /// The peer takes no new requests.
+    fn going_away(&mut self);
+
+    /// The session has ended; nothing follows.
+    fn closed(&mut self, closed: &Closed);
+}

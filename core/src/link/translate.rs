@@ -1,0 +1,428 @@
+//! The bus's words into the session's, and back.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::outbox::{Outgoing, To};
+use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
+use crate::codec::EncodeError;
+use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
+use crate::name::{Exchange, Method, NameError, ServerName, Topic};
+use crate::payload::Payload;
+use crate::reply::Reply;
+use crate::session::{
+    self, CloseReason, Closed, Destination, IdempotencyKey, Name, Refusal, Refused, RequestHeader,
+    WireError, error_code,
+};
+use crate::version::Version;
+
+/// How many names of each sort are remembered; a cache that is full starts anew.
+const REMEMBERED: usize = 1024;
+
+/// Names as the session wants them, made once and shared from then on: a session that gets the
+/// same `Arc` again does not look the name up.
+pub(super) struct Names {
+    /// The caller of requests that name none: this process.
+    own: Option<Arc<Caller>>,
+    hasher: RandomState,
+    targets: HashMap<u64, Arc<session::Target>>,
+    methods: HashMap<u64, Arc<session::Method>>,
+    callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
+    /// For idempotency keys.
+    serial: u64,
+}
+
+impl Names {
+    pub(super) fn new(own: Option<Arc<Caller>>) -> Names {
+        Names {
+            own,
+            hasher: RandomState::new(),
+            targets: HashMap::new(),
+            methods: HashMap::new(),
+            callers: HashMap::new(),
+            serial: 0,
+        }
+    }
+
+    /// The header of a request that leaves now.
+    ///
+    /// # Errors
+    /// The kind of failure, when a name in it cannot travel.
+    pub(super) fn header(
+        &mut self,
+        head: &Head,
+        to: To,
+        now: Instant,
+    ) -> Result<RequestHeader, CallErrorKind> {
+        let unsendable = |_| CallErrorKind::Unsupported {
+            what: "a name in the request",
+            advice: "use letters, digits, `_`, `.` and `-`, at most 255 of them",
+        };
+        Ok(RequestHeader {
+            destination: match to {
+                To::Named => Destination::Topic(self.target(head).map_err(unsendable)?),
+                To::Bound(id) => Destination::Bound(id),
+            },
+            method: self.method(head).map_err(unsendable)?,
+            codec: 0,
+            remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
+            depth: head.depth,
+            fanout: false,
+            idempotency_key: head.idempotent.then(|| self.idempotency_key()),
+            headers: head.headers.clone(),
+            caller: match to {
+                // Only a hub tells who calls (S10).
+                To::Bound(_) => self.caller(head).map_err(unsendable)?,
+                To::Named => None,
+            },
+        })
+    }
+
+    fn target(&mut self, head: &Head) -> Result<Arc<session::Target>, session::InvalidName> {
+        let (exchange, topic) = (head.exchange.as_str(), head.topic.as_str());
+        let server = head.server.as_ref().map(|name| name.as_str());
+        let key = self.hasher.hash_one((exchange, topic, server));
+        if let Some(known) = self.targets.get(&key) {
+            let known_server = known.server.as_ref().map(Name::as_str);
+            if (known.exchange.as_str(), known.topic.as_str(), known_server)
+                == (exchange, topic, server)
+            {
+                return Ok(known.clone());
+            }
+        }
+        let target = Arc::new(session::Target {
+            exchange: Name::try_from(head.exchange.to_shared())?,
+            topic: Name::try_from(head.topic.to_shared())?,
+            server: head
+                .server
+                .as_ref()
+                .map(|name| Name::try_from(name.to_shared()))
+                .transpose()?,
+        });
+        remember(&mut self.targets, key, target.clone());
+        Ok(target)
+    }
+
+    fn method(&mut self, head: &Head) -> Result<Arc<session::Method>, session::InvalidName> {
+        let Version {
+            major,
+            minor,
+            patch,
+        } = head.version;
+        let version = (head.version != Version::DEFAULT).then_some((major, minor, patch));
+        let name = head.method.as_str();
+        let key = self.hasher.hash_one((name, version, head.fingerprint));
+        if let Some(known) = self.methods.get(&key) {
+            if (known.name.as_str(), known.version, known.fingerprint)
+                == (name, version, head.fingerprint)
+            {
+                return Ok(known.clone());
+            }
+        }
+        let method = Arc::new(session::Method {
+            name: Name::try_from(head.method.to_shared())?,
+            namespace: None,
+            version,
+            fingerprint: head.fingerprint,
+        });
+        remember(&mut self.methods, key, method.clone());
+        Ok(method)
+    }
+
+    fn caller(
+        &mut self,
+        head: &Head,
+    ) -> Result<Option<Arc<session::Caller>>, session::InvalidName> {
+        let Some(caller) = head.caller.as_ref().or(self.own.as_ref()) else {
+            return Ok(None);
+        };
+        // By address: the entry keeps the caller alive, so that the address stays its own.
+        let key = Arc::as_ptr(caller) as usize;
+        if let Some((_, known)) = self.callers.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let told = Arc::new(session::Caller {
+            transport: Name::try_from(caller.transport.clone())?,
+            uid: caller.uid,
+            gid: caller.gid,
+            pid: caller.pid,
+            name: None,
+        });
+        remember(&mut self.callers, key, (caller.clone(), told.clone()));
+        Ok(Some(told))
+    }
+
+    fn idempotency_key(&mut self) -> IdempotencyKey {
+        self.serial += 1;
+        let mut key = super::instance();
+        for (byte, mixed) in key.iter_mut().zip(self.serial.to_le_bytes()) {
+            *byte ^= mixed;
+        }
+        IdempotencyKey(key)
+    }
+}
+
+fn remember<K: std::hash::Hash + Eq, V>(cache: &mut HashMap<K, V>, key: K, value: V) {
+    if cache.len() >= REMEMBERED {
+        cache.clear();
+    }
+    cache.insert(key, value);
+}
+
+/// What the session is given of an outgoing request beside its token.
+pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Vec<u8>, Option<super::outbox::Load>) {
+    let Outgoing { delivery, load, .. } = outgoing;
+    let (in_flight, payload) = delivery.into_parts();
+    // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
+    let bytes = payload.into_bytes(usize::MAX).unwrap_or_default();
+    (in_flight, bytes, load)
+}
+
+/// A request that came in.
+pub(super) struct Incoming {
+    pub(super) id: u64,
+    pub(super) verb: session::Verb,
+    pub(super) header: RequestHeader,
+    pub(super) payload: Vec<u8>,
+    pub(super) now: Instant,
+    /// Requests of one connection stay in their order on their further way (C-VB-4).
+    pub(super) flow: u64,
+    /// Where its end is told.
+    pub(super) connection: Arc<dyn ReplyTo>,
+}
+
+/// Whom a request is for, as the bus names it.
+pub(super) struct Addressee {
+    pub(super) exchange: Exchange,
+    pub(super) topic: Topic,
+    pub(super) server: Option<ServerName>,
+}
+
+impl Addressee {
+    /// The names of `target`.
+    pub(super) fn of_target(target: &session::Target) -> Result<Addressee, NameError> {
+        Ok(Addressee {
+            exchange: Exchange::from_shared(target.exchange.clone().into_arc())?,
+            topic: Topic::from_shared(target.topic.clone().into_arc())?,
+            server: target
+                .server
+                .as_ref()
+                .map(|name| ServerName::from_shared(name.clone().into_arc()))
+                .transpose()?,
+        })
+    }
+}
+
+impl Incoming {
+    /// The request as the bus carries it on. From here on its record answers for it.
+    pub(super) fn into_delivery(
+        self,
+        to: Addressee,
+        caller: Option<Arc<Caller>>,
+    ) -> Result<Delivery, NameError> {
+        let header = self.header;
+        let version = header.method.version;
+        let head = Head {
+            verb: match self.verb {
+                session::Verb::Call => Verb::Call,
+                session::Verb::Cast => Verb::Cast,
+            },
+            exchange: to.exchange,
+            topic: to.topic,
+            server: to.server,
+            method: Method::from_shared(header.method.name.clone().into_arc())?,
+            version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
+                Version::new(major, minor, patch)
+            }),
+            fingerprint: header.method.fingerprint,
+            headers: header.headers,
+            caller,
+            depth: header.depth,
+            idempotent: header.idempotency_key.is_some(),
+            flow: self.flow,
+            made_at: self.now,
+            deadline: header
+                .remaining
+                .and_then(|remaining| self.now.checked_add(remaining)),
+        };
+        let in_flight = InFlight::from_remote(head, self.connection, self.id);
+        Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
+    }
+}
+
+/// The caller that a hub vouches for.
+pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
+    let mut caller = Caller::of_transport(told.transport.clone().into_arc());
+    (caller.uid, caller.gid, caller.pid) = (told.uid, told.gid, told.pid);
+    Arc::new(caller)
+}
+
+/// A reply as it is sent.
+pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
+    let failure = match WireFailure::of(reply) {
+        Ok(failure) => failure,
+        Err(payload) => match payload.into_bytes(limit) {
+            Ok(bytes) => return Ok(bytes),
+            Err(EncodeError::TooLarge {
+                at_least: size,
+                limit,
+            }) => executed(CallErrorKind::ReplyTooLarge { size, limit }),
+            Err(other) => executed(CallErrorKind::ReplyEncode(other.to_string())),
+        },
+    };
+    let WireFailure {
+        code,
+        fate,
+        kind,
+        message,
+        details,
+    } = failure;
+    Err(WireError {
+        code,
+        fate,
+        kind,
+        message,
+        details,
+    })
+}
+
+fn executed(kind: CallErrorKind) -> WireFailure {
+    WireFailure::of_call(&CallError::new(kind, Fate::Executed, Stage::Running))
+}
+
+/// A reply that came.
+pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
+    let error = match reply {
+        Ok(bytes) => return Reply::Value(Payload::Bytes(bytes)),
+        Err(error) => error,
+    };
+    let bare = error
+        .details
+        .is_empty()
+        .then(|| bare_kind(error.code, head));
+    let WireError {
+        code,
+        fate,
+        kind,
+        message,
+        details,
+    } = error;
+    let reply = WireFailure {
+        code,
+        fate,
+        kind,
+        message,
+        details,
+    }
+    .into_reply();
+    match (reply, bare.flatten()) {
+        (Reply::Failed(error), Some(kind)) => {
+            Reply::Failed(CallError::new(kind, error.fate(), error.stage()))
+        }
+        (reply, _) => reply,
+    }
+}
+
+/// What a failure means that the peer's session itself answered, with a number and nothing else.
+fn bare_kind(code: u16, head: &Head) -> Option<CallErrorKind> {
+    Some(match code {
+        error_code::OVERLOADED => CallErrorKind::Busy {
+            retry_after: Duration::from_millis(50),
+        },
+        error_code::NO_SERVER => CallErrorKind::NoServer {
+            exchange: head.exchange.to_string(),
+            topic: head.topic.to_string(),
+            server: head.server.as_ref().map(ToString::to_string),
+            near: None,
+        },
+        error_code::DEADLINE => CallErrorKind::DeadlineExceeded {
+            timeout: head.timeout().unwrap_or_default(),
+        },
+        error_code::UNSUPPORTED => CallErrorKind::Unsupported {
+            what: "a critical extension of the request",
+            advice: "update the peer",
+        },
+        _ => return None,
+    })
+}
+
+/// What became of a request that the session would not take.
+pub(super) fn refusal(why: Refusal) -> (CallErrorKind, Fate) {
+    let kind = match why {
+        Refusal::Closed => CallErrorKind::ConnectionLost("it has ended".into()),
+        Refusal::GoingAway => CallErrorKind::ShuttingDown,
+        Refusal::QueueFull => CallErrorKind::QueueFull {
+            queue: "the connection's queue",
+            limit: "its limits".into(),
+        },
+        Refusal::TooLarge { size, limit } => CallErrorKind::TooLarge {
+            size,
+            limit,
+            set_by: "the peer's max_message",
+        },
+        other => CallErrorKind::Other(other.to_string()),
+    };
+    (kind, Fate::NotSent)
+}
+
+/// What became of a request that the session took and gave up.
+pub(super) fn refused(why: Refused, head: &Head) -> CallError {
+    let (kind, fate, stage) = match why {
+        Refused::Expired => {
+            let timeout = head.timeout().unwrap_or_default();
+            let late = CallErrorKind::DeadlineExceeded { timeout };
+            (late, Fate::NotSent, Stage::QueuedHere)
+        }
+        Refused::GoingAwayNotSent => (
+            CallErrorKind::ShuttingDown,
+            Fate::NotSent,
+            Stage::QueuedHere,
+        ),
+        Refused::GoingAwayNotExecuted => {
+            (CallErrorKind::ShuttingDown, Fate::NotExecuted, Stage::Sent)
+        }
+        Refused::TooLarge { size, limit } => {
+            let set_by = "the peer's max_message";
+            let large = CallErrorKind::TooLarge {
+                size,
+                limit,
+                set_by,
+            };
+            (large, Fate::NotSent, Stage::QueuedHere)
+        }
+    };
+    CallError::new(kind, fate, stage)
+}
+
+/// What became of a request that was in flight when the session ended.
+pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
+    let kind = CallErrorKind::ConnectionLost(why.into());
+    if handed_over {
+        CallError::new(kind, Fate::Unknown, Stage::Sent)
+    } else {
+        CallError::new(kind, Fate::NotSent, Stage::QueuedHere)
+    }
+}
+
+/// Why a session ended, for people. What comes from the peer is escaped (S13).
+pub(super) fn closed_text(closed: &Closed) -> String {
+    let text: String = closed.text.escape_debug().take(256).collect();
+    match closed.reason {
+        CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
+        CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
+        CloseReason::Eof => "the peer has gone".into(),
+        CloseReason::Truncated => "the peer has gone in the middle of a message".into(),
+        CloseReason::NotTidings(bytes) => {
+            format!(
+                "the peer speaks another protocol: `{}`",
+                bytes.escape_ascii()
+            )
+        }
+        CloseReason::VersionMismatch { ours, theirs } => format!(
+            "no common protocol version: here {} to {}, there {} to {}",
+            ours.0, ours.1, theirs.0, theirs.1
+        ),
+    }
+}

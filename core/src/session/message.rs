@@ -1,0 +1,157 @@
+//! What is carried: requests, replies, registrations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::name::Name;
+
+/// Where a member's request goes. Interned per connection: keep the `Arc` and give clones of it,
+/// then a request costs no look-up by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// The scope of the topic.
+    pub exchange: Name,
+    /// The topic.
+    pub topic: Name,
+    /// One server of the topic; `None` is any (or, with fanout, all).
+    pub server: Option<Name>,
+}
+
+/// What is called. Interned as a whole, like [`Target`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Method {
+    /// The method's name.
+    pub name: Name,
+    /// The endpoint's namespace.
+    pub namespace: Option<Name>,
+    /// The version asked for: major, minor, patch. `None` counts as 1.0 (C-VE-1).
+    pub version: Option<(u16, u16, u16)>,
+    /// Fingerprint of the argument and reply types (C-VE-4).
+    pub fingerprint: Option<u64>,
+}
+
+/// Who made a request first, told by the hub that forwards it. Interned like [`Target`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Caller {
+    /// The transport that vouches for the identity, e.g. `unix`.
+    pub transport: Name,
+    /// User id, by the kernel.
+    pub uid: Option<u32>,
+    /// Group id, by the kernel.
+    pub gid: Option<u32>,
+    /// Process id, by the kernel.
+    pub pid: Option<u32>,
+    /// A name that the transport verified (a certificate's, a broker user's).
+    pub name: Option<Name>,
+}
+
+/// The small id of a registration on one connection; given by the member that binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BindId(pub u32);
+
+/// What a member registers at the hub: "send me requests for this topic".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The scope of the topic.
+    pub exchange: Name,
+    /// The topic served.
+    pub topic: Name,
+    /// The server's name, unique on the topic.
+    pub server: Name,
+}
+
+/// Where a request goes. The direction decides which one is legal (PR-REQ-4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Member to hub: by name.
+    Topic(Arc<Target>),
+    /// Hub to member: by the member's own registration.
+    Bound(BindId),
+}
+
+/// Whether a reply is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// One reply is produced.
+    Call,
+    /// No reply is produced.
+    Cast,
+}
+
+/// Marks the retries of one request, so that a server can drop a duplicate (C-VB-5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(pub [u8; 16]);
+
+/// Everything about a request but its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHeader {
+    /// Where it goes.
+    pub destination: Destination,
+    /// What is called.
+    pub method: Arc<Method>,
+    /// How the payload is encoded; 0 is postcard.
+    pub codec: u8,
+    /// Time left until the caller gives up; `None` is for ever. Counted from the moment it is
+    /// handed to the session (sending) or comes out of it (receiving): C-DL-2.
+    pub remaining: Option<Duration>,
+    /// How many calls deep this one is (FAULTS A16).
+    pub depth: u8,
+    /// One copy to every server of the topic.
+    pub fanout: bool,
+    /// Set on a request that may be executed again.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The application's headers: at most 64 and 8 KiB; keys follow the rule of [`Name`], and the
+    /// prefix `bus.` is reserved: refused when sent, dropped when received (FAULTS S10).
+    pub headers: Vec<(String, String)>,
+    /// The identity of the original caller. Believed only from a hub: a hub drops what a member
+    /// writes here.
+    pub caller: Option<Arc<Caller>>,
+}
+
+/// A request to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's own handle; it comes back in the one event that completes this request.
+    pub token: u64,
+    /// Requests of one flow become complete at the receiver in the order given (C-VB-4);
+    /// different flows interleave.
+    pub flow: u64,
+    /// Call or cast.
+    pub verb: Verb,
+    /// Everything but the payload.
+    pub header: RequestHeader,
+    /// The encoded arguments.
+    pub payload: Vec<u8>,
+}
+
+/// What a call ends with.
+pub type Reply = Result<Vec<u8>, WireError>;
+
+/// A failure as it travels. Codes not known here pass through unchanged (PR-REPLY-5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireError {
+    /// What went wrong: see [`error_code`](super::error_code).
+    pub code: u16,
+    /// What is known about the handler: see [`fate_code`](super::fate_code) (C-OC).
+    pub fate: u8,
+    /// The application's name for the kind of error; empty for the bus's own.
+    pub kind: String,
+    /// Text for people. It comes from a peer: escape and cap it before logging.
+    pub message: String,
+    /// The application's error, encoded.
+    pub details: Vec<u8>,
+}
+
+impl WireError {
+    /// A failure with nothing but a code and a fate.
+    #[must_use]
+    pub fn bare(code: u16, fate: u8) -> Self {
+        Self {
+            code,
+            fate,
+            kind: String::new(),
+            message: String::new(),
+            details: Vec::new(),
+        }
+    }
+}

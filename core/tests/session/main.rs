@@ -1,0 +1,12 @@
+//! The session from outside: pairs of sessions over simulated pipes, and peers that break rules.
+
+mod exchange;
+mod handshake;
+mod limits;
+mod order;
+mod pair;
+mod raw;
+mod simulation;
+mod simulator;
+mod splits;
+mod violations;

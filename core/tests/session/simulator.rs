@@ -1,0 +1,558 @@
+//! A simulated world: two sessions, two pipes, a clock, faults, and what must hold after each
+//! step. Everything follows from a seed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidings_core::session::{
+    BindId, CloseCode, Config, Destination, Event, IncomingId, Limits, Method, Refused, Request,
+    RequestId, Role, Session, Target, Verb, WireError, error_code, fate_code,
+};
+
+use crate::pair::{header, method, registration, target};
+
+/// SplitMix64.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+const LIMITS: (usize, usize, u32, u32) = (16 * 1024, 48 * 1024, 6, 2);
+
+fn limits() -> Limits {
+    let (max_frame, max_message, max_in_flight, max_partial) = LIMITS;
+    Limits {
+        max_frame,
+        max_message,
+        max_in_flight,
+        max_partial,
+        max_in_flight_bytes: 80 * 1024,
+        max_names: 3,
+        queue_requests: 6,
+        queue_bytes: 32 * 1024,
+        ..Limits::default()
+    }
+}
+
+/// More than a session may ever hold: what is staged, the queue, both windows, replies in parts
+/// and replies that wait.
+const MEMORY: usize = (64 + 2 * 16) * 1024 // staged, and frames of up to 16 KiB begun
+    + 48 * 1024                            // queue: one message, larger than the queue's limit
+    + 2 * 80 * 1024                        // requests with credit, in both directions
+    + (2 + 6) * 48 * 1024; // replies in parts, and as many replies as requests
+
+/// What became of a request, as its sender knows it.
+#[derive(Debug, Clone, PartialEq)]
+enum Fate {
+    Pending,
+    Cancelled,
+    Done { never_ran: bool, ran: bool },
+}
+
+#[derive(Debug)]
+struct Sent {
+    id: RequestId,
+    verb: Verb,
+    fate: Fate,
+}
+
+struct Running {
+    id: IncomingId,
+    verb: Verb,
+    token: u64,
+}
+
+/// One session and what its user knows.
+struct Side {
+    session: Session,
+    /// Bytes given to the socket that the other side has not read.
+    pipe: VecDeque<u8>,
+    stopped: bool,
+    sent: BTreeMap<u64, Sent>,
+    running: Vec<Running>,
+    /// How often each of the other side's requests was given out here.
+    ran: BTreeMap<u64, u32>,
+    last_of_flow: BTreeMap<u64, u64>,
+    bound: Vec<BindId>,
+    closed: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) random: Random,
+    sides: [Side; 2],
+    now: Instant,
+    next_token: u64,
+    targets: Vec<Arc<Target>>,
+    methods: Vec<Arc<Method>>,
+    trace: u64,
+    pub(crate) completions: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let now = Instant::now();
+        let side = |role, instance| Side {
+            session: Session::new(
+                role,
+                Config {
+                    limits: limits(),
+                    ..Config::new([instance; 16])
+                },
+                now,
+            ),
+            pipe: VecDeque::new(),
+            stopped: false,
+            sent: BTreeMap::new(),
+            running: Vec::new(),
+            ran: BTreeMap::new(),
+            last_of_flow: BTreeMap::new(),
+            bound: Vec::new(),
+            closed: false,
+        };
+        Self {
+            random: Random::new(seed),
+            sides: [side(Role::Hub, 1), side(Role::Member, 2)],
+            now,
+            next_token: 1,
+            targets: ["a", "b", "c", "d"].map(target).to_vec(),
+            methods: ["k", "l", "m", "n"].map(method).to_vec(),
+            trace: 0xcbf2_9ce4_8422_2325,
+            completions: 0,
+        }
+    }
+
+    /// A number that differs when anything happened differently.
+    pub(crate) fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    /// One thing that may happen.
+    pub(crate) fn step(&mut self) {
+        let at = self.random.below(2);
+        match self.random.below(24) {
+            0..=6 => self.request(at),
+            7 => self.cancel(at),
+            8..=10 => self.end_one(at),
+            11..=14 => self.write(at, None),
+            15..=18 => self.read(at, None),
+            19 => self.sides[at].stopped = self.random.one_in(3),
+            20 => {
+                let long = self.random.one_in(60);
+                let most = if long { 40_000 } else { 400 };
+                self.now += Duration::from_millis(self.random.below(most) as u64);
+                self.sides
+                    .iter_mut()
+                    .for_each(|side| side.session.advance(self.now));
+            }
+            21 => self.bind(),
+            22 if self.random.one_in(25) => {
+                self.sides[at]
+                    .session
+                    .go_away(CloseCode::ShuttingDown, "bye");
+            }
+            23 if self.random.one_in(60) => self.cut(),
+            _ => {}
+        }
+        self.check();
+    }
+
+    /// No more faults: everything that is under way comes to its end.
+    pub(crate) fn calm_down(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.stopped = false);
+        for _ in 0..2000 {
+            self.exchange();
+            for at in [0, 1] {
+                while !self.sides[at].running.is_empty() {
+                    self.end_one(at);
+                }
+            }
+            let silent = |side: &Side| !side.session.has_output() && side.pipe.is_empty();
+            if self.sides.iter().all(silent) {
+                break;
+            }
+        }
+        if self.sides.iter().any(|side| side.closed) {
+            return self.die();
+        }
+        for (at, side) in self.sides.iter().enumerate() {
+            assert!(side.session.is_open(), "side {at} never opened");
+            let session = &side.session;
+            assert!(session.is_empty(), "side {at} is not empty: {session:#?}");
+            assert_eq!((session.in_flight(), session.queued_bytes()), (0, 0));
+        }
+        self.all_complete();
+    }
+
+    /// Then a new call from the member succeeds, unless a side is on its way out.
+    pub(crate) fn call_once_more(&mut self) {
+        let before = self.next_token;
+        self.send(1, Verb::Call, 1, 10, None);
+        if self.next_token == before || self.sides[1].closed {
+            return;
+        }
+        self.calm_down();
+        if !self.sides[1].closed {
+            let fate = &self.sides[1].sent[&before].fate;
+            assert!(matches!(fate, Fate::Done { .. }), "the last call: {fate:?}");
+        }
+    }
+
+    /// The link dies: afterwards every request has its one completion.
+    pub(crate) fn die(&mut self) {
+        self.cut();
+        self.check();
+        self.all_complete();
+        for (at, side) in self.sides.iter_mut().enumerate() {
+            // A notice of the end may be left, for nobody.
+            side.session.wrote(usize::MAX, self.now);
+            assert!(side.closed && side.session.is_closed(), "side {at}");
+            assert!(side.session.next_deadline().is_none() && side.session.is_empty());
+        }
+        self.fates_are_true();
+    }
+
+    fn all_complete(&self) {
+        for side in &self.sides {
+            let pending = side
+                .sent
+                .iter()
+                .find(|(_, sent)| sent.fate == Fate::Pending);
+            assert!(pending.is_none(), "without completion: {pending:?}");
+        }
+    }
+
+    /// What was said not to have run did not, and what was answered did, once.
+    fn fates_are_true(&self) {
+        for (at, side) in self.sides.iter().enumerate() {
+            for (token, sent) in &side.sent {
+                let runs = self.sides[1 - at].ran.get(token).copied().unwrap_or(0);
+                assert!(runs <= 1, "token {token} ran {runs} times");
+                if let Fate::Done { never_ran, ran } = sent.fate {
+                    assert!(!never_ran || runs == 0, "token {token} ran: {sent:?}");
+                    assert!(!ran || runs == 1, "token {token} did not run: {sent:?}");
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, at: usize) {
+        let verb = if self.random.one_in(3) {
+            Verb::Cast
+        } else {
+            Verb::Call
+        };
+        let flow = self.random.below(4) as u64;
+        let size = match self.random.below(12) {
+            0 => self.random.below(LIMITS.1),
+            1 => self.random.below(LIMITS.0),
+            _ => self.random.below(100),
+        };
+        let remaining = match self.random.below(4) {
+            0 => None,
+            _ => Some(Duration::from_millis(self.random.below(30_000) as u64)),
+        };
+        self.send(at, verb, flow, size, remaining);
+    }
+
+    fn send(&mut self, at: usize, verb: Verb, flow: u64, size: usize, remaining: Option<Duration>) {
+        let destination = if at == 0 {
+            let bound = &self.sides[0].bound;
+            if bound.is_empty() {
+                return;
+            }
+            Destination::Bound(bound[self.random.below(bound.len())])
+        } else {
+            Destination::Topic(self.targets[self.random.below(4)].clone())
+        };
+        let token = self.next_token;
+        let mut header = header(destination);
+        header.method = self.methods[self.random.below(4)].clone();
+        header.remaining = remaining;
+        header.codec = (token % 3) as u8;
+        if token % 5 == 0 {
+            header.headers.push(("trace".into(), token.to_string()));
+        }
+        let request = Request {
+            token,
+            flow,
+            verb,
+            header,
+            payload: arguments(token, flow, size),
+        };
+        let side = &mut self.sides[at];
+        match side.session.request(request.clone(), self.now) {
+            Ok(id) => {
+                self.next_token += 1;
+                side.sent.insert(
+                    token,
+                    Sent {
+                        id,
+                        verb,
+                        fate: Fate::Pending,
+                    },
+                );
+            }
+            Err(rejected) => assert_eq!(rejected.request, request, "given back as it was"),
+        }
+    }
+
+    fn cancel(&mut self, at: usize) {
+        let side = &mut self.sides[at];
+        let pending = side
+            .sent
+            .values_mut()
+            .filter(|sent| sent.fate == Fate::Pending);
+        let mut pending: Vec<_> = pending.collect();
+        if pending.is_empty() {
+            return;
+        }
+        let index = self.random.below(pending.len());
+        let sent = &mut pending[index];
+        // A cast that has left completes as sent: whether it has is not known here.
+        if sent.verb == Verb::Call || !side.session.is_open() {
+            side.session.cancel(sent.id);
+            sent.fate = Fate::Cancelled;
+        }
+    }
+
+    /// A handler ends.
+    fn end_one(&mut self, at: usize) {
+        let side = &mut self.sides[at];
+        if side.running.is_empty() {
+            return;
+        }
+        let index = self.random.below(side.running.len());
+        let Running { id, verb, token } = side.running.swap_remove(index);
+        match (verb, self.random.below(10)) {
+            (Verb::Cast, _) | (Verb::Call, 0) => side.session.release(id),
+            (Verb::Call, 1) => side.session.reply(id, Err(failure(token))),
+            (Verb::Call, 2) => {
+                let size = self.random.below(LIMITS.1 + 100);
+                side.session.reply(id, Ok(value(token, size)));
+            }
+            (Verb::Call, _) => side.session.reply(id, Ok(value(token, 5))),
+        }
+    }
+
+    /// The member registers and withdraws; the hub agrees, mostly.
+    fn bind(&mut self) {
+        if self.random.one_in(3) {
+            if let Some(id) = self.sides[1].bound.pop() {
+                self.sides[1].session.unbind(id);
+            }
+        } else if let Ok(id) = self.sides[1].session.bind(registration()) {
+            self.sides[1].bound.push(id);
+        }
+    }
+
+    /// The socket takes some bytes.
+    fn write(&mut self, at: usize, most: Option<usize>) {
+        let most = most.unwrap_or_else(|| 1 + self.random.below(40_000));
+        let side = &mut self.sides[at];
+        let bytes: Vec<u8> = side
+            .session
+            .transmit(self.now)
+            .flatten()
+            .copied()
+            .take(most)
+            .collect();
+        side.session.wrote(bytes.len(), self.now);
+        side.pipe.extend(&bytes);
+    }
+
+    /// The other side reads some bytes.
+    fn read(&mut self, at: usize, most: Option<usize>) {
+        if self.sides[1 - at].stopped {
+            return;
+        }
+        let most = most.unwrap_or_else(|| {
+            let small = self.random.one_in(3);
+            1 + self.random.below(if small { 20 } else { 40_000 })
+        });
+        let pipe = &mut self.sides[1 - at].pipe;
+        let bytes: Vec<u8> = pipe.drain(..most.min(pipe.len())).collect();
+        self.sides[at].session.receive(&bytes, self.now);
+    }
+
+    fn exchange(&mut self) {
+        for at in [0, 1] {
+            self.write(at, Some(usize::MAX));
+            self.read(1 - at, Some(usize::MAX));
+            self.check();
+        }
+    }
+
+    /// The connection breaks at any byte.
+    fn cut(&mut self) {
+        for at in [0, 1] {
+            let most = self.random.below(self.sides[1 - at].pipe.len() + 1);
+            self.read(at, Some(most));
+            self.check();
+            self.sides[at].session.receive_eof(self.now);
+        }
+    }
+
+    /// Takes the events, and looks at every limit.
+    fn check(&mut self) {
+        for at in [0, 1] {
+            while let Some(event) = self.sides[at].session.poll_event() {
+                assert!(!self.sides[at].closed, "after the last event: {event:?}");
+                self.on_event(at, event);
+            }
+            let session = &self.sides[at].session;
+            assert!(
+                session.serving() <= LIMITS.2 as usize,
+                "{}",
+                session.serving()
+            );
+            assert!(session.queued_requests() <= 6);
+            let bytes = session.buffered_bytes();
+            assert!(bytes <= MEMORY, "side {at} holds {bytes} bytes");
+        }
+    }
+
+    fn on_event(&mut self, at: usize, event: Event) {
+        match event {
+            Event::Request {
+                id,
+                verb,
+                header,
+                payload,
+            } => {
+                self.trace_in(&[1, at as u64, payload.len() as u64, header.codec.into()]);
+                self.on_request(at, id, verb, payload);
+            }
+            Event::Reply { token, reply } => {
+                let (never_ran, ran) = match reply {
+                    Ok(bytes) => {
+                        assert_eq!(bytes, value(token, bytes.len()));
+                        (false, true)
+                    }
+                    Err(error) if error.details == failure(token).details => (false, true),
+                    Err(error) => {
+                        let executed = error.fate == fate_code::EXECUTED;
+                        (error.fate == fate_code::NOT_EXECUTED, executed)
+                    }
+                };
+                self.done(at, token, never_ran, ran);
+            }
+            Event::Sent { token } => self.done(at, token, false, false),
+            Event::Refused { token, why } => {
+                assert!(!matches!(why, Refused::TooLarge { size, .. } if size <= LIMITS.1));
+                self.done(at, token, true, false);
+            }
+            Event::Lost { token, handed_over } => self.done(at, token, !handed_over, false),
+            Event::Bind { id, .. } => {
+                let result = if self.random.one_in(5) {
+                    let text = "no".into();
+                    let code = error_code::FORBIDDEN;
+                    Err(tidings_core::session::BindRefusal { code, text })
+                } else {
+                    self.sides[at].bound.push(id);
+                    Ok(())
+                };
+                self.sides[at].session.bind_result(id, result);
+            }
+            Event::Unbind { id } => self.sides[at].bound.retain(|&bound| bound != id),
+            Event::BindResult { id, result } => {
+                if result.is_err() {
+                    self.sides[at].bound.retain(|&bound| bound != id);
+                }
+            }
+            Event::Closed(closed) => {
+                let legal = !matches!(
+                    closed.reason,
+                    tidings_core::session::CloseReason::Us(code)
+                        if !matches!(code, CloseCode::PeerDead | CloseCode::WriteStall
+                            | CloseCode::HandshakeTimeout | CloseCode::FrameTimeout
+                            | CloseCode::Normal | CloseCode::ShuttingDown)
+                );
+                assert!(legal, "two good sessions broke a rule: {closed:?}");
+                self.trace_in(&[9, at as u64]);
+                self.sides[at].closed = true;
+            }
+            Event::Opened(_) | Event::Cancelled(_) | Event::GoingAway { .. } => {
+                self.trace_in(&[8, at as u64]);
+            }
+        }
+    }
+
+    fn on_request(&mut self, at: usize, id: IncomingId, verb: Verb, payload: Vec<u8>) {
+        let number =
+            |range: std::ops::Range<usize>| u64::from_le_bytes(payload[range].try_into().unwrap());
+        let (token, flow) = (number(0..8), number(8..16));
+        assert_eq!(
+            payload,
+            arguments(token, flow, payload.len() - 16),
+            "as it was sent"
+        );
+        self.trace_in(&[token, flow]);
+        let side = &mut self.sides[at];
+        *side.ran.entry(token).or_default() += 1;
+        let last = side.last_of_flow.insert(flow, token).unwrap_or(0);
+        assert!(last < token, "flow {flow}: {token} after {last} (C-VB-4)");
+        side.running.push(Running { id, verb, token });
+    }
+
+    fn done(&mut self, at: usize, token: u64, never_ran: bool, ran: bool) {
+        self.trace_in(&[2, at as u64, token, never_ran.into(), ran.into()]);
+        self.completions += 1;
+        let sent = self.sides[at]
+            .sent
+            .get_mut(&token)
+            .expect("of an accepted request");
+        assert_eq!(sent.fate, Fate::Pending, "a second completion of {token}");
+        sent.fate = Fate::Done { never_ran, ran };
+    }
+
+    fn trace_in(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.trace = (self.trace ^ number).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+/// The arguments of a request: they tell what they belong to.
+fn arguments(token: u64, flow: u64, more: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(more + 16);
+    bytes.extend(token.to_le_bytes());
+    bytes.extend(flow.to_le_bytes());
+    bytes.resize(more + 16, token as u8);
+    bytes
+}
+
+/// The value of a call.
+fn value(token: u64, size: usize) -> Vec<u8> {
+    vec![token as u8; size]
+}
+
+fn failure(token: u64) -> WireError {
+    WireError {
+        code: error_code::APPLICATION,
+        fate: fate_code::EXECUTED,
+        kind: "app".into(),
+        message: "failed".into(),
+        details: token.to_le_bytes().to_vec(),
+    }
+}

@@ -1,0 +1,120 @@
+//! What is generated: the trait, the types of fingerprints, the server, the client.
+
+mod client;
+mod definition;
+mod documentation;
+mod fingerprint;
+mod server;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{Attribute, Ident, Type};
+
+use crate::case::snake;
+use crate::method::{Argument, Method};
+use crate::options::{Options, Version};
+use crate::service::Service;
+
+/// All that `service` becomes.
+pub(crate) fn expand(options: &Options, service: &Service) -> TokenStream {
+    let names = Names::of(options, service);
+    let conditions = service.conditions();
+    let definition = definition::expand(service);
+    let structs = [
+        server::structure(service, &names),
+        client::structure(service, &names),
+    ];
+    let fingerprints = fingerprint::expand(service, &names);
+    let server = server::implementation(service, &names);
+    let client = client::implementation(service, &names);
+    quote! {
+        #definition
+        #(#structs)*
+        #(#conditions)*
+        // A program may well have the client only, or the server; what it is warned of, it is at the trait.
+        #[allow(dead_code, deprecated)]
+        const _: () = {
+            #fingerprints
+            #server
+            #client
+        };
+    }
+}
+
+/// The names that the parts of a service know each other by.
+struct Names {
+    core: TokenStream,
+    service: Ident,
+    server: Ident,
+    client: Ident,
+    topic: String,
+    version: Version,
+}
+
+impl Names {
+    fn of(options: &Options, service: &Service) -> Self {
+        let ident = &service.shell.ident;
+        Names {
+            core: options.core(),
+            service: ident.clone(),
+            server: format_ident!("{}Server", ident),
+            client: format_ident!("{}Client", ident),
+            topic: options
+                .topic
+                .clone()
+                .unwrap_or_else(|| snake(&ident.unraw().to_string())),
+            version: options.version,
+        }
+    }
+
+    fn version(&self) -> TokenStream {
+        let core = &self.core;
+        let Version {
+            major,
+            minor,
+            patch,
+        } = self.version;
+        quote!(#core::Version::new(#major, #minor, #patch))
+    }
+}
+
+/// A name of ours, which no name of the user's meets.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// What a method's arguments are together on the wire: `()`, the one itself, or a tuple. For types and values alike.
+fn together<T: quote::ToTokens>(parts: &[T]) -> TokenStream {
+    match parts {
+        [one] => quote!(#one),
+        parts => quote!((#(#parts),*)),
+    }
+}
+
+/// The type of a method's arguments.
+fn arguments_type(method: &Method) -> TokenStream {
+    let types: Vec<&Type> = method.sent().map(|argument| &argument.ty).collect();
+    together(&types)
+}
+
+/// The type of a method's reply, when it is one.
+fn reply_type(method: &Method) -> TokenStream {
+    match (&method.result, &method.output) {
+        (Some(result), _) => {
+            let value = &result.value;
+            quote!(#value)
+        }
+        (None, syn::ReturnType::Type(_, ty)) => quote!(#ty),
+        (None, syn::ReturnType::Default) => quote!(()),
+    }
+}
+
+fn named(argument: &Argument) -> TokenStream {
+    let Argument { ident, ty, .. } = argument;
+    quote!(#ident: #ty)
+}
+
+fn is(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().is_ident(name)
+}

@@ -1,0 +1,144 @@
+//! The server: the value that implements the trait, with a handler for each method.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::{Names, arguments_type, documentation, fingerprint, local, together};
+use crate::method::{Kind, Method, Source};
+use crate::service::{Service, conditions};
+
+pub(super) fn structure(service: &Service, names: &Names) -> TokenStream {
+    let Names {
+        service: trait_name,
+        server,
+        ..
+    } = names;
+    let attributes = service.shared_attributes();
+    let vis = &service.shell.vis;
+    let docs = format!(
+        "Serves a [`{trait_name}`]: `bus.serve({server}::new(value))`. Made by the attribute `service`."
+    );
+    quote! {
+        #[doc = #docs]
+        #[must_use = "it serves nothing before `bus.serve(..)`"]
+        #(#attributes)*
+        #vis struct #server<S> {
+            service: ::std::sync::Arc<S>,
+        }
+    }
+}
+
+pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
+    let Names {
+        core,
+        service: trait_name,
+        server,
+        topic,
+        ..
+    } = names;
+    let vis = &service.shell.vis;
+    let version = names.version();
+    let value = local("service");
+    // Not `S`: the user may have a type of this name, and arguments of it.
+    let implementor = format_ident!("__{}", trait_name);
+    let methods = service
+        .methods
+        .iter()
+        .map(|method| specification(method, names, &implementor));
+    let title = server.to_string();
+    quote! {
+        impl<S: #trait_name> #server<S> {
+            /// A server whose methods are those of `service`.
+            #vis fn new(service: S) -> Self {
+                Self { service: ::std::sync::Arc::new(service) }
+            }
+        }
+
+        impl<S: #trait_name> ::core::convert::From<::std::sync::Arc<S>> for #server<S> {
+            fn from(service: ::std::sync::Arc<S>) -> Self {
+                Self { service }
+            }
+        }
+
+        impl<S> ::core::fmt::Debug for #server<S> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct(#title).finish_non_exhaustive()
+            }
+        }
+
+        impl<#implementor: #trait_name> #core::server::Service for #server<#implementor> {
+            fn into_endpoint(self) -> #core::server::Endpoint {
+                let #value = self.service;
+                #core::server::Endpoint {
+                    topic: #topic,
+                    version: #version,
+                    methods: ::std::vec::Vec::from([#(#methods),*]),
+                }
+            }
+        }
+    }
+}
+
+/// A method's entry in the endpoint.
+fn specification(method: &Method, names: &Names, implementor: &syn::Ident) -> TokenStream {
+    let Names {
+        core,
+        service: trait_name,
+        ..
+    } = names;
+    let conditions = conditions(&method.attributes);
+    let ident = &method.ident;
+    let wire_name = method.wire_name();
+    let value = local("service");
+    let context = local("context");
+    let sent: Vec<_> = method.sent().map(|argument| &argument.ident).collect();
+    let pattern = together(&sent);
+    let ty = arguments_type(method);
+    let values = method
+        .arguments
+        .iter()
+        .map(|argument| match argument.source {
+            Source::Caller => {
+                let name = &argument.ident;
+                quote!(#name)
+            }
+            Source::Context => quote_spanned!(argument.ty.span()=> #context),
+        });
+    let takes_context = method
+        .arguments
+        .iter()
+        .any(|argument| argument.source == Source::Context);
+    let context = takes_context.then(|| quote!(let #context = #core::server::handler::context();));
+    let run = quote!(<#implementor as #trait_name>::#ident(&*#value, #(#values),*));
+    let body = match method.kind {
+        Kind::Quick | Kind::Blocking => run,
+        Kind::Async => quote! {
+            let #value = ::std::sync::Arc::clone(&#value);
+            async move { #run.await }
+        },
+    };
+    let constructor = match (method.kind, &method.result) {
+        (Kind::Quick, None) => format_ident!("quick"),
+        (Kind::Quick, Some(_)) => format_ident!("try_quick"),
+        (Kind::Async, None) => format_ident!("asynchronous"),
+        (Kind::Async, Some(_)) => format_ident!("try_asynchronous"),
+        (Kind::Blocking, None) => format_ident!("blocking"),
+        (Kind::Blocking, Some(_)) => format_ident!("try_blocking"),
+    };
+    let fingerprint = fingerprint::name(method);
+    let docs = documentation::text(&method.attributes);
+    quote! {
+        #(#conditions)*
+        {
+            let #value = ::std::sync::Arc::clone(&#value);
+            let handler = #core::server::handler::#constructor(move |#pattern: #ty| {
+                #context
+                #body
+            });
+            #core::server::MethodSpec::new(#wire_name, handler)
+                .fingerprint(#fingerprint)
+                .docs(#docs)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A connected Unix socket.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt};
+use tidings_core::Caller;
+use tidings_core::link::Socket;
+
+/// A connected stream socket in non-blocking mode.
+pub(crate) struct UnixSocket(OwnedFd);
+
+impl UnixSocket {
+    pub(crate) fn new(connected: OwnedFd) -> UnixSocket {
+        UnixSocket(connected)
+    }
+}
+
+impl AsFd for UnixSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Socket for UnixSocket {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A plain read: the kernel discards descriptors that come uninvited (P30).
+        Ok(rustix::io::read(&self.0, buffer)?)
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        // Not a plain write: a peer that has gone must not raise SIGPIPE.
+        let mut nothing = SendAncillaryBuffer::default();
+        Ok(sendmsg(&self.0, slices, &mut nothing, SendFlags::NOSIGNAL)?)
+    }
+
+    fn peer(&self) -> io::Result<Caller> {
+        let peer = sockopt::socket_peercred(&self.0)?;
+        let pid = u32::try_from(peer.pid.as_raw_nonzero().get()).ok();
+        let caller = Caller::of_transport("unix");
+        Ok(caller.with_credentials(peer.uid.as_raw(), peer.gid.as_raw(), pid))
+    }
+}
