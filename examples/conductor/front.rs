@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let opened = open(&plan.address, &plan.exchange, plan.runtime)?;
     let crew = match scheme.as_str() {
         "mem" => Crew::here(&opened.bus, &plan)?,
-        _ => Crew::processes(&plan)?,
+        _ => Crew::apart(&plan)?,
     };
     let front = Front {
         clients: Clients::new(&opened.bus),

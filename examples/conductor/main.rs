@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Three services (`services.rs`): a **conductor** owns a database (`store.rs`), **workers** read files (`indexer.rs`), and
-//! the **front** process shows its progress (`progress.rs`). The front process starts the others (`crew.rs`), finds the
+//! the **front** process shows its progress (`progress.rs`). The front process starts the others (`processes.rs`), finds the
 //! files (`walk.rs`) and sends every one of them through an `invoke` to a worker and an `invoke` to the conductor
 //! (`pass.rs`: read this one first). At the end it `call`s the conductor for the report (`report.rs`), and does all of it
 //! again with `call` in place of `invoke` to see what that costs (`timings.rs`).
@@ -27,6 +27,7 @@ mod interrupt;
 mod kind;
 mod open;
 mod pass;
+mod processes;
 mod progress;
 mod report;
 mod roles;
