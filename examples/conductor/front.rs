@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::thread;
 
-use tempfile::TempDir;
 use tidings::Address;
 
 use crate::args::Args;
@@ -16,6 +15,7 @@ use crate::open::open;
 use crate::pass::{Clients, Outcome, Pass, Way};
 use crate::progress::Listener;
 use crate::report::Report;
+use crate::scratch::Scratch;
 use crate::timings::Timings;
 use crate::walk::{Found, walk};
 
@@ -28,20 +28,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     fs::metadata(args.directory()).map_err(|error| {
         Failure::system(format!("index `{}`", args.directory().display()), error)
     })?;
-    let scratch = TempDir::with_prefix("conductor-")
-        .map_err(|error| Failure::system("make a temporary directory", error))?;
-    let address = match &args.bus {
-        Some(address) => address.clone(),
-        None => format!("unix:{}", scratch.path().join("bus.sock").display()),
-    };
+    let scratch = Scratch::new()?;
+    let address = args.bus.clone().unwrap_or_else(|| scratch.address());
     let scheme = Address::parse(&address)?.scheme().to_owned();
     let plan = Plan {
         address,
         exchange: format!("conductor-{}", std::process::id()),
-        database: match &args.database {
-            Some(kept) => kept.clone(),
-            None => scratch.path().join("conductor.db"),
-        },
+        database: args.database.clone().unwrap_or_else(|| scratch.database()),
         scratch: scratch.path().to_owned(),
         runtime: args.runtime,
         workers: args.workers.unwrap_or_else(one_per_core),

@@ -31,6 +31,7 @@ mod processes;
 mod progress;
 mod report;
 mod roles;
+mod scratch;
 mod services;
 mod store;
 mod timings;
