@@ -1,7 +1,6 @@
 //! The front process: finds the files, has the work done, and prints what came of it.
 
 use std::fs;
-use std::io::{Write, stdout};
 use std::thread;
 
 use tidings::Address;
@@ -52,10 +51,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         in_flight: args.in_flight.into(),
     };
     let setting = format!("{} workers, {}, {scheme}:", plan.workers, plan.runtime);
-    let text = front.work(walk(args.directory())?, args, &setting)?;
-    // A reader that has gone away (`| head`) is no failure of the run.
-    let _ = stdout().write_all(text.as_bytes());
-    Ok(())
+    front.work(walk(args.directory())?, args, &setting)
 }
 
 fn one_per_core() -> u16 {
@@ -72,8 +68,8 @@ struct Front {
 }
 
 impl Front {
-    /// All passes; the text for standard output.
-    fn work(mut self, found: Found, args: &Args, setting: &str) -> Result<String, Failure> {
+    /// The job, and then the comparison of the two verbs.
+    fn work(mut self, found: Found, args: &Args, setting: &str) -> Result<(), Failure> {
         for directory in found.unreadable {
             self.listener.show(&directory.to_string());
             let saved = self.clients.conductor.save_unreadable(directory);
@@ -84,8 +80,9 @@ impl Front {
         };
         let first = self.pass("indexing", by_invoke, &found.files)?;
         let report = self.report()?;
+        self.listener.print(&report.to_string());
         if args.no_comparison || found.files.is_empty() {
-            return Ok(report.to_string());
+            return Ok(());
         }
         let call = self.pass("by call", Way::Call, &found.files)?;
         let after_call = self.report()?;
@@ -99,7 +96,8 @@ impl Front {
             invoke: invoke.took,
             same_reports: after_call == report && self.report()? == report,
         };
-        Ok(format!("{report}{timings}"))
+        self.listener.print(&timings.to_string());
+        Ok(())
     }
 
     fn pass(
