@@ -1,4 +1,5 @@
 //! What `#[service]` makes, at work: each kind of method, errors, panics, contexts.
+#![cfg(all(feature = "macros", feature = "memory"))]
 
 use std::fmt;
 use std::sync::{Arc, Barrier, Mutex};

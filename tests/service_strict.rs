@@ -1,5 +1,6 @@
 //! The output of `#[service]` in a crate that denies what can be denied, and that has types named like those of the
 //! standard library: it compiles, without a warning.
+#![cfg(all(feature = "macros", feature = "memory"))]
 #![deny(
     warnings,
     missing_docs,
@@ -94,6 +95,21 @@ pub trait Attributed {
     /// With much to say.
     #[allow(clippy::too_many_arguments)]
     fn many(&self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8);
+}
+
+/// Left out as a whole.
+#[tidings::service]
+#[cfg(not(test))]
+pub trait Absent {
+    /// Of a type that nobody has.
+    fn value(&self, value: ThereIsNoSuchType);
+}
+
+/// Documented from elsewhere.
+#[tidings::service]
+pub trait Documented {
+    #[doc = include_str!("../LICENSE-MIT")]
+    fn licence(&self) -> std::borrow::Cow<'static, str>;
 }
 
 mod hidden {

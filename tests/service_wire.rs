@@ -1,4 +1,5 @@
 //! Where typed and untyped sides meet, and services that differ: what travels is the same for all of them.
+#![cfg(all(feature = "macros", feature = "memory"))]
 
 use std::fmt;
 
