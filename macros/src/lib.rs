@@ -44,8 +44,8 @@ use crate::service::Service;
 /// # Arguments and replies
 /// They are owned values that implement serde's `Serialize` and `Deserialize`, and mean the same on every host: no
 /// references, no `usize`. On the wire, no argument is `()`, one is itself, and several are a tuple: so
-/// `bus.call("greeter.div", &(4i64, 2i64))` calls `fn div(&self, a: i64, b: i64)`. An argument of type `String` is `impl Into<String>` in
-/// the client.
+/// `bus.call("greeter.div", &(4i64, 2i64))` calls `fn div(&self, a: i64, b: i64)`. An argument of type `String` is
+/// `impl Into<String>` in the client.
 ///
 /// A method that returns `Result<T, E>` fails with an error of its own: the client gets `Request<T, MethodError<E>>`.
 /// It is written with both types, not as an alias, for the macro sees names only. `E` also implements `Display`.
