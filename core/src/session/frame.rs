@@ -146,11 +146,16 @@ impl Splitter {
 
     /// Takes a joined frame's buffer back, so that the next one needs no allocation.
     pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        const KEPT: usize = 4096;
+        const KEPT: usize = 128 * 1024;
         if self.partial.is_empty() && buffer.capacity() <= KEPT {
             buffer.clear();
             self.partial = buffer;
         }
+    }
+
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.partial.shrink_to_fit();
     }
 
     fn keep<'a>(&mut self, input: &mut &'a [u8], total: usize) -> Parsed<Next<'a>> {

@@ -377,6 +377,13 @@ impl Requests {
         };
     }
 
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.sent_casts.shrink_to_fit();
+        self.calls.shrink();
+    }
+
     /// Takes out a request of which nothing was staged; gives its token.
     fn withdraw(&mut self, id: RequestId) -> Option<u64> {
         let entry = self.table.remove(id)?;

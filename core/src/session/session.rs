@@ -150,6 +150,7 @@ impl Session {
                 Due::Ping => {
                     self.liveness.pinged(now);
                     self.control.ping = true;
+                    self.shrink();
                     continue;
                 }
                 Due::Handshake => (CloseCode::HandshakeTimeout, "no Hello in time"),
@@ -424,6 +425,16 @@ impl Session {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// The session is quiet: it gives back what memory it does not need.
+    fn shrink(&mut self) {
+        self.output.shrink();
+        self.splitter.shrink();
+        self.events.shrink_to_fit();
+        self.requests.shrink();
+        self.serving.table.shrink();
+        self.answers.shrink();
     }
 
     fn next_due(&self) -> Option<(Instant, Due)> {

@@ -27,6 +27,12 @@ fn a_call_is_answered_and_everything_is_forgotten() {
 }
 
 #[test]
+fn a_session_can_go_to_another_thread() {
+    fn is_send<T: Send + Sync>() {}
+    is_send::<tidings_core::session::Session>();
+}
+
+#[test]
 fn every_field_of_a_request_arrives_as_it_was_sent() {
     let (mut pair, bound) = Pair::bound();
     let mut sent = header(Destination::Bound(bound));

@@ -4,6 +4,7 @@ mod exchange;
 mod handshake;
 mod limits;
 mod mutated;
+mod oracle;
 mod order;
 mod pair;
 mod raw;
