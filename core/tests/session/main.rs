@@ -7,6 +7,7 @@ mod mutated;
 mod oracle;
 mod order;
 mod pair;
+mod parts;
 mod raw;
 mod simulation;
 mod simulator;
