@@ -336,7 +336,7 @@ fn a_close_finishes_the_frame_that_was_begun_and_tells_why() {
     let (mut pair, _) = Pair::bound();
     pair.member.request(cast(1, vec![1; 50]), pair.now).unwrap();
     pair.member.request(cast(2, vec![2; 50]), pair.now).unwrap();
-    let bytes = pair
+    let bytes: Vec<u8> = pair
         .member
         .transmit(pair.now)
         .flatten()
