@@ -48,6 +48,11 @@ pub(super) fn begin(out: &mut Vec<u8>, kind: Kind) -> Begun {
 pub(super) fn end(out: &mut Vec<u8>, begun: Begun, behind: usize) {
     let body = begun.0.saturating_add(1);
     let length = out.len().saturating_sub(body).saturating_add(behind);
+    // The usual frame is short, and has its one byte of length already.
+    if let (0..0x80, Some(byte)) = (length, out.get_mut(begun.0)) {
+        *byte = length as u8;
+        return;
+    }
     let mut bytes = [0_u8; 10];
     let width = varint_len(length as u64);
     let mut rest = length;

@@ -176,7 +176,7 @@ impl Requests {
         id
     }
 
-    /// The first of the queue, and its size; stale ids before it are dropped.
+    /// The first of the queue; stale ids before it are dropped.
     pub(super) fn front(&mut self) -> Option<RequestId> {
         while let Some(&id) = self.queue.front() {
             if self.table.get(id).is_some() {

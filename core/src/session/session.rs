@@ -25,6 +25,10 @@ use super::wire::Violation;
 ///
 /// Operations never fail because of the peer: what the peer does comes out of
 /// [`poll_event`](Self::poll_event). After [`Event::Closed`] every operation does nothing.
+///
+/// Dropping a session says nothing to the peer, and nothing about the requests that are not
+/// complete: call [`close`](Self::close) or [`receive_eof`](Self::receive_eof) first and take the
+/// events.
 #[derive(Debug)]
 pub struct Session {
     pub(super) role: Role,

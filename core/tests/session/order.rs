@@ -150,6 +150,28 @@ fn large_replies_take_turns_and_small_ones_pass() {
 }
 
 #[test]
+fn more_large_messages_than_may_be_in_parts_at_a_time_all_arrive() {
+    let limits = Limits {
+        max_partial: 2,
+        max_message: 200_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits.clone(), limits);
+    for token in 0..7 {
+        pair.member
+            .request(call(token, vec![1; 200_000]), pair.now)
+            .unwrap();
+    }
+    pair.settle();
+    let came = pair.at_hub();
+    assert_eq!(came.len(), 7);
+    came.into_iter()
+        .for_each(|(id, payload)| pair.hub.reply(id, Ok(payload)));
+    pair.settle();
+    assert!(pair.member.is_empty() && pair.hub.is_empty());
+}
+
+#[test]
 fn requests_without_credit_wait_and_go_when_it_comes_back() {
     let limits = Limits {
         max_in_flight: 2,
