@@ -12,16 +12,18 @@ use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{ServerCore, Waiting};
+use crate::server::core::{Mode, ServerCore, Waiting};
 use crate::server::handler::{Started, drop_quietly, guarded};
 
 /// Starts the handler of `waiting` on this thread, in a slot that the caller has claimed: up to its first wait.
-pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
+/// `mode` is how it came.
+pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
     let Waiting { delivery, method } = waiting;
     let (in_flight, payload) = delivery.into_parts();
-    let slot = Slot {
+    let mut slot = Slot {
         server: server.clone(),
         in_flight,
+        unstarted: mode == Mode::Queue,
     };
     let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
@@ -30,6 +32,8 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
             timeout: head.timeout().unwrap_or_default(),
         };
         let late = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
+        let in_flight = in_flight.clone();
+        drop(slot);
         return in_flight.finish(Reply::Failed(late));
     }
     if !in_flight.started() {
@@ -51,12 +55,16 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
             // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
             let mut nobody = TaskContext::from_waker(Waker::noop());
             if Pin::new(&mut running).poll(&mut nobody).is_pending() {
+                running.slot.iter_mut().for_each(Slot::has_started);
                 server.runtime.spawn(Box::pin(running));
             }
         }
-        Ok(Started::Blocking(job)) => server
-            .runtime
-            .spawn_blocking(Box::new(move || slot.run(job))),
+        Ok(Started::Blocking(job)) => {
+            slot.has_started();
+            server
+                .runtime
+                .spawn_blocking(Box::new(move || slot.run(job)));
+        }
     }
 }
 
@@ -64,9 +72,17 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
 struct Slot {
     server: Arc<ServerCore>,
     in_flight: Arc<InFlight>,
+    /// It came from the queue and still counts as not started: none may overtake it before its first wait.
+    unstarted: bool,
 }
 
 impl Slot {
+    fn has_started(&mut self) {
+        if std::mem::take(&mut self.unstarted) {
+            self.server.now_started();
+        }
+    }
+
     fn run(self, job: Box<dyn FnOnce() -> Reply + Send>) {
         if self.in_flight.is_cancelled() {
             // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
@@ -84,7 +100,7 @@ impl Slot {
     fn end(self, reply: Reply) {
         self.in_flight.ended();
         let in_flight = self.in_flight.clone();
-        // The slot first: whoever is woken by the reply finds it free.
+        // The slot first: whoever is woken by the reply finds it free, and the server's load without it.
         drop(self);
         in_flight.finish(reply);
     }
@@ -92,6 +108,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.has_started();
         self.server.release_slot();
     }
 }
