@@ -177,7 +177,8 @@ fn multi_thread() -> Running {
     let handle = runtime::tokio::handle(tokio.handle().clone());
     Running {
         tokio: Some(tokio),
-        ..Running::of(Some(handle))
+        runtime: Some(handle),
+        driver: None,
     }
 }
 
@@ -198,8 +199,9 @@ fn current_thread() -> Running {
         })
         .expect("a thread starts");
     Running {
+        runtime: Some(handle),
+        tokio: None,
         driver: Some(stop),
-        ..Running::of(Some(handle))
     }
 }
 
