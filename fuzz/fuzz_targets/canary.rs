@@ -2,16 +2,24 @@
 //! either: `run.sh` fails when this target survives.
 #![no_main]
 
+use std::hint::black_box;
+
 use libfuzzer_sys::fuzz_target;
-use tidings_core::codec::{Budget, decode};
 
 fuzz_target!(|bytes: &[u8]| {
-    // Each condition alone is one in hundreds; together they are out of reach without coverage.
-    let Ok((name, parts)) = decode::<(String, Vec<u16>)>(bytes, &Budget::default()) else {
-        return;
-    };
-    if name.starts_with('t') && name.len() == 3 && parts.len() > 1 {
-        let sum: u32 = parts.iter().copied().map(u32::from).sum();
-        assert!(sum != 300, "the planted bug: {parts:?} make 300");
+    // Blind, one input in four billion gets through; led by coverage, one byte after the other. The black
+    // boxes keep the compiler from making one condition, and one branch to cover, of the four.
+    let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
+    if at(0) == b'b' {
+        black_box(0);
+        if at(1) == b'i' {
+            black_box(1);
+            if at(2) == b'r' {
+                black_box(2);
+                if at(3) == b'd' {
+                    panic!("the planted bug");
+                }
+            }
+        }
     }
 });

@@ -16,8 +16,8 @@ const BUDGET: Budget = Budget {
 };
 
 /// Four times the budget for containers that grow by doubling, and one that was allocated by its
-/// hint but not yet charged: 32 buckets of about 1 KiB.
-const MOST: usize = 4 * BUDGET.bytes + 64 * 1024;
+/// hint but not yet charged: 256 elements of about 1 KiB.
+const MOST: usize = 4 * BUDGET.bytes + 256 * 1100;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)]

@@ -10,7 +10,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::watch::Place;
+use super::watch::{Place, map_hint, seq_hint};
 
 /// `inner`, counted.
 pub(super) struct Guarded<'w, D> {
@@ -159,7 +159,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.place.hint(self.inner.size_hint())
+        seq_hint(self.inner.size_hint())
     }
 }
 
@@ -333,7 +333,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.place.hint(self.inner.size_hint())
+        seq_hint(self.inner.size_hint())
     }
 }
 
@@ -364,7 +364,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.place.hint(self.inner.size_hint())
+        map_hint(self.inner.size_hint())
     }
 }
 

@@ -1,10 +1,19 @@
 //! Values to bytes and back, with bounds on both ways.
 //!
 //! postcard does the format; this module adds what a peer's bytes need: a budget for the memory
-//! and the depth that decoding may take ([`decode`], C-OV-3), a cap on what encoding may produce
-//! ([`encode`]), panics of a user's serde implementation turned into errors (FAULTS D11), and a
+//! and the depth that decoding may take ([`decode()`], C-OV-3), a cap on what encoding may produce
+//! ([`encode()`]), panics of a user's serde implementation turned into errors (FAULTS D11), and a
 //! [`fingerprint`] of a type's shape, because postcard is not self-describing and would read a
 //! `String` as a `Vec<i8>` without a word.
+//!
+//! ```
+//! use tidings_core::codec::{Budget, decode, encode};
+//!
+//! let bytes = encode(&("Ada", 36), 1024)?;
+//! let (name, age): (String, i32) = decode(&bytes, &Budget::default())?;
+//! assert_eq!((name.as_str(), age), ("Ada", 36));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! Reading order: `encode`, `decode`, `guard` (the wrapper round a serde deserializer), `watch`
 //! (what it counts), [`fingerprint`].

@@ -6,10 +6,14 @@ use serde::de::Error;
 
 use super::{Budget, DecodeError};
 
-/// Most elements that a container is told to expect. It may allocate for them before the first is
-/// charged: serde's own up to 1 MiB, others whatever they are told. 28 is what a hash table holds in
-/// 32 buckets, so that elements of 1 KiB stay under the 64 KiB of FAULTS D1.
-const HINT_CAP: usize = 28;
+/// Most elements that a sequence is told to expect. A container may allocate for them before the
+/// first is charged: serde's own up to 1 MiB, others whatever they are told. postcard gives a hint
+/// only where the message has as many bytes left.
+const SEQ_HINT: usize = 256;
+
+/// Most entries that a map is told to expect, of which postcard may have seen no byte. 28 is what a
+/// hash table holds in 32 buckets: entries of 1 KiB stay under the 64 KiB of FAULTS D1.
+const MAP_HINT: usize = 28;
 
 /// The counters of one decoding.
 pub(super) struct Watch {
@@ -140,10 +144,14 @@ impl Place<'_> {
     pub(super) fn untyped<E: Error>(self) -> E {
         self.watch.refuse(Breach::Untyped)
     }
+}
 
-    /// A hint that a container may size itself by, whatever it trusts.
-    #[inline]
-    pub(super) fn hint(self, announced: Option<usize>) -> Option<usize> {
-        announced.map(|elements| elements.min(HINT_CAP))
-    }
+/// What a sequence may size itself by, whatever it trusts.
+pub(super) fn seq_hint(announced: Option<usize>) -> Option<usize> {
+    announced.map(|elements| elements.min(SEQ_HINT))
+}
+
+/// What a map may size itself by, whatever it trusts.
+pub(super) fn map_hint(announced: Option<usize>) -> Option<usize> {
+    announced.map(|entries| entries.min(MAP_HINT))
 }

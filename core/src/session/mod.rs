@@ -74,6 +74,9 @@ mod inbound_answers;
 mod session;
 mod staging;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use code::{CloseCode, error_code, fate_code};
 pub use config::{Config, Limits, Role, VERSION};
 pub use event::{

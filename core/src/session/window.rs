@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn entries_are_found_however_old_and_far_apart() {
+        const LAST: u64 = u64::MAX >> 1;
         let mut window = Window::default();
         let ids = [
             0,

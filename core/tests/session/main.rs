@@ -3,6 +3,7 @@
 mod exchange;
 mod handshake;
 mod limits;
+mod mutated;
 mod order;
 mod pair;
 mod raw;

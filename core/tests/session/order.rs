@@ -103,7 +103,7 @@ fn a_small_call_and_a_reply_and_a_ping_wait_for_a_frame_of_bulk_at_most() {
     pair.member.request(call(2, vec![2]), pair.now).unwrap();
     pair.member.reply(id, Ok(vec![3]));
     let mut carried = 0;
-    while !(pair.hub_events.len() == 2) {
+    while pair.hub_events.len() < 2 {
         let bytes: Vec<u8> = pair.member.transmit(pair.now).flatten().copied().collect();
         pair.member.wrote(bytes.len(), pair.now);
         carried += bytes.len();

@@ -370,15 +370,13 @@ impl World {
     fn write(&mut self, at: usize, most: Option<usize>) {
         let most = most.unwrap_or_else(|| 1 + self.random.below(40_000));
         let side = &mut self.sides[at];
-        let bytes: Vec<u8> = side
-            .session
-            .transmit(self.now)
-            .flatten()
-            .copied()
-            .take(most)
-            .collect();
-        side.session.wrote(bytes.len(), self.now);
-        side.pipe.extend(&bytes);
+        let mut written = 0;
+        for slice in side.session.transmit(self.now) {
+            let slice = &slice[..slice.len().min(most - written)];
+            side.pipe.extend(slice);
+            written += slice.len();
+        }
+        side.session.wrote(written, self.now);
     }
 
     /// The other side reads some bytes.

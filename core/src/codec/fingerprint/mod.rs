@@ -22,6 +22,7 @@
 //! The result depends on no address, hash seed, build or platform. It may change between versions
 //! of this crate.
 
+mod access;
 mod graph;
 mod hash;
 mod trace;

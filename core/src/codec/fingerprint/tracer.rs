@@ -3,12 +3,10 @@
 use std::any::type_name;
 use std::cell::RefCell;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor, value::StrDeserializer,
-};
+use serde::de::{DeserializeSeed, Deserializer, Visitor};
 
-use super::graph::{Id, Kind, Parts, Payload, Scalar, Shape, Type};
+use super::access::{Entry, Fields, Row, Variation};
+use super::graph::{Id, Kind, Parts, Scalar, Shape, Type};
 use super::trace::{Refused, Trace};
 use super::values::{BYTES, CHARS, NUMBERS, TEXTS};
 
@@ -18,8 +16,8 @@ const MAX_DEPTH: u16 = 96;
 /// Gives a made-up value for one place, and notes what was asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Tracer<'t> {
-    trace: &'t RefCell<Trace>,
-    place: Id,
+    pub(super) trace: &'t RefCell<Trace>,
+    pub(super) place: Id,
     depth: u16,
 }
 
@@ -32,7 +30,7 @@ impl<'t> Tracer<'t> {
         }
     }
 
-    fn at(self, place: Id) -> Self {
+    pub(super) fn at(self, place: Id) -> Self {
         Self { place, ..self }
     }
 
@@ -59,11 +57,11 @@ impl<'t> Tracer<'t> {
         }
     }
 
-    fn fill<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
+    pub(super) fn fill<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
         seed.deserialize(self)
     }
 
-    fn visit_parts<'de, V: Visitor<'de>>(
+    pub(super) fn visit_parts<'de, V: Visitor<'de>>(
         self,
         parts: Parts,
         visitor: V,
@@ -292,167 +290,5 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
 
     fn is_human_readable(&self) -> bool {
         false
-    }
-}
-
-/// The elements of a sequence or tuple, or the fields of a struct in order.
-struct Row<'t> {
-    tracer: Tracer<'t>,
-    left: std::ops::Range<Id>,
-    named: bool,
-}
-
-impl<'de> SeqAccess<'de> for Row<'_> {
-    type Error = Refused;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
-        let Some(place) = self.left.next() else {
-            return Ok(None);
-        };
-        let filled = self.tracer.at(place).fill(seed);
-        if filled.is_err() && self.named {
-            self.tracer.trace.borrow_mut().refused_in(place);
-        }
-        filled.map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.left.len())
-    }
-}
-
-/// The fields of a struct by name, in an order of ours.
-struct Fields<'t> {
-    tracer: Tracer<'t>,
-    fields: std::vec::IntoIter<(&'static str, Id)>,
-    value: Option<Id>,
-}
-
-impl<'de> MapAccess<'de> for Fields<'_> {
-    type Error = Refused;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
-        let Some((name, place)) = self.fields.next() else {
-            return Ok(None);
-        };
-        self.value = Some(place);
-        let name: StrDeserializer<'_, Refused> = name.into_deserializer();
-        seed.deserialize(name).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        let place = self.value.take().ok_or(Refused)?;
-        let filled = self.tracer.at(place).fill(seed);
-        if filled.is_err() {
-            self.tracer.trace.borrow_mut().refused_in(place);
-        }
-        filled
-    }
-}
-
-/// The one entry of a map, or none.
-struct Entry<'t> {
-    tracer: Tracer<'t>,
-    key: Option<Id>,
-    value: Id,
-}
-
-impl<'de> MapAccess<'de> for Entry<'_> {
-    type Error = Refused;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
-        self.key
-            .take()
-            .map(|key| self.tracer.at(key).fill(seed))
-            .transpose()
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
-        self.tracer.at(self.value).fill(seed)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(usize::from(self.key.is_some()))
-    }
-}
-
-/// The chosen variant of an enum.
-struct Variation<'t> {
-    tracer: Tracer<'t>,
-    chosen: usize,
-}
-
-impl Variation<'_> {
-    fn parts(
-        &self,
-        names: Option<&'static [&'static str]>,
-        count: usize,
-    ) -> Result<Parts, Refused> {
-        let mut trace = self.tracer.trace.borrow_mut();
-        trace.step(count)?;
-        let parts = |graph: &mut super::graph::Graph| Payload::Parts(graph.parts(names, count));
-        match trace.payload(self.tracer.place, self.chosen, parts) {
-            Payload::Parts(parts) => Ok(parts),
-            _ => Err(Refused),
-        }
-    }
-}
-
-impl<'de, 't> EnumAccess<'de> for Variation<'t> {
-    type Error = Refused;
-    type Variant = Self;
-
-    /// By number, as postcard does.
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Refused> {
-        let index = u32::try_from(self.chosen).map_err(|_| Refused)?;
-        let tag = seed.deserialize(index.into_deserializer())?;
-        Ok((tag, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variation<'_> {
-    type Error = Refused;
-
-    fn unit_variant(self) -> Result<(), Refused> {
-        let mut trace = self.tracer.trace.borrow_mut();
-        trace.payload(self.tracer.place, self.chosen, |_| Payload::Unit);
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
-        let payload =
-            self.tracer
-                .trace
-                .borrow_mut()
-                .payload(self.tracer.place, self.chosen, |graph| {
-                    Payload::Newtype(graph.place())
-                });
-        match payload {
-            Payload::Newtype(place) => self.tracer.at(place).fill(seed),
-            _ => Err(Refused),
-        }
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {
-        let parts = self.parts(None, len)?;
-        self.tracer.visit_parts(parts, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refused> {
-        let parts = self.parts(Some(fields), fields.len())?;
-        self.tracer.visit_parts(parts, visitor)
     }
 }
