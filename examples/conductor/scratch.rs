@@ -1,4 +1,5 @@
-//! The temporary directory of a run, and who removes it.
+//! The temporary directory of a run, and who removes it: the front process; after a `kill -9` of that, the conductor. With
+//! `mem:` these are one process, so that a `kill -9` leaves the directory behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
