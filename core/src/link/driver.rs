@@ -5,6 +5,7 @@
 //! has left in the same poll. It sleeps when nothing moves, and steps aside for other tasks when
 //! things have moved for many rounds (FAULTS rule 8).
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -34,6 +35,10 @@ const BATCH: usize = 64;
 /// How long a closed bus goes on writing what it had accepted.
 const LINGER: Duration = Duration::from_secs(1);
 
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
 /// One connection's task, without the loop round it: see [`poll`](Driver::poll).
 pub(super) struct Driver {
     // Deregistered before the socket closes.
@@ -51,7 +56,6 @@ pub(super) struct Driver {
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
-    buffer: Box<[u8]>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
     /// The session has ended.
@@ -96,7 +100,6 @@ impl Driver {
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
-            buffer: vec![0; READ].into_boxed_slice(),
             closing: None,
             ended: None,
         };
@@ -252,19 +255,20 @@ impl Driver {
         if self.session.is_closed() || !self.session.reply_room() {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
-        let (socket, buffer) = (&*self.socket, &mut *self.buffer);
-        let op = &mut || socket.read(buffer);
-        match self.readiness.poll_io(cx, Interest::Read, READ, op) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(read @ 1..)) => {
-                if let Some(bytes) = self.buffer.get(..read) {
-                    self.session.receive(bytes, now);
+        let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
+        // One buffer for each thread, not for each connection: it is empty between two reads.
+        BUFFER.with_borrow_mut(|buffer| {
+            let op = &mut || socket.read(buffer);
+            match readiness.poll_io(cx, Interest::Read, READ, op) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(read @ 1..)) => {
+                    session.receive(buffer.get(..read).unwrap_or_default(), now);
                 }
+                // A reset is an end like any other (T3).
+                Poll::Ready(Ok(0) | Err(_)) => session.receive_eof(now),
             }
-            // A reset is an end like any other (T3).
-            Poll::Ready(Ok(0) | Err(_)) => self.session.receive_eof(now),
-        }
-        true
+            true
+        })
     }
 
     /// Writes all there is, as far as the socket takes it.
