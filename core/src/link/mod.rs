@@ -18,6 +18,7 @@ mod driver;
 mod hub;
 mod member;
 mod outbox;
+mod parked;
 mod pending;
 mod remote_server;
 mod side;

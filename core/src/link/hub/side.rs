@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, InFlight};
+use crate::bus::{Caller, Delivery, Head, InFlight};
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
-use crate::link::remote_server::{RemoteServer, refuse_when_full};
+use crate::link::parked::{Onward, Parked};
+use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
-use crate::server::{Mode, ServerCore};
+use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
     BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -24,6 +26,17 @@ pub(super) struct HubSide {
     caller: Arc<Caller>,
     outbox: Arc<Outbox>,
     bound: HashMap<BindId, (Exchange, Topic, ServerName)>,
+    parked: Parked,
+}
+
+impl Onward for Arc<Core> {
+    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        self.router.route(delivery, Mode::Queue)
+    }
+
+    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+        self.router.wait_for_room(head, cx);
+    }
 }
 
 impl HubSide {
@@ -34,6 +47,7 @@ impl HubSide {
             caller,
             outbox,
             bound: HashMap::new(),
+            parked: Parked::default(),
         }
     }
 
@@ -88,7 +102,8 @@ impl Side for HubSide {
         let caller = Some(self.caller.clone());
         let delivery = incoming.into_delivery(addressee, caller).ok()?;
         let in_flight = delivery.in_flight().clone();
-        refuse_when_full(self.core.router.route(delivery, Mode::Queue));
+        let runtime = self.core.runtime.clone();
+        self.parked.deliver(&self.core, delivery, &runtime);
         Some(in_flight)
     }
 

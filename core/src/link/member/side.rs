@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use super::Shared;
 use super::registrations::Standing;
 use crate::bus::{Caller, InFlight};
-use crate::link::remote_server::refuse_when_full;
+use crate::link::parked::Parked;
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
-use crate::server::{Mode, ServerCore};
+use crate::server::ServerCore;
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
@@ -21,6 +21,7 @@ pub(super) struct MemberSide {
     bound: HashMap<BindId, Arc<ServerCore>>,
     /// The caller told last: the session gives the same `Arc` for the same caller.
     caller: Option<(Arc<session::Caller>, Arc<Caller>)>,
+    parked: Parked,
 }
 
 impl MemberSide {
@@ -29,6 +30,7 @@ impl MemberSide {
             shared,
             bound: HashMap::new(),
             caller: None,
+            parked: Parked::default(),
         }
     }
 
@@ -75,7 +77,7 @@ impl Side for MemberSide {
         };
         let delivery = incoming.into_delivery(addressee, caller).ok()?;
         let in_flight = delivery.in_flight().clone();
-        refuse_when_full(server.deliver(delivery, Mode::Queue));
+        self.parked.deliver(&server, delivery, &self.shared.runtime);
         Some(in_flight)
     }
 
