@@ -7,13 +7,13 @@ use tidings_memory::Memory;
 
 /// Values are moved.
 fn memory(engine: Engine, layout: Layout) -> Setup {
-    Setup::new(Memory, || place(""), engine, layout)
+    Setup::new(Memory, || place(""), engine, layout).shares_queues()
 }
 
 /// Everything is encoded, and the limits of a socket are kept.
 fn strict(engine: Engine, layout: Layout) -> Setup {
     let options = "?codec=strict&max_message=1048576";
-    Setup::new(Memory, move || place(options), engine, layout)
+    Setup::new(Memory, move || place(options), engine, layout).shares_queues()
 }
 
 fn place(options: &str) -> Place {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidings::Address;
 
 use crate::args::Args;
-use crate::crew::{Call, Crew};
+use crate::crew::{Crew, Plan};
 use crate::error::Failure;
 use crate::file_path::FilePath;
 use crate::interrupt;
@@ -25,8 +25,9 @@ const LONGEST: u32 = 10;
 /// A whole run. However it ends, the processes that it started end first, and then its temporary directory goes.
 pub fn run(args: &Args) -> Result<(), Failure> {
     interrupt::catch()?;
-    fs::metadata(&args.directory)
-        .map_err(|error| Failure::system(format!("index `{}`", args.directory.display()), error))?;
+    fs::metadata(args.directory()).map_err(|error| {
+        Failure::system(format!("index `{}`", args.directory().display()), error)
+    })?;
     let scratch = TempDir::with_prefix("conductor-")
         .map_err(|error| Failure::system("make a temporary directory", error))?;
     let address = match &args.bus {
@@ -34,7 +35,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         None => format!("unix:{}", scratch.path().join("bus.sock").display()),
     };
     let scheme = Address::parse(&address)?.scheme().to_owned();
-    let call = Call {
+    let plan = Plan {
         address,
         exchange: format!("conductor-{}", std::process::id()),
         database: match &args.database {
@@ -46,10 +47,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         workers: args.workers.unwrap_or_else(one_per_core),
     };
     // The first to open a `unix:` address is its hub. That is this process, since it lives as long as the run.
-    let opened = open(&call.address, &call.exchange, call.runtime)?;
+    let opened = open(&plan.address, &plan.exchange, plan.runtime)?;
     let crew = match scheme.as_str() {
-        "mem" => Crew::here(&opened.bus, &call)?,
-        _ => Crew::processes(&call)?,
+        "mem" => Crew::here(&opened.bus, &plan)?,
+        _ => Crew::apart(&plan)?,
     };
     let front = Front {
         clients: Clients::new(&opened.bus),
@@ -57,8 +58,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         crew,
         in_flight: args.in_flight.into(),
     };
-    let setting = format!("{} workers, {}, {scheme}:", call.workers, call.runtime);
-    let text = front.work(walk(&args.directory)?, args, &setting)?;
+    let setting = format!("{} workers, {}, {scheme}:", plan.workers, plan.runtime);
+    let text = front.work(walk(args.directory())?, args, &setting)?;
     // A reader that has gone away (`| head`) is no failure of the run.
     let _ = stdout().write_all(text.as_bytes());
     Ok(())
@@ -69,6 +70,7 @@ fn one_per_core() -> u16 {
     u16::try_from(cores).unwrap_or(u16::MAX)
 }
 
+/// The front process once everybody is there. Its fields go in this order: what was cast is shown, then all go home.
 struct Front {
     clients: Clients,
     listener: Listener,
@@ -79,36 +81,32 @@ struct Front {
 impl Front {
     /// All passes; the text for standard output.
     fn work(mut self, found: Found, args: &Args, setting: &str) -> Result<String, Failure> {
-        let invoke = Way::Invoke {
-            in_flight: self.in_flight,
-        };
         for directory in found.unreadable {
             self.listener.show(&directory.to_string());
-            self.clients
-                .conductor
-                .save_unreadable(directory)
-                .idempotent()
-                .wait()?;
+            let saved = self.clients.conductor.save_unreadable(directory);
+            saved.idempotent().wait()?;
         }
-        let first = self.pass("indexing", invoke, &found.files)?;
+        let by_invoke = Way::Invoke {
+            in_flight: self.in_flight,
+        };
+        let first = self.pass("indexing", by_invoke, &found.files)?;
         let report = self.report()?;
-        let mut text = report.to_string();
-        if !args.no_comparison {
-            let call = self.pass("by call", Way::Call, &found.files)?;
-            let after_call = self.report()?;
-            let invoke = self.pass("by invoke", invoke, &found.files)?;
-            let timings = Timings {
-                files: found.files.len(),
-                in_flight: self.in_flight,
-                setting,
-                first: first.took,
-                call: call.took,
-                invoke: invoke.took,
-                same_reports: after_call == report && self.report()? == report,
-            };
-            text.push_str(&timings.to_string());
+        if args.no_comparison || found.files.is_empty() {
+            return Ok(report.to_string());
         }
-        Ok(text)
+        let call = self.pass("by call", Way::Call, &found.files)?;
+        let after_call = self.report()?;
+        let invoke = self.pass("by invoke", by_invoke, &found.files)?;
+        let timings = Timings {
+            files: found.files.len(),
+            in_flight: self.in_flight,
+            setting,
+            first: first.took,
+            call: call.took,
+            invoke: invoke.took,
+            same_reports: after_call == report && self.report()? == report,
+        };
+        Ok(format!("{report}{timings}"))
     }
 
     fn pass(
@@ -119,10 +117,9 @@ impl Front {
     ) -> Result<Outcome, Failure> {
         let outcome = Pass::new(name, way, &self.clients, &mut self.crew).run(files)?;
         if outcome.repeated > 0 {
-            self.listener.show(&format!(
-                "{name}: {} requests were sent again",
-                outcome.repeated
-            ));
+            let repeated = outcome.repeated;
+            self.listener
+                .show(&format!("{name}: {repeated} requests were sent again"));
         }
         Ok(outcome)
     }

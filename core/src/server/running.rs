@@ -24,6 +24,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
         server: server.clone(),
         in_flight,
         unstarted: mode == Mode::Queue,
+        outcome: None,
     };
     let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
@@ -31,10 +32,8 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
         let kind = CallErrorKind::DeadlineExceeded {
             timeout: head.timeout().unwrap_or_default(),
         };
-        let late = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
-        let in_flight = in_flight.clone();
-        drop(slot);
-        return in_flight.finish(Reply::Failed(late));
+        slot.outcome = Some(failed(kind, Fate::NotExecuted, Stage::Accepted));
+        return;
     }
     if !in_flight.started() {
         return;
@@ -68,12 +67,18 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
     }
 }
 
-/// One of the server's slots, taken by one request; free again when it is dropped, which is when the handler has ended.
+fn failed(kind: CallErrorKind, fate: Fate, stage: Stage) -> Reply {
+    Reply::Failed(CallError::new(kind, fate, stage))
+}
+
+/// One of the server's slots, taken by one request. Dropped, which is when the handler has ended,
+/// it is free again and the outcome is told.
 struct Slot {
     server: Arc<ServerCore>,
     in_flight: Arc<InFlight>,
     /// It came from the queue and still counts as not started: none may overtake it before its first wait.
     unstarted: bool,
+    outcome: Option<Reply>,
 }
 
 impl Slot {
@@ -86,30 +91,35 @@ impl Slot {
     fn run(self, job: Box<dyn FnOnce() -> Reply + Send>) {
         if self.in_flight.is_cancelled() {
             // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
-            let kind = CallErrorKind::Cancelled;
-            return self.end(Reply::Failed(CallError::new(
-                kind,
+            return self.end(failed(
+                CallErrorKind::Cancelled,
                 Fate::NotExecuted,
                 Stage::Accepted,
-            )));
+            ));
         }
         let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
         self.end(outcome.unwrap_or_else(|panicked| panicked));
     }
 
-    fn end(self, reply: Reply) {
+    fn end(mut self, reply: Reply) {
         self.in_flight.ended();
-        let in_flight = self.in_flight.clone();
-        // The slot first: whoever is woken by the reply finds it free, and the server's load without it.
-        drop(self);
-        in_flight.finish(reply);
+        self.outcome = Some(reply);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.has_started();
+        // The slot first: whoever is woken by the reply finds it free, and the server's load
+        // without it.
         self.server.release_slot();
+        // Without an outcome its runtime has ended: started perhaps, and stopped somewhere on its
+        // way, so that neither "ran" nor "did not run" would be true.
+        let reply = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| failed(CallErrorKind::ShuttingDown, Fate::Unknown, Stage::Running));
+        self.in_flight.finish(reply);
     }
 }
 
@@ -153,12 +163,7 @@ impl Running {
     fn abort(&mut self, kind: CallErrorKind) {
         drop_quietly(self.future.take());
         if let Some(slot) = self.slot.take() {
-            // Started, and stopped somewhere on its way: neither "ran" nor "did not run" would be true.
-            slot.end(Reply::Failed(CallError::new(
-                kind,
-                Fate::Unknown,
-                Stage::Running,
-            )));
+            slot.end(failed(kind, Fate::Unknown, Stage::Running));
         }
     }
 }
