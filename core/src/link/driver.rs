@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Control};
+use super::names::Names;
 use super::outbox::Intake;
 use super::pending::{Entry, Pending};
 use super::side::Side;
 use super::socket::Socket;
-use super::translate::{self, Incoming, Names};
+use super::translate::{self, Incoming};
 use crate::bus::{Caller, InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
