@@ -122,6 +122,7 @@ impl Driver {
                 moved = true;
             }
             self.tell_events(now);
+            moved |= self.side.poll_parked(cx);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);

@@ -19,6 +19,7 @@ mod hub;
 mod member;
 mod names;
 mod outbox;
+mod parked;
 mod pending;
 mod remote_server;
 mod side;
