@@ -1,24 +1,23 @@
-//! Casts from a connection that found their server full.
+//! Casts that came and found no room where they are going.
 //!
-//! Nobody could be told that such a cast is refused, so it keeps its place until there is room (C-VB-1). Its credit is
-//! not given back meanwhile: the peer runs out of it, its own queue fills, and whoever casts there is told (C-OV-1). The
-//! credit of the connection is also the bound on what is parked here.
+//! A call that finds no room is answered `Busy`. A cast has no answer: it waits here, and keeps
+//! the credit that it took, so that a sender who is too fast runs out of credit and finds its own
+//! queue full (C-OV-1). What waits is bounded by that credit; requests to other servers pass by
+//! (C-OV-2), those to the same one do not overtake (C-VB-4).
 
-use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::task::Context;
 use std::time::Duration;
 
 use crate::bus::{Delivery, Head, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::name::{Exchange, ServerName, Topic};
-use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::NotAccepted;
 
-/// Where requests of a connection go on to.
-pub(super) trait Onward: Clone + Send + Unpin + 'static {
+/// How long a caller in another process is told to wait for room.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Where requests of a connection go.
+pub(super) trait Way {
     /// Takes a request.
     fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
 
@@ -26,158 +25,148 @@ pub(super) trait Onward: Clone + Send + Unpin + 'static {
     fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
 }
 
-impl Onward for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
-        ServerCore::deliver(self, delivery, Mode::Queue)
-    }
-
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
-    }
-}
-
-/// Whom a request is for: what is parked for one delays nothing that is for another.
-type Addressee = (Exchange, Topic, Option<ServerName>);
-
-/// What one connection has parked, in a line for each addressee.
+/// The casts of one connection that wait for room.
 #[derive(Default)]
 pub(super) struct Parked {
-    lines: HashMap<Addressee, Arc<Line>>,
+    lines: Vec<VecDeque<Delivery>>,
 }
 
 impl Parked {
-    /// Sends `delivery` onward. Where there is no room, a cast is parked, and a call is told that the server is busy: it
-    /// is not kept waiting unseen (C-OV-1).
-    pub(super) fn deliver<O: Onward>(
-        &mut self,
-        onward: &O,
-        delivery: Delivery,
-        runtime: &Arc<dyn Runtime>,
-    ) {
-        let delivery = match self.join(delivery) {
-            Some(delivery) => delivery,
-            None => return,
-        };
-        let Err(NotAccepted::Full(delivery, _)) = onward.deliver(delivery) else {
-            return;
-        };
+    /// Sends a request on its way, or has it wait.
+    pub(super) fn deliver(&mut self, delivery: Delivery, way: &impl Way) {
         let head = delivery.in_flight().head();
-        if head.verb == Verb::Call {
-            return busy(delivery);
-        }
-        let line = Arc::new(Line::default());
-        self.lines.insert(addressee(head), line.clone());
-        line.lock().waiting.push_back(delivery);
-        runtime.spawn(Box::pin(Advance {
-            line,
-            onward: onward.clone(),
-        }));
-    }
-
-    /// Puts `delivery` behind what is parked for the same addressee, which it must not overtake (C-VB-4); gives it back
-    /// when nothing is.
-    fn join(&mut self, delivery: Delivery) -> Option<Delivery> {
-        if self.lines.is_empty() {
-            return Some(delivery);
-        }
-        let addressee = addressee(delivery.in_flight().head());
-        let Some(line) = self.lines.get(&addressee) else {
-            return Some(delivery);
+        let verb = head.verb;
+        let line = self.lines.iter_mut().find(|line| goes_there(line, head));
+        let (delivery, line) = match line {
+            Some(line) => (delivery, Some(line)),
+            None => match way.deliver(delivery) {
+                Err(NotAccepted::Full(delivery, _)) => (delivery, None),
+                Ok(()) | Err(NotAccepted::Refused(_)) => return,
+            },
         };
-        let mut state = line.lock();
-        if state.ended {
-            drop(state);
-            self.lines.remove(&addressee);
-            return Some(delivery);
-        }
-        match delivery.in_flight().head().verb {
-            Verb::Cast => state.waiting.push_back(delivery),
-            Verb::Call => {
-                drop(state);
-                busy(delivery);
+        match (verb, line) {
+            (Verb::Call, _) => {
+                let busy = CallErrorKind::Busy { retry_after: RETRY };
+                delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
             }
+            (Verb::Cast, Some(line)) => line.push_back(delivery),
+            (Verb::Cast, None) => self.lines.push(VecDeque::from([delivery])),
         }
-        None
-    }
-}
-
-fn addressee(head: &Head) -> Addressee {
-    (
-        head.exchange.clone(),
-        head.topic.clone(),
-        head.server.clone(),
-    )
-}
-
-/// How long a caller in another process is told to wait for room.
-const RETRY: Duration = Duration::from_millis(50);
-
-fn busy(delivery: Delivery) {
-    let kind = CallErrorKind::Busy { retry_after: RETRY };
-    delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
-}
-
-#[derive(Default)]
-struct Line(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    waiting: VecDeque<Delivery>,
-    /// It was empty, and its task is gone.
-    ended: bool,
-}
-
-impl Line {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first in line; the line has ended when there is none.
-    fn first(&self) -> Option<Delivery> {
-        let mut state = self.lock();
-        let first = state.waiting.pop_front();
-        state.ended = first.is_none();
-        first
-    }
-}
-
-/// The task that sends a line onward, as there is room.
-struct Advance<O> {
-    line: Arc<Line>,
-    onward: O,
-}
-
-impl<O: Onward> Future for Advance<O> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &*self;
-        let mut registered = false;
-        while let Some(delivery) = this.line.first() {
-            let Err(NotAccepted::Full(delivery, _)) = this.onward.deliver(delivery) else {
-                registered = false;
-                continue;
-            };
-            let in_flight = delivery.in_flight().clone();
-            this.line.lock().waiting.push_front(delivery);
-            if registered {
-                return Poll::Pending;
+    /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says
+    /// whether anything went.
+    pub(super) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        self.lines.retain_mut(|line| {
+            let mut registered = false;
+            while let Some(delivery) = line.pop_front() {
+                match way.deliver(delivery) {
+                    Ok(()) | Err(NotAccepted::Refused(_)) => moved = true,
+                    Err(NotAccepted::Full(delivery, _)) => {
+                        // Registered first, tried again after: room that came in between is not
+                        // missed.
+                        if !registered {
+                            way.wait_for_room(delivery.in_flight().head(), cx);
+                        }
+                        line.push_front(delivery);
+                        if registered {
+                            return true;
+                        }
+                        registered = true;
+                    }
+                }
             }
-            // Registered first, tried again after: room that came in between is not missed.
-            this.onward.wait_for_room(in_flight.head(), cx);
-            registered = true;
-        }
-        Poll::Ready(())
+            false
+        });
+        moved
     }
 }
 
-impl<O> Drop for Advance<O> {
-    /// The runtime has gone: what is in line fails, and nothing joins it any more.
-    fn drop(&mut self) {
-        let mut state = self.line.lock();
-        state.ended = true;
-        let left = std::mem::take(&mut state.waiting);
-        drop(state);
-        drop(left);
+fn goes_there(line: &VecDeque<Delivery>, head: &Head) -> bool {
+    line.front().is_some_and(|first| {
+        let first = first.in_flight().head();
+        (&first.topic, &first.server, &first.exchange)
+            == (&head.topic, &head.server, &head.exchange)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::task::Waker;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::bus::InFlight;
+    use crate::error::CallError;
+    use crate::name::{Exchange, Method, Topic};
+    use crate::payload::Payload;
+
+    #[derive(Default)]
+    struct Narrow {
+        room: Cell<usize>,
+        passed: RefCell<Vec<u64>>,
+        waited: Cell<usize>,
+    }
+
+    impl Way for Narrow {
+        fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+            if delivery.in_flight().head().topic.as_str() == "narrow" && self.room.get() == 0 {
+                let full = CallError::new(CallErrorKind::Closed, Fate::NotSent, Stage::Accepted);
+                return Err(NotAccepted::Full(delivery, full));
+            }
+            self.room.set(self.room.get().saturating_sub(1));
+            self.passed
+                .borrow_mut()
+                .push(delivery.in_flight().head().flow);
+            Ok(())
+        }
+
+        fn wait_for_room(&self, _head: &Head, _cx: &mut Context<'_>) {
+            self.waited.set(self.waited.get() + 1);
+        }
+    }
+
+    fn request(verb: Verb, topic: &str, n: u64) -> Delivery {
+        let head = Head {
+            verb,
+            exchange: Exchange::DEFAULT,
+            topic: Topic::new(topic).unwrap(),
+            server: None,
+            method: Method::new("m").unwrap(),
+            version: crate::Version::DEFAULT,
+            fingerprint: None,
+            headers: Vec::new(),
+            caller: None,
+            depth: 0,
+            idempotent: false,
+            flow: n,
+            made_at: Instant::now(),
+            deadline: None,
+        };
+        Delivery::new(InFlight::new(head, None), Payload::Bytes(Vec::new()))
+    }
+
+    #[test]
+    fn casts_wait_in_order_calls_are_refused_and_others_pass_by() {
+        let (mut parked, way) = (Parked::default(), Narrow::default());
+        parked.deliver(request(Verb::Cast, "narrow", 1), &way);
+        parked.deliver(request(Verb::Cast, "narrow", 2), &way);
+        parked.deliver(request(Verb::Call, "narrow", 3), &way);
+        parked.deliver(request(Verb::Cast, "wide", 4), &way);
+        assert_eq!(*way.passed.borrow(), [4]);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(!parked.poll(&way, &mut cx));
+        assert_eq!(way.waited.get(), 1);
+        way.room.set(1);
+        parked.deliver(request(Verb::Cast, "narrow", 5), &way);
+        assert!(parked.poll(&way, &mut cx));
+        assert_eq!(*way.passed.borrow(), [4, 1]);
+        way.room.set(9);
+        assert!(parked.poll(&way, &mut cx));
+        assert_eq!(*way.passed.borrow(), [4, 1, 2, 5]);
+        parked.deliver(request(Verb::Call, "narrow", 6), &way);
+        assert_eq!(*way.passed.borrow(), [4, 1, 2, 5, 6]);
     }
 }
