@@ -26,8 +26,10 @@ impl Drop for Tell {
 pub(crate) fn a_request_that_breaks_off_anywhere_is_never_dispatched(engine: Engine) {
     let directory = Directory::new();
     let hub = engine.open(&directory.hub());
+    let (began, has_begun) = channel();
     let (ended, has_ended) = channel();
     let wait = move |()| {
+        began.send(()).unwrap();
         let tell = Tell(ended.clone());
         async move {
             let _tell = tell;
@@ -48,6 +50,7 @@ pub(crate) fn a_request_that_breaks_off_anywhere_is_never_dispatched(engine: Eng
         let mut peer = Peer::greet(Role::Member, stream);
         peer.call("slow", "wait", &());
         peer.flush();
+        has_begun.recv_timeout(LONG).unwrap();
         peer
     };
     // One frame, and one that travels in several.
