@@ -18,6 +18,7 @@ impl fmt::Display for DivError {
 }
 
 #[tidings::service(version = "1.0")]
+/// Greets.
 pub trait Greeter {
     /// Greets by name.
     async fn hello(&self, name: String) -> String;

@@ -31,7 +31,7 @@ impl Doorbell {
     pub fn ring(&self) {
         // Always a read-modify-write, never a load that finds it rung already: only so does the
         // sleeper that answers the earlier ring see what was put there before this one.
-        if self.state.swap(RUNG, Ordering::AcqRel) == ASLEEP {
+        if self.state.swap(RUNG, Ordering::Release) == ASLEEP {
             let sleeper = self.sleeper.lock().take();
             if let Some(sleeper) = sleeper {
                 sleeper.wake();
@@ -42,18 +42,19 @@ impl Doorbell {
     /// Ready once for any number of rings since the last time; else the waker of `cx` is woken by
     /// the next ring. For one task at a time: the last waker wins.
     pub fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.state.swap(AWAKE, Ordering::AcqRel) == RUNG {
+        if self.state.swap(AWAKE, Ordering::Acquire) == RUNG {
             return Poll::Ready(());
         }
         self.leave_waker(cx.waker());
+        // Relaxed: the waker is under its lock, and a ring is answered below with Acquire.
         match self
             .state
-            .compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(AWAKE, ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
         {
             Ok(_) => Poll::Pending,
             // Rung in the meantime; this takes the ring.
             Err(_) => {
-                self.state.swap(AWAKE, Ordering::AcqRel);
+                self.state.swap(AWAKE, Ordering::Acquire);
                 Poll::Ready(())
             }
         }

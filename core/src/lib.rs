@@ -58,8 +58,8 @@ pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
 pub use context::Context;
 #[cfg(not(tidings_loom))]
 pub use error::{
-    CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError, Result, ServeError,
-    Stage,
+    ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
+    ReplyError, Result, ServeError, Stage,
 };
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]

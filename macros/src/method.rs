@@ -3,7 +3,7 @@
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Block, FnArg, GenericArgument, Ident, Pat, PatType, PathArguments, Receiver,
-    ReceiverKind, ReturnType, Safety, Signature, TraitItemFn, Type,
+    ReceiverKind, ReturnType, Safety, Signature, Token, TraitItemFn, Type,
 };
 
 use crate::faults::Faults;
@@ -15,6 +15,7 @@ pub(crate) struct Method {
     /// Its attributes, without our own.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) kind: Kind,
+    pub(crate) fn_token: Token![fn],
     pub(crate) ident: Ident,
     pub(crate) receiver: Receiver,
     pub(crate) arguments: Vec<Argument>,
@@ -92,6 +93,7 @@ impl Method {
             Ok(receiver) => faults.unless_any(Method {
                 attributes,
                 kind,
+                fn_token: sig.fn_token,
                 ident: sig.ident,
                 receiver,
                 arguments,
@@ -293,7 +295,7 @@ fn check_arguments(method: &Ident, arguments: &[Argument], faults: &mut Faults) 
 
 /// The two sides of `ty` where it is written as a `Result` with both, and what is wrong with it.
 fn outcome(ty: &Type, faults: &mut Faults) -> Option<Outcome> {
-    let ty = ungrouped(ty);
+    let ty = wire_type::ungrouped(ty);
     wire_type::check(ty, faults);
     let Type::Path(path) = ty else {
         return None;
@@ -320,13 +322,5 @@ fn outcome(ty: &Type, faults: &mut Faults) -> Option<Outcome> {
             None
         }
         _ => None,
-    }
-}
-
-/// What stands in the invisible brackets that `macro_rules!` puts round a type.
-fn ungrouped(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => ungrouped(&group.elem),
-        ty => ty,
     }
 }

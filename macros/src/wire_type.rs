@@ -1,14 +1,23 @@
 //! What may travel: the faults of a type that can be seen in its text. What cannot be seen, serde's bounds find.
 
 use quote::ToTokens;
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeReference};
+use syn::{GenericArgument, Path, PathArguments, Type, TypeReference};
 
 use crate::faults::Faults;
 
 /// Notes what is wrong with `ty` as an argument, a reply or an error.
 pub(crate) fn check(ty: &Type, faults: &mut Faults) {
     match ty {
-        Type::Reference(reference) => faults.at(reference, instead_of(reference)),
+        Type::Reference(reference) => match &*reference.elem {
+            object @ Type::TraitObject(_) => check(object, faults),
+            _ => faults.at(
+                reference,
+                format_args!(
+                    "a reference cannot be sent to another process: use `{}`",
+                    owned(reference)
+                ),
+            ),
+        },
         Type::ImplTrait(opaque) => faults.at(
             opaque,
             "`impl Trait` cannot be sent: the other side must know the type. Name it",
@@ -53,65 +62,40 @@ fn check_path(path: &Path, faults: &mut Faults) {
         }
     }
     for segment in &path.segments {
-        match &segment.arguments {
-            PathArguments::None => {}
-            PathArguments::AngleBracketed(arguments) => {
-                for argument in &arguments.args {
-                    match argument {
-                        GenericArgument::Type(ty) => check(ty, faults),
-                        GenericArgument::AssocType(binding) => check(&binding.ty, faults),
-                        _ => {}
-                    }
-                }
-            }
-            PathArguments::Parenthesized(function) => {
-                function
-                    .inputs
-                    .iter()
-                    .for_each(|input| check(&input.ty, faults));
-                if let ReturnType::Type(_, output) = &function.output {
-                    check(output, faults);
+        if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+            for argument in &arguments.args {
+                match argument {
+                    GenericArgument::Type(ty) => check(ty, faults),
+                    GenericArgument::AssocType(binding) => check(&binding.ty, faults),
+                    _ => {}
                 }
             }
         }
     }
 }
 
-fn instead_of(reference: &TypeReference) -> String {
-    let owned = match &*reference.elem {
+/// The type to send instead of a reference.
+fn owned(reference: &TypeReference) -> String {
+    match &*reference.elem {
         Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-        Type::Path(path)
-            if path
-                .path
-                .segments
-                .last()
-                .is_some_and(|name| name.ident == "Path") =>
-        {
-            "PathBuf".to_owned()
-        }
+        Type::Path(path) if path.path.is_ident("Path") => "PathBuf".to_owned(),
         Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
-        Type::TraitObject(_) => "a type with a name".to_owned(),
-        other => format!("`{}`", text(other)),
-    };
-    let owned = match owned.starts_with('`') || owned.contains(' ') {
-        true => owned,
-        false => format!("`{owned}`"),
-    };
-    format!("a reference cannot be sent to another process: use {owned} instead")
+        other => text(other),
+    }
 }
 
-/// A type as a user would write it, near enough.
-pub(crate) fn text(ty: &Type) -> String {
-    let mut text = ty.to_token_stream().to_string();
-    for (wide, narrow) in [
-        (" < ", "<"),
-        (" <", "<"),
-        ("< ", "<"),
-        (" >", ">"),
-        (" ,", ","),
-        (" :: ", "::"),
-    ] {
-        text = text.replace(wide, narrow);
+/// A type as it is usually written.
+fn text(ty: &Type) -> String {
+    let spaced = ty.to_token_stream().to_string();
+    [" < ", " <", "< ", " >", " ,", " :: "]
+        .iter()
+        .fold(spaced, |text, wide| text.replace(wide, wide.trim()))
+}
+
+/// What stands in the invisible brackets that `macro_rules!` puts round a type.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        ty => ty,
     }
-    text
 }

@@ -181,7 +181,7 @@ impl Driver {
         // Where it came from another connection, its place there is free again.
         let kind = CallErrorKind::Cancelled;
         let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
-        entry.in_flight.finish(Reply::Failed(cancelled));
+        entry.finish(Reply::Failed(cancelled));
     }
 
     /// Hands requests to the session as far as it has room; the others keep their place in the
@@ -215,7 +215,7 @@ impl Driver {
             let token = self.pending.insert(Entry {
                 in_flight: in_flight.clone(),
                 id: None,
-                _load: load,
+                load,
             });
             if !in_flight.forwarded(self.connection.clone(), token) {
                 self.pending.remove(token); // Nobody waits for it any more.
@@ -334,24 +334,24 @@ impl Driver {
                 Event::Reply { token, reply } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let reply = translate::incoming_reply(reply, entry.in_flight.head());
-                        entry.in_flight.finish(reply);
+                        entry.finish(reply);
                     }
                 }
                 Event::Sent { token } => {
                     if let Some(entry) = self.pending.remove(token) {
-                        entry.in_flight.finish(nothing());
+                        entry.finish(nothing());
                     }
                 }
                 Event::Refused { token, why } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::refused(why, entry.in_flight.head());
-                        entry.in_flight.finish(Reply::Failed(error));
+                        entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Lost { token, handed_over } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::lost(handed_over, "the peer has gone");
-                        entry.in_flight.finish(Reply::Failed(error));
+                        entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Bind { id, registration } => {
@@ -425,7 +425,7 @@ impl Drop for Driver {
         self.tell_events(now);
         for entry in self.pending.drain() {
             let lost = translate::lost(true, "its runtime has ended");
-            entry.in_flight.finish(Reply::Failed(lost));
+            entry.finish(Reply::Failed(lost));
         }
     }
 }

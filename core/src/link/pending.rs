@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::outbox::Load;
 use crate::bus::InFlight;
+use crate::reply::Reply;
 use crate::session::RequestId;
 
 /// One request that the session has.
@@ -11,7 +12,16 @@ pub(super) struct Entry {
     pub(super) in_flight: Arc<InFlight>,
     /// The session's own name for it, once it has accepted it.
     pub(super) id: Option<RequestId>,
-    pub(super) _load: Option<Load>,
+    pub(super) load: Option<Load>,
+}
+
+impl Entry {
+    /// Decides the outcome. The server's load is less by one before anybody hears of that: who is
+    /// woken and calls again must not find it busy with what is over.
+    pub(super) fn finish(self, reply: Reply) {
+        drop(self.load);
+        self.in_flight.finish(reply);
+    }
 }
 
 /// A slab whose tokens are never used twice: a late cancel finds nothing.
@@ -100,7 +110,7 @@ mod tests {
         Entry {
             in_flight: InFlight::new(head, None),
             id: None,
-            _load: None,
+            load: None,
         }
     }
 

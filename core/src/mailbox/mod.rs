@@ -121,7 +121,11 @@ impl<T> Mailbox<T> {
     }
 
     /// Blocks the thread until there is an item, for `timeout` at the longest. None when the time
-    /// was over first or the mailbox is closed and empty.
+    /// was over first or the mailbox is closed and empty. For threads that may block: on a
+    /// runtime's worker use a [`Consumer`].
+    ///
+    /// # Panics
+    /// Without a timeout, where blocking would stop a runtime's worker thread.
     pub fn pop_wait(&self, timeout: Option<Duration>) -> Option<T> {
         self.try_pop().or_else(|| self.consumer().wait(timeout))
     }

@@ -3,6 +3,7 @@
 //! Each can be awaited, waited on, or waited on with a timeout that leaves it usable. Dropping one
 //! drops the promises that are left in it, which cancels their requests.
 
+use super::cell::Exclusive;
 use super::seam::CallError;
 use super::{Promise, PromiseError, PromiseSet, WaitError, wait};
 use crate::sync::Instant;
@@ -91,7 +92,7 @@ pub fn as_completed<T, E>(
 /// Made by [`all`].
 #[must_use = "a future does nothing until it is awaited or waited on"]
 pub struct All<T, E = CallError> {
-    values: Vec<Option<T>>,
+    values: Exclusive<Vec<Option<T>>>,
     /// None when the outcome was handed out.
     set: Option<PromiseSet<usize, T, E>>,
 }
@@ -99,7 +100,7 @@ pub struct All<T, E = CallError> {
 /// Made by [`all_settled`].
 #[must_use = "a future does nothing until it is awaited or waited on"]
 pub struct AllSettled<T, E = CallError> {
-    outcomes: Vec<Option<Result<T, E>>>,
+    outcomes: Exclusive<Vec<Option<Result<T, E>>>>,
     set: PromiseSet<usize, T, E>,
 }
 
@@ -113,7 +114,7 @@ pub struct Race<T, E = CallError> {
 /// Made by [`any`].
 #[must_use = "a future does nothing until it is awaited or waited on"]
 pub struct Any<T, E = CallError> {
-    errors: Vec<Option<E>>,
+    errors: Exclusive<Vec<Option<E>>>,
     /// None when the outcome was handed out.
     set: Option<PromiseSet<usize, T, E>>,
 }
@@ -130,13 +131,15 @@ impl<T, E: From<PromiseError>> Future for All<T, E> {
         let outcome = loop {
             match set.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some((position, Ok(value)))) => this.values[position] = Some(value),
+                Poll::Ready(Some((position, Ok(value)))) => {
+                    this.values.get_mut()[position] = Some(value)
+                }
                 Poll::Ready(Some((_, Err(error)))) => break Err(error),
-                Poll::Ready(None) => break Ok(filled(&mut this.values)),
+                Poll::Ready(None) => break Ok(filled(this.values.get_mut())),
             }
         };
         this.set = None;
-        this.values.clear();
+        this.values.get_mut().clear();
         Poll::Ready(outcome)
     }
 }
@@ -150,8 +153,10 @@ impl<T, E: From<PromiseError>> Future for AllSettled<T, E> {
         loop {
             match this.set.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some((position, outcome))) => this.outcomes[position] = Some(outcome),
-                Poll::Ready(None) => return Poll::Ready(filled(&mut this.outcomes)),
+                Poll::Ready(Some((position, outcome))) => {
+                    this.outcomes.get_mut()[position] = Some(outcome)
+                }
+                Poll::Ready(None) => return Poll::Ready(filled(this.outcomes.get_mut())),
             }
         }
     }
@@ -188,13 +193,15 @@ impl<T, E: From<PromiseError>> Future for Any<T, E> {
         let outcome = loop {
             match set.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some((position, Err(error)))) => this.errors[position] = Some(error),
+                Poll::Ready(Some((position, Err(error)))) => {
+                    this.errors.get_mut()[position] = Some(error)
+                }
                 Poll::Ready(Some((_, Ok(value)))) => break Ok(value),
-                Poll::Ready(None) => break Err(filled(&mut this.errors)),
+                Poll::Ready(None) => break Err(filled(this.errors.get_mut())),
             }
         };
         this.set = None;
-        this.errors.clear();
+        this.errors.get_mut().clear();
         Poll::Ready(outcome)
     }
 }
@@ -250,8 +257,8 @@ waits!(AllSettled, Vec<Result<T, E>>, |refused| vec![Err(refused)]);
 waits!(Race, Result<T, E>, Err);
 waits!(Any, Result<T, Vec<E>>, |refused| Err(vec![refused]));
 
-fn vacancies<V>(count: usize) -> Vec<Option<V>> {
-    std::iter::repeat_with(|| None).take(count).collect()
+fn vacancies<V>(count: usize) -> Exclusive<Vec<Option<V>>> {
+    Exclusive::new(std::iter::repeat_with(|| None).take(count).collect())
 }
 
 /// What was collected; every position was filled by the promise at it.

@@ -1,6 +1,6 @@
 use super::seam::CallError;
 use super::{Promise, PromiseError, WaitError, wait};
-use crate::sync::{Arc, AtomicU32, Instant, Mutex, Ordering};
+use crate::sync::{Arc, Instant, Mutex};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -128,8 +128,6 @@ impl<K, T, E: From<PromiseError>> PromiseSet<K, T, E> {
             let bell = entry
                 .bell
                 .get_or_insert_with(|| Bell::new(&self.rung, slot, generation));
-            // A ring before this one is heard by the poll below, one after it rings again.
-            bell.rung.swap(0, Ordering::AcqRel);
             let waker = Waker::from(Arc::clone(bell));
             match promise.poll_outcome(&mut Context::from_waker(&waker)) {
                 Poll::Ready(outcome) => Some(outcome),
@@ -259,13 +257,11 @@ impl RungList {
     }
 }
 
-/// The waker of one entry.
+/// The waker of one entry. Rung once too often it costs a look.
 struct Bell {
     list: Arc<RungList>,
     slot: usize,
     generation: u64,
-    /// 1 while the entry is on the list because of this bell.
-    rung: AtomicU32,
 }
 
 impl Bell {
@@ -274,7 +270,6 @@ impl Bell {
             list: Arc::clone(list),
             slot,
             generation,
-            rung: AtomicU32::new(0),
         })
     }
 }
@@ -285,8 +280,6 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.rung.swap(1, Ordering::AcqRel) == 0 {
-            self.list.push(self.slot, self.generation);
-        }
+        self.list.push(self.slot, self.generation);
     }
 }

@@ -163,7 +163,7 @@ impl ServerCore {
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, Waiting { delivery, method }));
+            return Inline::enter(|| running::start(self, Waiting { delivery, method }, mode));
         }
         self.enqueue(Waiting { delivery, method })
     }

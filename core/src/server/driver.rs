@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::server::core::ServerCore;
+use crate::server::core::{Mode, ServerCore};
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
@@ -31,8 +31,7 @@ impl Future for Driver {
             // Ask for the slot first: a request that is taken out of the queue is one that starts now.
             if server.claim_slot() {
                 if let Some(waiting) = server.queue.try_pop() {
-                    running::start(server, waiting);
-                    server.now_started();
+                    running::start(server, waiting, Mode::Queue);
                     server.left_queue();
                     continue;
                 }

@@ -12,16 +12,19 @@ use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{ServerCore, Waiting};
+use crate::server::core::{Mode, ServerCore, Waiting};
 use crate::server::handler::{Started, drop_quietly, guarded};
 
 /// Starts the handler of `waiting` on this thread, in a slot that the caller has claimed: up to its first wait.
-pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
+/// `mode` is how it came.
+pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
     let Waiting { delivery, method } = waiting;
     let (in_flight, payload) = delivery.into_parts();
-    let slot = Slot {
+    let mut slot = Slot {
         server: server.clone(),
         in_flight,
+        unstarted: mode == Mode::Queue,
+        outcome: None,
     };
     let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
@@ -29,8 +32,8 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
         let kind = CallErrorKind::DeadlineExceeded {
             timeout: head.timeout().unwrap_or_default(),
         };
-        let late = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
-        return in_flight.finish(Reply::Failed(late));
+        slot.outcome = Some(failed(kind, Fate::NotExecuted, Stage::Accepted));
+        return;
     }
     if !in_flight.started() {
         return;
@@ -51,48 +54,72 @@ pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting) {
             // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
             let mut nobody = TaskContext::from_waker(Waker::noop());
             if Pin::new(&mut running).poll(&mut nobody).is_pending() {
+                running.slot.iter_mut().for_each(Slot::has_started);
                 server.runtime.spawn(Box::pin(running));
             }
         }
-        Ok(Started::Blocking(job)) => server
-            .runtime
-            .spawn_blocking(Box::new(move || slot.run(job))),
+        Ok(Started::Blocking(job)) => {
+            slot.has_started();
+            server
+                .runtime
+                .spawn_blocking(Box::new(move || slot.run(job)));
+        }
     }
 }
 
-/// One of the server's slots, taken by one request; free again when it is dropped, which is when the handler has ended.
+fn failed(kind: CallErrorKind, fate: Fate, stage: Stage) -> Reply {
+    Reply::Failed(CallError::new(kind, fate, stage))
+}
+
+/// One of the server's slots, taken by one request. Dropped, which is when the handler has ended,
+/// it is free again and the outcome is told.
 struct Slot {
     server: Arc<ServerCore>,
     in_flight: Arc<InFlight>,
+    /// It came from the queue and still counts as not started: none may overtake it before its first wait.
+    unstarted: bool,
+    outcome: Option<Reply>,
 }
 
 impl Slot {
+    fn has_started(&mut self) {
+        if std::mem::take(&mut self.unstarted) {
+            self.server.now_started();
+        }
+    }
+
     fn run(self, job: Box<dyn FnOnce() -> Reply + Send>) {
         if self.in_flight.is_cancelled() {
             // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
-            let kind = CallErrorKind::Cancelled;
-            return self.end(Reply::Failed(CallError::new(
-                kind,
+            return self.end(failed(
+                CallErrorKind::Cancelled,
                 Fate::NotExecuted,
                 Stage::Accepted,
-            )));
+            ));
         }
         let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
         self.end(outcome.unwrap_or_else(|panicked| panicked));
     }
 
-    fn end(self, reply: Reply) {
+    fn end(mut self, reply: Reply) {
         self.in_flight.ended();
-        let in_flight = self.in_flight.clone();
-        // The slot first: whoever is woken by the reply finds it free.
-        drop(self);
-        in_flight.finish(reply);
+        self.outcome = Some(reply);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.has_started();
+        // The slot first: whoever is woken by the reply finds it free, and the server's load
+        // without it.
         self.server.release_slot();
+        // Without an outcome its runtime has ended: started perhaps, and stopped somewhere on its
+        // way, so that neither "ran" nor "did not run" would be true.
+        let reply = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| failed(CallErrorKind::ShuttingDown, Fate::Unknown, Stage::Running));
+        self.in_flight.finish(reply);
     }
 }
 
@@ -136,12 +163,7 @@ impl Running {
     fn abort(&mut self, kind: CallErrorKind) {
         drop_quietly(self.future.take());
         if let Some(slot) = self.slot.take() {
-            // Started, and stopped somewhere on its way: neither "ran" nor "did not run" would be true.
-            slot.end(Reply::Failed(CallError::new(
-                kind,
-                Fate::Unknown,
-                Stage::Running,
-            )));
+            slot.end(failed(kind, Fate::Unknown, Stage::Running));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The client: a method for each of the trait's, which makes a request.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{Names, documentation, fingerprint, is, reply_type, together};
+use super::{Names, documentation, fingerprint, is, reply_type, shown_at, together};
 use crate::method::{Argument, Method};
 use crate::service::Service;
+use crate::wire_type::ungrouped;
 
 pub(super) fn structure(service: &Service, names: &Names) -> TokenStream {
     let Names {
@@ -93,7 +94,7 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
             }
         })
         .collect();
-    let arguments = together(&values);
+    let arguments = together(&values, ident);
     let reply = reply_type(method);
     let error = match &method.result {
         Some(result) => {
@@ -103,19 +104,22 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
         None => quote!(#core::CallError),
     };
     let fingerprint = fingerprint::name(method);
+    let body = quote_spanned! {shown_at(ident)=>
+        self.service.request(#wire_name, #fingerprint, #arguments)
+    };
     quote! {
         #(#attributes)*
         #[doc = ""]
         #[doc = #explained]
         #vis fn #ident(&self, #(#parameters),*) -> #core::Request<#reply, #error> {
-            self.service.request(#wire_name, #fingerprint, #arguments)
+            #body
         }
     }
 }
 
 /// Whether callers may give a `&str` as well.
 fn is_text(ty: &Type) -> bool {
-    match ty {
+    match ungrouped(ty) {
         Type::Path(path) => path
             .path
             .segments

@@ -28,6 +28,7 @@ pub(super) fn expand(service: &Service) -> TokenStream {
 fn signature(method: &Method) -> TokenStream {
     let Method {
         attributes,
+        fn_token,
         ident,
         receiver,
         output,
@@ -43,7 +44,7 @@ fn signature(method: &Method) -> TokenStream {
             };
             quote! {
                 #(#attributes)*
-                fn #ident(#receiver, #(#arguments),*) #output #body
+                #fn_token #ident(#receiver, #(#arguments),*) #output #body
             }
         }
         Kind::Async => {
@@ -61,7 +62,7 @@ fn signature(method: &Method) -> TokenStream {
             };
             quote! {
                 #(#attributes)*
-                fn #ident(#receiver, #(#arguments),*)
+                #fn_token #ident(#receiver, #(#arguments),*)
                     -> impl ::core::future::Future<Output = #value> + ::core::marker::Send #body
             }
         }

@@ -2,9 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
 
-use super::{Names, arguments_type, reply_type};
+use super::{Names, arguments_type, reply_type, shown_at};
 use crate::method::Method;
 use crate::service::{Service, conditions};
 
@@ -28,12 +27,13 @@ fn function(method: &Method, names: &Names) -> TokenStream {
     let name = name(method);
     // Each type where the user wrote it, so that what serde lacks is told there.
     let carried =
-        |ty: &dyn ToTokens| quote_spanned!(ty.span()=> #core::server::handler::wire::<#ty>);
+        |ty: &dyn ToTokens| quote_spanned!(shown_at(&ty)=> #core::server::handler::wire::<#ty>);
     let arguments = carried(&arguments_type(method));
     let reply = carried(&reply_type(method));
     let error = method.result.as_ref().map(|result| {
         let ty = &result.error;
-        quote_spanned!(ty.span()=> , #core::server::handler::wire_error::<#ty>())
+        let core = names.core_at(ty);
+        quote_spanned!(shown_at(&ty)=> , #core::server::handler::wire_error::<#ty>())
     });
     let each = method.sent().map(|argument| carried(&argument.ty));
     let each = (method.sent().count() > 1).then(|| quote!(#(let _ = #each;)*));

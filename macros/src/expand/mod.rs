@@ -6,9 +6,10 @@ mod documentation;
 mod fingerprint;
 mod server;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Attribute, Ident, Type};
 
 use crate::case::snake;
@@ -68,6 +69,16 @@ impl Names {
         }
     }
 
+    /// The path of the core, shown at `place`: an error is shown from its first token to its last.
+    fn core_at(&self, place: &impl ToTokens) -> TokenStream {
+        let place = place.span();
+        let shown = |mut token: TokenTree| {
+            token.set_span(token.span().located_at(place));
+            token
+        };
+        self.core.clone().into_iter().map(shown).collect()
+    }
+
     fn version(&self) -> TokenStream {
         let core = &self.core;
         let Version {
@@ -84,18 +95,23 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
+/// Where errors in generated code are shown: at what the user wrote, though the code is ours.
+fn shown_at(place: &impl ToTokens) -> Span {
+    Span::call_site().located_at(place.span())
+}
+
 /// What a method's arguments are together on the wire: `()`, the one itself, or a tuple. For types and values alike.
-fn together<T: quote::ToTokens>(parts: &[T]) -> TokenStream {
+fn together<T: ToTokens>(parts: &[T], place: &Ident) -> TokenStream {
     match parts {
         [one] => quote!(#one),
-        parts => quote!((#(#parts),*)),
+        parts => quote_spanned!(shown_at(place)=> (#(#parts),*)),
     }
 }
 
 /// The type of a method's arguments.
 fn arguments_type(method: &Method) -> TokenStream {
     let types: Vec<&Type> = method.sent().map(|argument| &argument.ty).collect();
-    together(&types)
+    together(&types, &method.ident)
 }
 
 /// The type of a method's reply, when it is one.

@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use syn::Ident;
 
-use super::{Names, arguments_type, documentation, fingerprint, local, together};
-use crate::method::{Kind, Method, Source};
+use super::{Names, arguments_type, documentation, fingerprint, local, shown_at, together};
+use crate::method::{Argument, Kind, Method, Source};
 use crate::service::{Service, conditions};
 
 pub(super) fn structure(service: &Service, names: &Names) -> TokenStream {
@@ -81,64 +81,66 @@ pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
 }
 
 /// A method's entry in the endpoint.
-fn specification(method: &Method, names: &Names, implementor: &syn::Ident) -> TokenStream {
-    let Names {
-        core,
-        service: trait_name,
-        ..
-    } = names;
+fn specification(method: &Method, names: &Names, implementor: &Ident) -> TokenStream {
+    let here = shown_at(&method.ident);
+    let core = names.core_at(&method.ident);
     let conditions = conditions(&method.attributes);
-    let ident = &method.ident;
     let wire_name = method.wire_name();
     let value = local("service");
-    let context = local("context");
+    let handler = handler(method, names, implementor);
+    let fingerprint = fingerprint::name(method);
+    let docs = documentation::text(&method.attributes);
+    quote_spanned! {here=>
+        #(#conditions)*
+        {
+            let #value = ::std::sync::Arc::clone(&#value);
+            #core::server::MethodSpec::new(#wire_name, #handler)
+                .fingerprint(#fingerprint)
+                .docs(#docs)
+        }
+    }
+}
+
+/// The handler that calls a method, as an expression that owns a share of the service.
+fn handler(method: &Method, names: &Names, implementor: &Ident) -> TokenStream {
+    let trait_name = &names.service;
+    let ident = &method.ident;
+    let here = shown_at(ident);
+    let core = names.core_at(ident);
+    let value = local("service");
     let sent: Vec<_> = method.sent().map(|argument| &argument.ident).collect();
-    let pattern = together(&sent);
+    let pattern = together(&sent, ident);
     let ty = arguments_type(method);
-    let values = method
-        .arguments
-        .iter()
-        .map(|argument| match argument.source {
-            Source::Caller => {
-                let name = &argument.ident;
-                quote!(#name)
-            }
-            Source::Context => quote_spanned!(argument.ty.span()=> #context),
-        });
-    let takes_context = method
-        .arguments
-        .iter()
-        .any(|argument| argument.source == Source::Context);
-    let context = takes_context.then(|| quote!(let #context = #core::server::handler::context();));
-    let run = quote!(<#implementor as #trait_name>::#ident(&*#value, #(#values),*));
+    let all = method.arguments.iter().map(|argument| &argument.ident);
+    let run = quote_spanned!(here=> <#implementor as #trait_name>::#ident(&*#value, #(#all),*));
     let body = match method.kind {
         Kind::Quick | Kind::Blocking => run,
-        Kind::Async => quote! {
+        Kind::Async => quote_spanned! {here=>
             let #value = ::std::sync::Arc::clone(&#value);
             async move { #run.await }
         },
     };
+    let context = method
+        .arguments
+        .iter()
+        .find(|argument| argument.source == Source::Context)
+        .map(|Argument { ident, ty, .. }| {
+            let core = names.core_at(ty);
+            quote_spanned!(shown_at(ty)=> let #ident: #ty = #core::server::handler::context();)
+        });
     let constructor = match (method.kind, &method.result) {
-        (Kind::Quick, None) => format_ident!("quick"),
-        (Kind::Quick, Some(_)) => format_ident!("try_quick"),
-        (Kind::Async, None) => format_ident!("asynchronous"),
-        (Kind::Async, Some(_)) => format_ident!("try_asynchronous"),
-        (Kind::Blocking, None) => format_ident!("blocking"),
-        (Kind::Blocking, Some(_)) => format_ident!("try_blocking"),
+        (Kind::Quick, None) => "quick",
+        (Kind::Quick, Some(_)) => "try_quick",
+        (Kind::Async, None) => "asynchronous",
+        (Kind::Async, Some(_)) => "try_asynchronous",
+        (Kind::Blocking, None) => "blocking",
+        (Kind::Blocking, Some(_)) => "try_blocking",
     };
-    let fingerprint = fingerprint::name(method);
-    let docs = documentation::text(&method.attributes);
-    quote! {
-        #(#conditions)*
-        {
-            let #value = ::std::sync::Arc::clone(&#value);
-            let handler = #core::server::handler::#constructor(move |#pattern: #ty| {
-                #context
-                #body
-            });
-            #core::server::MethodSpec::new(#wire_name, handler)
-                .fingerprint(#fingerprint)
-                .docs(#docs)
-        }
+    let constructor = Ident::new(constructor, here);
+    quote_spanned! {here=>
+        #core::server::handler::#constructor(move |#pattern: #ty| {
+            #context
+            #body
+        })
     }
 }

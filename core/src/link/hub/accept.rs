@@ -65,7 +65,8 @@ fn poll_accept<L: Listener>(
             accepted = Some(listener.accept()?);
             Ok(1)
         };
-        match readiness.poll_io(cx, Interest::Read, usize::MAX, accept) {
+        // Room for one, which one fills: more may be waiting behind it.
+        match readiness.poll_io(cx, Interest::Read, 1, accept) {
             Poll::Pending if rung => {}
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(_)) => return Poll::Ready(Knock::Failed),

@@ -1,0 +1,14 @@
+//! The cases, one file for each part of the contract.
+
+pub mod addressing;
+pub mod cancellation;
+pub mod context;
+pub mod deadlines;
+pub mod lifecycle;
+pub mod numbers;
+pub mod outcome;
+pub mod overload;
+pub mod sizes;
+pub mod values;
+pub mod verbs;
+pub mod versions;

@@ -1,0 +1,100 @@
+//! Limits in bytes (C-OC-1, FAULTS-D12 and D13).
+
+use tidings_core::{CallErrorKind, Fate};
+
+use crate::World;
+
+/// The bytes of a string's length before it, for lengths between 16 KiB and 2 MiB, and up to 256 MiB.
+fn prefix(length: usize) -> usize {
+    (usize::BITS - length.leading_zeros()).div_ceil(7) as usize
+}
+
+/// A text that is exactly `limit` bytes when encoded.
+fn filling(limit: usize) -> String {
+    "x".repeat(limit - prefix(limit - 4))
+}
+
+/// C-OC-1
+pub fn arguments_above_the_limit_are_not_sent_and_the_connection_lives(world: &World) {
+    let _server = world
+        .listen("topic")
+        .on("length", |text: String| text.len())
+        .start()
+        .unwrap();
+    let limit = world.client().capabilities().max_message;
+    let fits = filling(limit);
+    let length = |text: &str| world.client().call::<usize>("topic.length", text).wait();
+    assert_eq!(length(&fits[1..]).unwrap(), fits.len() - 1);
+    assert_eq!(length(&fits).unwrap(), fits.len());
+    let above = format!("{fits}x");
+    for error in [
+        length(&above).unwrap_err(),
+        world.client().cast("topic.length", &above).unwrap_err(),
+    ] {
+        assert_eq!(error.fate(), Fate::NotSent);
+        let CallErrorKind::TooLarge { limit: told, .. } = error.kind() else {
+            panic!("{error}");
+        };
+        assert_eq!(*told, limit);
+        assert!(error.to_string().contains("max_message"), "{error}");
+    }
+    assert_eq!(length("abc").unwrap(), 3);
+}
+
+/// C-OC-1. Without a deadline, so that nothing but an answer can end it.
+pub fn a_result_above_the_limit_is_an_error_at_once(world: &World) {
+    if world.moves_values() {
+        return world.skip("values are moved, not encoded");
+    }
+    let _server = world
+        .listen("topic")
+        .on("give", |length: usize| "x".repeat(length))
+        .start()
+        .unwrap();
+    let limit = world.client().capabilities().max_message;
+    let fits = filling(limit).len();
+    let give = |length: usize| {
+        let request = world.client().request::<String>("topic.give", &length);
+        request.no_timeout().invoke().wait()
+    };
+    for length in [fits - 1, fits] {
+        assert_eq!(give(length).unwrap().len(), length);
+    }
+    let error = give(fits + 1).unwrap_err();
+    assert_eq!(error.fate(), Fate::Executed);
+    assert!(
+        matches!(error.kind(), CallErrorKind::ReplyTooLarge { .. }),
+        "{error}"
+    );
+    assert_eq!(give(3).unwrap(), "xxx");
+}
+
+/// C-OV-2: large messages both ways at the same time, and small ones beside them.
+pub fn large_and_small_messages_share_a_connection(world: &World) {
+    const LARGE: usize = 3 << 20;
+    let largest = world.client().capabilities().max_message / 2;
+    let size = LARGE.min(largest);
+    let _server = world
+        .listen("echo")
+        .on("text", |text: String| text)
+        .on("number", |n: u32| n)
+        .start()
+        .unwrap();
+    let text = "y".repeat(size);
+    let large: Vec<_> = (0..4)
+        .map(|_| world.client().invoke::<String>("echo.text", &text))
+        .collect();
+    for n in 0..50 {
+        assert_eq!(
+            world
+                .client()
+                .call::<u32>("echo.number", &n)
+                .wait()
+                .unwrap(),
+            n
+        );
+    }
+    for promise in large {
+        assert!(promise.wait().unwrap() == text);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tidings_core::runtime::{self, Runtime};
+use tidings_core::{Bus, OpenError};
+use tidings_unix::Unix;
+
+/// The longest that anything may take.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// A directory of its own, mode 0700, removed at the end.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tidings-{}-{serial}", std::process::id()));
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).unwrap();
+        Directory(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.0.join("bus.sock")
+    }
+
+    /// The address of a bus in this directory, with `options` behind it.
+    pub(crate) fn address(&self, options: &str) -> String {
+        format!("unix:{}{options}", self.socket().display())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs `test` on each runtime.
+pub(crate) fn on_each_runtime(test: impl Fn(&Arc<dyn Runtime>)) {
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    for runtime in [
+        runtime::tokio::handle(tokio.handle().clone()),
+        runtime::smol::global(),
+    ] {
+        eprintln!("on {}", runtime.name());
+        test(&runtime);
+    }
+}
+
+pub(crate) fn try_open(runtime: &Arc<dyn Runtime>, address: &str) -> Result<Bus, OpenError> {
+    Bus::builder()
+        .runtime(runtime.clone())
+        .open_with(&Unix, address)
+}
+
+pub(crate) fn open(runtime: &Arc<dyn Runtime>, address: &str) -> Bus {
+    try_open(runtime, address).unwrap()
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::yield_now();
+    }
+}
