@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::allocations;
 use crate::arguments::Arguments;
 use crate::cores::Cores;
-use crate::process::{Server, Usage};
+use crate::process::{Server, context_switches};
 use crate::report;
 use crate::target::Target;
 
@@ -80,18 +80,23 @@ impl Case {
             .into_iter()
             .chain(self.servers.iter().map(|server| server.id()))
             .collect();
-        let before = Usage::of(&processes);
-        self.servers.iter().for_each(|server| server.start_counting());
+        let before = context_switches(&processes);
+        self.servers
+            .iter()
+            .for_each(|server| server.start_counting());
         allocations::start_counting();
         (self.run)(operations);
         let own = allocations::stop_counting();
-        let others: u64 = self.servers.iter().map(|server| server.stop_counting()).sum();
-        let used = Usage::of(&processes).since(before);
+        let others: u64 = self
+            .servers
+            .iter()
+            .map(|server| server.stop_counting())
+            .sum();
+        let switches = context_switches(&processes).saturating_sub(before);
         let each = |count: u64| count as f64 / operations as f64;
         Counts {
             allocations: each(own + others),
-            switches: each(used.switches),
-            transfers: each(used.transfers),
+            switches: each(switches),
         }
     }
 }
@@ -101,7 +106,6 @@ impl Case {
 pub(crate) struct Counts {
     pub(crate) allocations: f64,
     pub(crate) switches: f64,
-    pub(crate) transfers: f64,
 }
 
 /// The figures of one case.
@@ -139,7 +143,10 @@ impl Group {
     }
 
     /// Adds cases.
-    #[cfg_attr(not(feature = "peers"), allow(dead_code, reason = "peers come in numbers"))]
+    #[cfg_attr(
+        not(feature = "peers"),
+        allow(dead_code, reason = "peers come in numbers")
+    )]
     pub(crate) fn cases(mut self, cases: impl IntoIterator<Item = Case>) -> Self {
         self.cases.extend(cases);
         self

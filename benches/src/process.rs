@@ -104,53 +104,20 @@ pub(crate) fn announce() {
     });
 }
 
-/// What the kernel has counted for a process so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usage {
-    /// Context switches of its threads, of their own will or not.
-    pub(crate) switches: u64,
-    /// The system calls `read` and `write` and their vectored forms.
-    pub(crate) transfers: u64,
-}
-
-impl Usage {
-    /// Of all these processes together.
-    pub(crate) fn of(processes: &[u32]) -> Usage {
-        let sum = |count: fn(u32) -> u64| processes.iter().map(|process| count(*process)).sum();
-        Usage {
-            switches: sum(switches),
-            transfers: sum(transfers),
-        }
-    }
-
-    pub(crate) fn since(self, earlier: Usage) -> Usage {
-        Usage {
-            switches: self.switches.saturating_sub(earlier.switches),
-            transfers: self.transfers.saturating_sub(earlier.transfers),
-        }
-    }
-}
-
-fn switches(process: u32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{process}/task"));
-    threads
-        .into_iter()
-        .flatten()
-        .flatten()
+/// How many context switches the kernel has counted for the threads of `processes` so far, of their own will or not.
+pub(crate) fn context_switches(processes: &[u32]) -> u64 {
+    processes
+        .iter()
+        .filter_map(|process| fs::read_dir(format!("/proc/{process}/task")).ok())
+        .flat_map(|threads| threads.flatten())
         .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok())
-        .map(|status| sum_of_lines(&status, "ctxt_switches:"))
-        .sum()
-}
-
-fn transfers(process: u32) -> u64 {
-    let io = fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
-    sum_of_lines(&io, "syscr:") + sum_of_lines(&io, "syscw:")
-}
-
-/// The sum of the numbers behind `label`, which may be the end of a longer one.
-fn sum_of_lines(text: &str, label: &str) -> u64 {
-    text.lines()
-        .filter_map(|line| line.split_once(label))
-        .filter_map(|(_, number)| number.trim().parse::<u64>().ok())
+        .map(|status| {
+            let counts = status
+                .lines()
+                .filter_map(|line| line.split_once("ctxt_switches:"));
+            counts
+                .filter_map(|(_, count)| count.trim().parse::<u64>().ok())
+                .sum::<u64>()
+        })
         .sum()
 }

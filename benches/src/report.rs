@@ -25,7 +25,7 @@ pub(crate) fn opening(arguments: &Arguments) {
 pub(crate) fn table(title: &str, rows: &[Row], on_sockets: bool) {
     println!("\n## {title}\n");
     let (heads, rules) = if on_sockets {
-        (" context switches | reads, writes |", "---:|---:|")
+        (" context switches |", "---:|")
     } else {
         ("", "")
     };
@@ -43,10 +43,7 @@ pub(crate) fn table(title: &str, rows: &[Row], on_sockets: bool) {
             row.counts.allocations,
         );
         if on_sockets {
-            print!(
-                " {:.2} | {:.2} |",
-                row.counts.switches, row.counts.transfers
-            );
+            print!(" {:.2} |", row.counts.switches);
         }
         println!();
     }

@@ -17,8 +17,6 @@ enum Bound {
     Allocations(f64),
     /// At most so many context switches per operation.
     Switches(f64),
-    /// At most so many reads and writes per operation.
-    Transfers(f64),
 }
 
 /// How a target was met.
@@ -49,11 +47,6 @@ impl Target {
         Self::new(case, Bound::Switches(at_most))
     }
 
-    /// `case` takes at most so many reads and writes per operation.
-    pub(crate) fn transfers(case: impl Into<String>, at_most: f64) -> Self {
-        Self::new(case, Bound::Transfers(at_most))
-    }
-
     fn new(case: impl Into<String>, bound: Bound) -> Self {
         Target {
             case: case.into(),
@@ -78,10 +71,6 @@ impl Target {
             Bound::Switches(limit) => {
                 let target = format!("<= {limit} context switches");
                 (own.counts.switches, *limit, target)
-            }
-            Bound::Transfers(limit) => {
-                let target = format!("<= {limit} reads and writes");
-                (own.counts.transfers, *limit, target)
             }
         };
         Some(Verdict {

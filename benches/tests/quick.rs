@@ -20,7 +20,10 @@ fn quick(group: &str) -> String {
 fn assert_has_titles(printed: &str, titles: &[&str]) {
     for title in titles {
         let heading = format!("## {title}");
-        assert!(printed.contains(&heading), "{heading} is missing from:\n{printed}");
+        assert!(
+            printed.contains(&heading),
+            "{heading} is missing from:\n{printed}"
+        );
     }
 }
 
@@ -40,7 +43,11 @@ fn the_promise_is_measured() {
 fn the_verbs_are_measured_in_memory() {
     assert_has_titles(
         &quick("memory"),
-        &["Memory: `call`", "Memory: `invoke`, 64 in flight", "Memory: `cast`"],
+        &[
+            "Memory: `call`",
+            "Memory: `invoke`, 64 in flight",
+            "Memory: `cast`",
+        ],
     );
 }
 

@@ -27,7 +27,11 @@ const FLUME_SMOL: &str = "flume + `oneshot`, smol";
 fn call(arguments: &Arguments) {
     const WAITED: &str = "tidings typed, `wait()` on a plain thread";
     const AWAITED: &str = "tidings typed, `.await`, tokio";
-    let (plain, tokio, smol) = (Ours::plain(), Ours::on(Driver::tokio()), Ours::on(Driver::Smol));
+    let (plain, tokio, smol) = (
+        Ours::plain(),
+        Ours::on(Driver::tokio()),
+        Ours::on(Driver::Smol),
+    );
     let group = Group::new("Memory: `call`, one after another")
         .case(plain.waits(WAITED))
         .case(plain.waits_on_async("tidings typed async handler, `wait()` on a plain thread"))
@@ -45,13 +49,21 @@ fn call(arguments: &Arguments) {
     });
     group
         .target(Target::times(WAITED, 1.0 / 3.0, FLUME_THREADS))
-        .target(Target::times("tidings typed, `.await`, smol", 1.0 / 3.0, FLUME_SMOL))
+        .target(Target::times(
+            "tidings typed, `.await`, smol",
+            1.0 / 3.0,
+            FLUME_SMOL,
+        ))
         .run(arguments);
 }
 
 fn invoke(arguments: &Arguments) {
     const TYPED: &str = "tidings typed, tokio";
-    let (plain, tokio, smol) = (Ours::plain(), Ours::on(Driver::tokio()), Ours::on(Driver::Smol));
+    let (plain, tokio, smol) = (
+        Ours::plain(),
+        Ours::on(Driver::tokio()),
+        Ours::on(Driver::Smol),
+    );
     let group = Group::new(format!("Memory: `invoke`, {BATCH} in flight"))
         .case(tokio.invokes(TYPED))
         .case(tokio.invokes_untyped("tidings untyped, tokio"))
@@ -62,7 +74,11 @@ fn invoke(arguments: &Arguments) {
     group
         .target(Target::times(TYPED, 1.2, FLUME_PAIR))
         .target(Target::times(TYPED, 1.0, TOKIO_PAIR))
-        .target(Target::times("tidings typed, pool and plain thread", 1.2, FLUME_THREADS))
+        .target(Target::times(
+            "tidings typed, pool and plain thread",
+            1.2,
+            FLUME_THREADS,
+        ))
         .target(Target::times("tidings typed, smol", 1.2, FLUME_SMOL))
         .run(arguments);
 }

@@ -187,7 +187,10 @@ impl Ours {
             for _ in 0..operations / BATCH {
                 let awaited = shared.noted.load(Ordering::Acquire) + BATCH;
                 for n in 0..BATCH {
-                    shared.bus.cast("doubler.note", &black_box(n)).expect(SERVED);
+                    shared
+                        .bus
+                        .cast("doubler.note", &black_box(n))
+                        .expect(SERVED);
                 }
                 shared.all_noted(awaited).await;
             }

@@ -36,8 +36,7 @@ fn taken(arguments: &Arguments) {
 }
 
 fn awaited(arguments: &Arguments) {
-    let group =
-        Group::new("Promise: create, poll, complete, wake, take").case(ours::awaited());
+    let group = Group::new("Promise: create, poll, complete, wake, take").case(ours::awaited());
     #[cfg(feature = "peers")]
     let group = group.cases([peers::oneshot_awaited(), peers::tokio_awaited()]);
     group

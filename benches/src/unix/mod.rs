@@ -108,7 +108,7 @@ fn in_flight(arguments: &Arguments, calls: u64) {
         .target(Target::times(TOKIO, 1.0 / 3.0, TARPC))
         .target(Target::times(TASKS, 1.0 / 3.0, TARPC))
         .target(Target::times(HUB, 2.1, TOKIO))
-        .target(Target::transfers(TOKIO, 0.2))
+        .target(Target::switches(TOKIO, 0.2))
         .target(Target::allocations(TOKIO, 5.0))
         .run(arguments);
 }

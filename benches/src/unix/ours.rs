@@ -126,7 +126,8 @@ impl Ours {
     /// `in_flight` promises at a time, awaited in their order.
     pub(super) fn invokes(&self, name: &str, in_flight: u64) -> Case {
         let run = async move |client: &EchoClient, operations| {
-            let mut promises: VecDeque<Promise<Block>> = VecDeque::with_capacity(in_flight as usize);
+            let mut promises: VecDeque<Promise<Block>> =
+                VecDeque::with_capacity(in_flight as usize);
             for sent in 0..operations {
                 if sent >= in_flight {
                     let first = promises.pop_front().expect("there are some in flight");

@@ -63,7 +63,8 @@ pub(super) fn serve_on_tokio(path: &Path) {
         let (mut socket, _) = listener.accept().await.expect(ALIVE);
         let mut block = [0; BLOCK_BYTES];
         while socket.read_exact(&mut block).await.is_ok() && socket.write_all(&block).await.is_ok()
-        {}
+        {
+        }
     });
 }
 
@@ -95,6 +96,7 @@ pub(super) fn serve_on_smol(path: &Path) {
         let (mut socket, _) = listener.accept().await.expect(ALIVE);
         let mut block = [0; BLOCK_BYTES];
         while socket.read_exact(&mut block).await.is_ok() && socket.write_all(&block).await.is_ok()
-        {}
+        {
+        }
     });
 }

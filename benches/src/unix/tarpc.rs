@@ -74,7 +74,9 @@ pub(super) fn calls(place: &Place, name: &str, tasks: u64) -> Case {
             }
         });
     };
-    Case::new(name, run).in_grains_of(tasks).with_servers([server])
+    Case::new(name, run)
+        .in_grains_of(tasks)
+        .with_servers([server])
 }
 
 async fn call(client: &EchoClient, calls: u64) {
