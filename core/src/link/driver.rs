@@ -283,9 +283,12 @@ impl Driver {
                 *place = IoSlice::new(bytes);
                 count += 1;
             }
-            let Some(slices) = slices.get(..count) else {
-                break;
-            };
+            let slices = slices.get(..count).unwrap_or_default();
+            if slices.is_empty() {
+                // All that there was to stage had passed its deadline, and is told so. A write of
+                // no bytes would look like the end of the connection.
+                return true;
+            }
             let socket = &*self.socket;
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
