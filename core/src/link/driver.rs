@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Control};
+use super::names::Names;
 use super::outbox::Intake;
 use super::pending::{Entry, Pending};
 use super::side::Side;
 use super::socket::Socket;
-use super::translate::{self, Incoming, Names};
+use super::translate::{self, Incoming};
 use crate::bus::{Caller, InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
@@ -121,6 +122,7 @@ impl Driver {
                 moved = true;
             }
             self.tell_events(now);
+            moved |= self.side.poll_parked(cx);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -389,7 +391,7 @@ impl Driver {
         }
         let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
-        if unsent && self.session.is_open() && now < until {
+        if unsent && now < until {
             return false;
         }
         self.session.close(code, "");
