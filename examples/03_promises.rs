@@ -38,16 +38,14 @@ fn main() -> tidings::Result<()> {
     // The first value: failures are passed over while there is hope.
     assert_eq!(any([refused(), after(20)]).wait().ok(), Some(20));
 
-    // Each as it comes, with the position of its promise.
-    let mut answers = as_completed([after(300), after(0)]);
+    // Each as it comes, with the position of its promise. A promise can be made by hand, too.
+    let (completer, late) = Promise::channel();
+    let mut answers = as_completed([late, after(0)]);
     assert!(matches!(answers.next().wait(), Ok(Some((1, Ok(0))))));
-    // The other is still under way: nothing comes within a moment, and nothing is lost by having asked.
-    assert!(
-        answers
-            .next()
-            .wait_timeout(Duration::from_millis(1))
-            .is_err()
-    );
+    // Nothing comes within a moment, and nothing is lost by having asked.
+    let moment = Duration::from_millis(1);
+    assert!(answers.next().wait_timeout(moment).is_err());
+    assert!(completer.complete(300).is_ok());
     assert!(matches!(answers.next().wait(), Ok(Some((0, Ok(300))))));
 
     // The same under keys of your own, and more can be added while others complete: a bounded number on their way.

@@ -19,6 +19,46 @@ pub use tidings_core::{
     RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
     Version, VersionError, WaitExt,
 };
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use tidings::Bus;
+///
+/// #[tidings::service(version = "1.0")] // topic "greeter"
+/// pub trait Greeter {
+///     /// Greets by name.
+///     async fn hello(&self, name: String) -> String;
+///     /// Divides; the application's error travels typed.
+///     fn div(&self, a: i64, b: i64) -> Result<i64, DivError>;
+/// }
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// pub struct DivError;
+/// # impl std::fmt::Display for DivError {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("divided by zero") }
+/// # }
+///
+/// struct Polite;
+/// impl Greeter for Polite {
+///     async fn hello(&self, name: String) -> String {
+///         format!("hello, {name}")
+///     }
+///     fn div(&self, a: i64, b: i64) -> Result<i64, DivError> {
+///         a.checked_div(b).ok_or(DivError)
+///     }
+/// }
+///
+/// fn main() -> tidings::Result<()> {
+///     let bus = Bus::open("mem:")?;
+///     let _server = bus.serve(GreeterServer::new(Polite))?; // dropped: stops
+///     let greeter = GreeterClient::new(&bus);
+///     println!("{}", greeter.hello("Ada").wait()?); // call, blocking, no runtime needed
+///     let later = greeter.hello("Bob").invoke(); // a Promise: already on its way
+///     greeter.hello("Eve").cast()?; // no reply
+///     println!("{}", later.wait()?); // or later.await
+///     assert!(greeter.div(1, 0).wait().is_err_and(|error| error.application().is_some()));
+///     Ok(())
+/// }
+/// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
 

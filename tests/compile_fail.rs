@@ -3,6 +3,7 @@
 //! Each file in `tests/compile_fail/` is a program that must not compile. A comment `//~ text => advice` says that an
 //! error starts at `text` on its line and contains `advice` (it may be told more than once); `//~^` says the same of the
 //! line before. Nothing else may be told. All programs are checked by one run of cargo.
+#![cfg(all(feature = "macros", feature = "memory"))]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
@@ -14,8 +14,7 @@ use clap::{Parser, ValueEnum};
 #[command(name = "conductor", version)]
 pub struct Args {
     /// The directory to index; unset, the sources of tidings.
-    #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."), hide_default_value = true)]
-    pub directory: PathBuf,
+    pub directory: Option<PathBuf>,
 
     /// The address of the bus. With `mem:` all runs in this process; unset, processes meet at a `unix:` socket in a
     /// temporary directory.
@@ -57,6 +56,15 @@ pub struct Args {
     /// The temporary directory of the run; set by the front process for the conductor.
     #[arg(long, hide = true)]
     pub scratch: Option<PathBuf>,
+}
+
+impl Args {
+    /// The directory that was asked for, or the one that this program was built from.
+    pub fn directory(&self) -> &Path {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = package.parent().unwrap_or(package);
+        self.directory.as_deref().unwrap_or(sources)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

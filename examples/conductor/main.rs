@@ -5,10 +5,12 @@
 //! ```
 //!
 //! Three services (`services.rs`): a **conductor** owns a database (`store.rs`), **workers** read files (`indexer.rs`), and
-//! the **front** process shows its progress (`progress.rs`). The front process starts the others (`crew.rs`), finds the
+//! the **front** process shows its progress (`progress.rs`). The front process starts the others (`processes.rs`), finds the
 //! files (`walk.rs`) and sends every one of them through an `invoke` to a worker and an `invoke` to the conductor
 //! (`pass.rs`: read this one first). At the end it `call`s the conductor for the report (`report.rs`), and does all of it
 //! again with `call` in place of `invoke` to see what that costs (`timings.rs`).
+//!
+//! It tells the ids of its processes: `kill -9` a worker in mid-run and see that the report is the same.
 //!
 //! All processes are this same program in different roles (`args.rs`, `roles.rs`); with `--bus mem:` one process has all
 //! the roles, and the rest of the code does not know.
@@ -27,9 +29,11 @@ mod interrupt;
 mod kind;
 mod open;
 mod pass;
+mod processes;
 mod progress;
 mod report;
 mod roles;
+mod scratch;
 mod services;
 mod store;
 mod timings;
@@ -40,10 +44,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Role};
-use crate::error::Failure;
-
-/// What a shell expects of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -54,11 +54,14 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}: {failure}", args.role);
-            match failure {
-                Failure::Interrupted => ExitCode::from(INTERRUPTED),
-                _ => ExitCode::FAILURE,
-            }
+            // A child says who it is: all of them write to one terminal.
+            let who = if args.name.is_empty() {
+                "error"
+            } else {
+                &args.name
+            };
+            eprintln!("{who}: {failure}");
+            ExitCode::from(failure.status())
         }
     }
 }

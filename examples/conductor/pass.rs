@@ -222,11 +222,15 @@ impl<'a> Pass<'a> {
                 self.report_unreadable(Unreadable { path, reason });
                 Ok(())
             }
-            (task, _) => Err(Failure::NotDone {
-                path: task.path().clone(),
-                attempts: job.attempts,
-                error,
-            }),
+            (task, _) => {
+                // Where nobody is left to do it, that is the better reason.
+                self.crew.check()?;
+                Err(Failure::NotDone {
+                    path: task.path().clone(),
+                    attempts: job.attempts,
+                    error,
+                })
+            }
         }
     }
 

@@ -13,9 +13,17 @@ impl Faults {
     }
 
     pub(crate) fn add(&mut self, fault: syn::Error) {
-        match &mut self.0 {
-            Some(faults) => faults.combine(fault),
-            None => self.0 = Some(fault),
+        self.0 = Some(std::mem::take(self).and(fault));
+    }
+
+    /// All of them, with one more.
+    pub(crate) fn and(self, fault: syn::Error) -> syn::Error {
+        match self.0 {
+            Some(mut faults) => {
+                faults.combine(fault);
+                faults
+            }
+            None => fault,
         }
     }
 

@@ -26,17 +26,6 @@ use crate::service::Service;
 /// * `GreeterClient`: `GreeterClient::new(&bus)`. It has a method for each of the trait's, which returns a `Request`:
 ///   choose options on it, then a verb. Nothing is sent before that. Cheap to clone.
 ///
-/// ```ignore
-/// #[tidings::service(version = "1.0")]
-/// pub trait Greeter {
-///     /// Greets by name.
-///     async fn hello(&self, name: String) -> String;
-///     fn div(&self, a: i64, b: i64) -> Result<i64, DivError>;
-///     #[blocking]
-///     fn scan(&self, directory: String) -> Vec<String>;
-/// }
-/// ```
-///
 /// # Options
 /// * `version = "1.0"`: `X.Y` or `X.Y.Z`; 1.0 unless given. What the server implements and the client asks for.
 /// * `topic = "greeter"`: unless given, the trait's name in snake case.
@@ -55,13 +44,16 @@ use crate::service::Service;
 /// # Arguments and replies
 /// They are owned values that implement serde's `Serialize` and `Deserialize`, and mean the same on every host: no
 /// references, no `usize`. On the wire, no argument is `()`, one is itself, and several are a tuple: so
-/// `bus.call("greeter.div", &(4, 2))` calls the method above. An argument of type `String` is `impl Into<String>` in
-/// the client.
+/// `bus.call("greeter.div", &(4i64, 2i64))` calls `fn div(&self, a: i64, b: i64)`. An argument of type `String` is
+/// `impl Into<String>` in the client.
 ///
-/// A method that returns `Result<T, E>` (written so, with both types) fails with an error of its own: the client
-/// gets `Request<T, MethodError<E>>`. `E` also implements `Display`.
+/// A method that returns `Result<T, E>` fails with an error of its own: the client gets `Request<T, MethodError<E>>`.
+/// It is written with both types, not as an alias, for the macro sees names only. `E` also implements `Display`.
 ///
 /// An argument `#[ctx] context: Context` is not sent: the server fills in the request's `Context`.
+///
+/// Attributes of a method stay on the trait; `#[cfg]`, `#[deprecated]`, `#[allow]` and documentation are on the client's
+/// method as well.
 ///
 /// Each method has a fingerprint of its types. Where both sides know it and they differ, the call fails as
 /// `SchemaMismatch`, and no argument is misread.

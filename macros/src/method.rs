@@ -69,11 +69,15 @@ impl Method {
     pub(crate) fn read(function: TraitItemFn, service: &Ident) -> syn::Result<Self> {
         let TraitItemFn {
             attrs: mut attributes,
+            modifiers,
             sig,
             default,
             ..
         } = function;
         let mut faults = Faults::default();
+        if let Err(fault) = modifiers.require_empty() {
+            faults.add(fault);
+        }
         check_signature(&sig, service, &mut faults);
         let kind = kind(&mut attributes, &sig, &mut faults);
         let result = match &sig.output {
@@ -101,13 +105,7 @@ impl Method {
                 result,
                 default,
             }),
-            Err(fault) => {
-                let mut all = fault;
-                if let Err(others) = faults.unless_any(()) {
-                    all.combine(others);
-                }
-                Err(all)
-            }
+            Err(fault) => Err(faults.and(fault)),
         }
     }
 

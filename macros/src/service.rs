@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use syn::{Attribute, Ident, ItemTrait, TraitItem};
+use proc_macro2::TokenStream;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Ident, ItemTrait, TraitItem, TraitItemFn, Visibility};
 
 use crate::faults::Faults;
 use crate::method::Method;
@@ -41,6 +43,13 @@ impl Service {
                     &constant.ident,
                     "a service has no associated constants, which clients could not see: make it a constant of the module, or a method",
                 ),
+                TraitItem::Verbatim(tokens) => match visibility(&tokens) {
+                    Some(visibility) => faults.at(
+                        visibility,
+                        "a method is as visible as its trait: remove this",
+                    ),
+                    None => faults.at(tokens, "a service has methods only"),
+                },
                 other => faults.at(other, "a service has methods only"),
             }
         }
@@ -88,9 +97,20 @@ fn check_shell(item: &ItemTrait, faults: &mut Faults) {
     if let Some(unsafety) = &item.unsafety {
         faults.at(unsafety, "the trait of a service cannot be unsafe: clients in other processes cannot promise anything");
     }
-    if let Some(auto) = &item.modifiers.auto_token {
-        faults.at(auto, "the trait of a service cannot be `auto`");
+    if let Err(fault) = item.modifiers.require_empty() {
+        faults.add(fault);
     }
+}
+
+/// The visibility before an item that would be a method without it.
+fn visibility(item: &TokenStream) -> Option<Visibility> {
+    let read = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        let visibility = input.parse::<Visibility>()?;
+        input.parse::<TraitItemFn>()?;
+        Ok(visibility)
+    };
+    read.parse2(item.clone()).ok()
 }
 
 /// A name is called by one method only; several may have it when conditions choose among them.

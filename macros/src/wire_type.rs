@@ -66,6 +66,10 @@ fn check_path(path: &Path, faults: &mut Faults) {
             for argument in &arguments.args {
                 match argument {
                     GenericArgument::Type(ty) => check(ty, faults),
+                    GenericArgument::Lifetime(lifetime) if lifetime.ident != "static" => faults.at(
+                        lifetime,
+                        "what is sent borrows nothing: write `'static`, or use a type that owns its value",
+                    ),
                     GenericArgument::AssocType(binding) => check(&binding.ty, faults),
                     _ => {}
                 }

@@ -18,6 +18,13 @@ pub unsafe trait Unsafe { //~ unsafe => the trait of a service cannot be unsafe
 }
 
 #[tidings::service]
+pub trait Visible {
+    /// A number.
+    pub fn value(&self) -> u8; //~ pub => a method is as visible as its trait: remove this
+    pub const LIMIT: u8; //~ pub => a service has methods only
+}
+
+#[tidings::service]
 pub struct NoTrait; //~ struct => expected `trait`
 
 #[tidings::service]

@@ -8,6 +8,7 @@ pub trait Arguments {
     fn bytes(&self, part: &'static [u8]); //~ &'static [u8] => use `Vec<u8>`
     async fn path(&self, path: &Path); //~ &Path => use `PathBuf`
     fn other(&self, value: Option<&mut Vec<u8>>); //~ &mut Vec<u8> => use `Vec<u8>`
+    fn borrowing(&self, value: std::borrow::Cow<'_, str>); //~ '_ => what is sent borrows nothing: write `'static`
     fn opaque(&self, value: impl Into<String>); //~ impl Into<String> => `impl Trait` cannot be sent: the other side must know the type
     fn object(&self, value: Box<dyn Fn()>); //~ dyn Fn() => a trait object cannot be sent
     fn borrowed_object(&self, value: &dyn ToString); //~ dyn ToString => a trait object cannot be sent

@@ -5,6 +5,7 @@
 //! has left in the same poll. It sleeps when nothing moves, and steps aside for other tasks when
 //! things have moved for many rounds (FAULTS rule 8).
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -12,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Control};
+use super::names::Names;
 use super::outbox::Intake;
 use super::pending::{Entry, Pending};
 use super::side::Side;
 use super::socket::Socket;
-use super::translate::{self, Incoming, Names};
+use super::translate::{self, Incoming};
 use crate::bus::{Caller, InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
@@ -33,6 +35,10 @@ const ROUNDS: usize = 16;
 const BATCH: usize = 64;
 /// How long a closed bus goes on writing what it had accepted.
 const LINGER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
 
 /// One connection's task, without the loop round it: see [`poll`](Driver::poll).
 pub(super) struct Driver {
@@ -51,7 +57,6 @@ pub(super) struct Driver {
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
-    buffer: Box<[u8]>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
     /// The session has ended.
@@ -96,7 +101,6 @@ impl Driver {
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
-            buffer: vec![0; READ].into_boxed_slice(),
             closing: None,
             ended: None,
         };
@@ -118,6 +122,7 @@ impl Driver {
                 moved = true;
             }
             self.tell_events(now);
+            moved |= self.side.poll_parked(cx);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -252,19 +257,20 @@ impl Driver {
         if self.session.is_closed() || !self.session.reply_room() {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
-        let (socket, buffer) = (&*self.socket, &mut *self.buffer);
-        let op = &mut || socket.read(buffer);
-        match self.readiness.poll_io(cx, Interest::Read, READ, op) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(read @ 1..)) => {
-                if let Some(bytes) = self.buffer.get(..read) {
-                    self.session.receive(bytes, now);
+        let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
+        // One buffer for each thread, not for each connection: it is empty between two reads.
+        BUFFER.with_borrow_mut(|buffer| {
+            let op = &mut || socket.read(buffer);
+            match readiness.poll_io(cx, Interest::Read, READ, op) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(read @ 1..)) => {
+                    session.receive(buffer.get(..read).unwrap_or_default(), now);
                 }
+                // A reset is an end like any other (T3).
+                Poll::Ready(Ok(0) | Err(_)) => session.receive_eof(now),
             }
-            // A reset is an end like any other (T3).
-            Poll::Ready(Ok(0) | Err(_)) => self.session.receive_eof(now),
-        }
-        true
+            true
+        })
     }
 
     /// Writes all there is, as far as the socket takes it.
@@ -277,9 +283,12 @@ impl Driver {
                 *place = IoSlice::new(bytes);
                 count += 1;
             }
-            let Some(slices) = slices.get(..count) else {
-                break;
-            };
+            let slices = slices.get(..count).unwrap_or_default();
+            if slices.is_empty() {
+                // All that there was to stage had passed its deadline, and is told so. A write of
+                // no bytes would look like the end of the connection.
+                return true;
+            }
             let socket = &*self.socket;
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
@@ -382,7 +391,7 @@ impl Driver {
         }
         let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
-        if unsent && self.session.is_open() && now < until {
+        if unsent && now < until {
             return false;
         }
         self.session.close(code, "");

@@ -7,8 +7,8 @@
 //! that the session gave.
 //!
 //! In reading order: [`socket`] is what a byte transport supplies; `outbox`, `connection` and
-//! `pending` are what the task shares with others; `translate` turns the bus's words into the
-//! session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
+//! `pending` are what the task shares with others; `names` and `translate` turn the bus's words
+//! into the session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
 //! [`Member`] connects to a hub and comes back by itself. Both are a
 //! [`Transport`](crate::transport::Transport).
 
@@ -17,7 +17,9 @@ mod connection;
 mod driver;
 mod hub;
 mod member;
+mod names;
 mod outbox;
+mod parked;
 mod pending;
 mod remote_server;
 mod side;

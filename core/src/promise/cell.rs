@@ -45,6 +45,7 @@ struct Cell<T> {
 }
 
 /// A connected pair; dropping the sender breaks the promise.
+#[inline]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let cell = NonNull::from(Box::leak(Box::new(Cell {
         state: AtomicU32::new(TX | RX),
@@ -69,6 +70,7 @@ unsafe impl<T: Send> Sync for Sender<T> {}
 impl<T> Sender<T> {
     /// Decides with a value and wakes the receiver on this thread; gives the value back when
     /// nobody listens any more.
+    #[inline]
     pub fn send(self, value: T) -> Result<(), T> {
         let cell = self.cell;
         mem::forget(self);
@@ -112,13 +114,28 @@ impl<T> Drop for Sender<T> {
 /// # Safety
 /// The caller owns `TX` and, unless this returns false, does not touch the cell afterwards; with
 /// `VALUE` in `outcome` the value is written.
+#[inline]
 unsafe fn decide<T>(cell: NonNull<Cell<T>>, outcome: u32) -> bool {
-    // SAFETY: TX is the caller's, so the cell lives at least until TX is cleared below.
+    // SAFETY: TX is the caller's, so the cell lives at least until TX is cleared.
     let this = unsafe { cell.as_ref() };
     let fast =
         this.state
             .compare_exchange(TX | RX, outcome | RX, Ordering::Release, Ordering::Acquire);
-    let Err(mut seen) = fast else { return true };
+    match fast {
+        Ok(_) => true,
+        // SAFETY: the caller's word.
+        Err(seen) => unsafe { decide_slowly(cell, outcome, seen) },
+    }
+}
+
+/// [`decide`] when somebody waits, or nobody listens.
+///
+/// # Safety
+/// As for [`decide`].
+#[cold]
+unsafe fn decide_slowly<T>(cell: NonNull<Cell<T>>, outcome: u32, mut seen: u32) -> bool {
+    // SAFETY: as in `decide`.
+    let this = unsafe { cell.as_ref() };
     loop {
         if seen & RX == 0 {
             return false;
@@ -163,6 +180,7 @@ unsafe impl<T: Send> Sync for Receiver<T> {}
 
 impl<T> Receiver<T> {
     /// Whether [`Receiver::try_take`] would say something. Once true, always true.
+    #[inline]
     pub fn is_ready(&self) -> bool {
         let Some(cell) = self.cell else { return true };
         // SAFETY: RX is ours, so the cell lives.
@@ -170,6 +188,7 @@ impl<T> Receiver<T> {
     }
 
     /// The outcome, if there is one.
+    #[inline]
     pub fn try_take(&mut self) -> Option<Result<T, PromiseError>> {
         let Some(cell) = self.cell else {
             return Some(Err(PromiseError::Taken));
@@ -303,6 +322,7 @@ impl<T> Drop for Receiver<T> {
 /// # Safety
 /// The caller owns `RX` and does not touch the cell afterwards; `seen` was read from its state
 /// with Acquire and has `DONE`.
+#[inline]
 unsafe fn take<T>(cell: NonNull<Cell<T>>, seen: u32) -> Result<T, PromiseError> {
     // SAFETY: RX is the caller's, so the cell lives until RX is cleared below.
     let this = unsafe { cell.as_ref() };
@@ -324,6 +344,7 @@ unsafe fn take<T>(cell: NonNull<Cell<T>>, seen: u32) -> Result<T, PromiseError> 
 
 /// # Safety
 /// No other reference to the cell is used any more; waker and value were moved out.
+#[inline]
 unsafe fn free<T>(cell: NonNull<Cell<T>>) {
     // SAFETY: the caller's word.
     let owned = unsafe { Box::from_raw(cell.as_ptr()) };

@@ -27,6 +27,7 @@ impl<T, E> Completer<T, E> {
     /// assert_eq!(completer.complete(7), Ok(()));
     /// assert_eq!(promise.wait(), Ok(7));
     /// ```
+    #[inline]
     pub fn complete(self, value: T) -> Result<(), T> {
         match self.sender.send(Ok(value)) {
             Err(Ok(value)) => Err(value),

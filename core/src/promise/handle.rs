@@ -51,6 +51,7 @@ impl<T, E> Promise<T, E> {
     /// # use tidings_core::promise::{Promise, PromiseError};
     /// assert_eq!(Promise::<_, PromiseError>::ready(5).wait(), Ok(5));
     /// ```
+    #[inline]
     pub fn ready(value: T) -> Self {
         Promise::from(Ok(value))
     }
@@ -74,6 +75,7 @@ impl<T, E> Promise<T, E> {
     /// drop(completer);
     /// assert_eq!(promise.wait(), Err(PromiseError::Broken));
     /// ```
+    #[inline]
     pub fn channel() -> (Completer<T, E>, Self) {
         let (sender, receiver) = cell::channel();
         (
@@ -114,6 +116,7 @@ impl<T, E> Promise<T, E> {
     /// # drop(promise);
     /// ```
     #[must_use]
+    #[inline]
     pub fn is_ready(&self) -> bool {
         match &self.state {
             State::Taken | State::Ready(_) => true,
@@ -160,10 +163,24 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
     /// Those of the work itself, [`PromiseError::Broken`], and [`PromiseError::WouldBlock`] where
     /// blocking would stop a runtime's worker thread and there is no outcome yet; the request is
     /// then cancelled as by dropping.
-    pub fn wait(mut self) -> Result<T, E> {
-        if let Some(outcome) = self.try_take() {
-            return outcome;
+    #[inline]
+    pub fn wait(self) -> Result<T, E> {
+        // By value and case by case: what is there already is moved once.
+        match self.state {
+            State::Ready(outcome) => outcome.into_inner(),
+            State::Cell(mut receiver) => match receiver.try_take() {
+                Some(outcome) => outcome.unwrap_or_else(|error| Err(error.into())),
+                None => Promise {
+                    state: State::Cell(receiver),
+                }
+                .wait_blocking(),
+            },
+            state => Promise { state }.wait_blocking(),
         }
+    }
+
+    #[cold]
+    fn wait_blocking(mut self) -> Result<T, E> {
         // Only a refusal to block ends this wait without an outcome.
         wait::park_until_ready(Pin::new(&mut self), None)
             .unwrap_or_else(|_| Err(E::from(PromiseError::WouldBlock)))
@@ -214,34 +231,33 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
     /// # Errors
     /// Those of the work itself, [`PromiseError::Broken`], and [`PromiseError::Taken`] when it was
     /// handed out before.
+    #[inline]
     pub fn try_take(&mut self) -> Option<Result<T, E>> {
-        let outcome = match &mut self.state {
-            State::Cell(receiver) => receiver
-                .try_take()?
-                .unwrap_or_else(|error| Err(error.into())),
-            State::Reply(reply) => reply.try_take()?,
-            State::Boxed(source) => source.try_take()?,
-            State::Taken | State::Ready(_) => return Some(self.take_inline()),
-        };
-        self.state = State::Taken;
-        Some(outcome)
+        // A source that has handed its outcome out says so itself from then on.
+        match &mut self.state {
+            State::Cell(receiver) => {
+                let outcome = receiver.try_take()?;
+                Some(outcome.unwrap_or_else(|error| Err(error.into())))
+            }
+            State::Reply(reply) => reply.try_take(),
+            State::Boxed(source) => source.try_take(),
+            State::Taken | State::Ready(_) => Some(self.take_inline()),
+        }
     }
 
+    #[inline]
     pub(super) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let polled = match &mut self.state {
+        match &mut self.state {
             State::Cell(receiver) => receiver
                 .poll(cx)
                 .map(|outcome| outcome.unwrap_or_else(|error| Err(error.into()))),
             State::Reply(reply) => reply.poll(cx),
             State::Boxed(source) => source.poll(cx),
-            State::Taken | State::Ready(_) => return Poll::Ready(self.take_inline()),
-        };
-        if polled.is_ready() {
-            self.state = State::Taken;
+            State::Taken | State::Ready(_) => Poll::Ready(self.take_inline()),
         }
-        polled
     }
 
+    #[inline]
     fn take_inline(&mut self) -> Result<T, E> {
         match mem::replace(&mut self.state, State::Taken) {
             State::Ready(outcome) => outcome.into_inner(),
@@ -366,6 +382,7 @@ where
 }
 
 impl<T, E> From<Result<T, E>> for Promise<T, E> {
+    #[inline]
     fn from(outcome: Result<T, E>) -> Self {
         Promise {
             state: State::Ready(Exclusive::new(outcome)),
@@ -376,6 +393,7 @@ impl<T, E> From<Result<T, E>> for Promise<T, E> {
 impl<T, E: From<PromiseError>> Future for Promise<T, E> {
     type Output = Result<T, E>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_outcome(cx)
     }
@@ -383,10 +401,10 @@ impl<T, E: From<PromiseError>> Future for Promise<T, E> {
 
 impl<T, E> fmt::Debug for Promise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Taken => "taken",
-            _ if self.is_ready() => "ready",
-            _ => "pending",
+        let state = if self.is_ready() {
+            "resolved"
+        } else {
+            "pending"
         };
         f.debug_tuple("Promise").field(&state).finish()
     }

@@ -211,6 +211,11 @@ impl Answers {
         Some(Some(answer.seq))
     }
 
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.small.shrink_to_fit();
+    }
+
     fn stage_begin(&mut self, output: &mut Output, answer: &mut InParts) {
         let kind = if answer.failure {
             Kind::FailureBegin

@@ -1,7 +1,8 @@
 //! The end of a session: every request completed, nothing kept.
 
+use super::answers::Answers;
 use super::code::CloseCode;
-use super::control::put_reason;
+use super::control::{Control, put_reason};
 use super::event::{CloseReason, Closed, Event, IncomingId};
 use super::frame::{Kind, MAGIC, Splitter, whole};
 use super::session::{Phase, Session};
@@ -53,9 +54,9 @@ impl Session {
 
     fn forget(&mut self) {
         self.splitter = Splitter::default();
-        self.control = Default::default();
+        self.control = Control::default();
         self.registrations.clear();
         self.reply_parts.clear();
-        self.answers = super::answers::Answers::new(self.role.peer());
+        self.answers = Answers::new(self.role.peer());
     }
 }

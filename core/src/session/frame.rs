@@ -48,6 +48,11 @@ pub(super) fn begin(out: &mut Vec<u8>, kind: Kind) -> Begun {
 pub(super) fn end(out: &mut Vec<u8>, begun: Begun, behind: usize) {
     let body = begun.0.saturating_add(1);
     let length = out.len().saturating_sub(body).saturating_add(behind);
+    // The usual frame is short, and has its one byte of length already.
+    if let (0..0x80, Some(byte)) = (length, out.get_mut(begun.0)) {
+        *byte = length as u8;
+        return;
+    }
     let mut bytes = [0_u8; 10];
     let width = varint_len(length as u64);
     let mut rest = length;
@@ -146,11 +151,16 @@ impl Splitter {
 
     /// Takes a joined frame's buffer back, so that the next one needs no allocation.
     pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        const KEPT: usize = 4096;
+        const KEPT: usize = 128 * 1024;
         if self.partial.is_empty() && buffer.capacity() <= KEPT {
             buffer.clear();
             self.partial = buffer;
         }
+    }
+
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.partial.shrink_to_fit();
     }
 
     fn keep<'a>(&mut self, input: &mut &'a [u8], total: usize) -> Parsed<Next<'a>> {

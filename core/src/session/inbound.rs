@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::answers::Answer;
+use super::chunking::Assembly;
 use super::code::{CloseCode, error_code};
 use super::config::{HANDSHAKE_BYTES, Role};
 use super::control::{parse_credit, parse_reason};
@@ -206,7 +207,7 @@ impl Session {
             }
             return Ok(());
         };
-        let assembly = super::chunking::Assembly::begin(total, limit, part, refusal.is_none())?;
+        let assembly = Assembly::begin(total, limit, part, refusal.is_none())?;
         self.serving.begin_parts(
             seq,
             InParts {

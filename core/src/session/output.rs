@@ -8,8 +8,8 @@ use super::wire::parse_varint;
 
 /// Payload up to this many bytes is copied next to its frame's head; more is left where it is.
 const COPIED: usize = 4096;
-/// The buffer for small frames that is kept while there is nothing to write.
-const KEPT: usize = 8192;
+/// The largest buffer for small frames that is kept for the next ones.
+const KEPT: usize = 128 * 1024;
 
 /// A run of bytes.
 #[derive(Debug)]
@@ -119,6 +119,12 @@ impl Output {
                 }
             }
         }
+    }
+
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.spare = Vec::new();
+        self.segments.shrink_to_fit();
     }
 
     /// Forgets every frame of which nothing was written yet. A frame that was begun stays whole:

@@ -176,7 +176,7 @@ impl Requests {
         id
     }
 
-    /// The first of the queue, and its size; stale ids before it are dropped.
+    /// The first of the queue; stale ids before it are dropped.
     pub(super) fn front(&mut self) -> Option<RequestId> {
         while let Some(&id) = self.queue.front() {
             if self.table.get(id).is_some() {
@@ -375,6 +375,13 @@ impl Requests {
             last_seq: self.last_seq,
             ..Self::default()
         };
+    }
+
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        self.sent_casts.shrink_to_fit();
+        self.calls.shrink();
     }
 
     /// Takes out a request of which nothing was staged; gives its token.

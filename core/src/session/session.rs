@@ -25,6 +25,10 @@ use super::wire::Violation;
 ///
 /// Operations never fail because of the peer: what the peer does comes out of
 /// [`poll_event`](Self::poll_event). After [`Event::Closed`] every operation does nothing.
+///
+/// Dropping a session says nothing to the peer, and nothing about the requests that are not
+/// complete: call [`close`](Self::close) or [`receive_eof`](Self::receive_eof) first and take the
+/// events.
 #[derive(Debug)]
 pub struct Session {
     pub(super) role: Role,
@@ -150,6 +154,7 @@ impl Session {
                 Due::Ping => {
                     self.liveness.pinged(now);
                     self.control.ping = true;
+                    self.shrink();
                     continue;
                 }
                 Due::Handshake => (CloseCode::HandshakeTimeout, "no Hello in time"),
@@ -424,6 +429,16 @@ impl Session {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// The session is quiet: it gives back what memory it does not need.
+    fn shrink(&mut self) {
+        self.output.shrink();
+        self.splitter.shrink();
+        self.events.shrink_to_fit();
+        self.requests.shrink();
+        self.serving.table.shrink();
+        self.answers.shrink();
     }
 
     fn next_due(&self) -> Option<(Instant, Due)> {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How far apart the ids of entries may lie that are reached by index alone.
 const SPAN: usize = 4096;
+/// How many ids may be left out: ours are without gaps, and a peer's gaps must not cost time.
+const GAP: u64 = 64;
 
 /// Entries by id: a ring for the newest ids, so that the usual entry costs no search, and a tree
 /// for those that stay long, so that one slow call does not make the ring grow without end.
@@ -35,7 +37,7 @@ impl<T> Window<T> {
         let gap = id
             .saturating_sub(self.base)
             .saturating_sub(self.ring.len() as u64);
-        if gap >= SPAN as u64 {
+        if gap >= GAP {
             self.age(0);
             self.base = id;
         } else {
@@ -64,6 +66,11 @@ impl<T> Window<T> {
             self.base = self.base.saturating_add(1);
         }
         Some(entry)
+    }
+
+    /// Gives back memory that a quiet session does not need.
+    pub(super) fn shrink(&mut self) {
+        self.ring.shrink_to_fit();
     }
 
     pub(super) fn len(&self) -> usize {

@@ -164,7 +164,15 @@ impl<'a> Reader<'a> {
 }
 
 /// The varint at the front and its length; `None` when more bytes are needed.
+#[inline]
 pub(super) fn parse_varint(bytes: &[u8]) -> Parsed<Option<(u64, usize)>> {
+    match bytes.first() {
+        Some(&byte) if byte < 0x80 => Ok(Some((byte.into(), 1))),
+        _ => parse_long_varint(bytes),
+    }
+}
+
+fn parse_long_varint(bytes: &[u8]) -> Parsed<Option<(u64, usize)>> {
     let mut value = 0_u64;
     let mut shift = 0_u32;
     for (position, &byte) in bytes.iter().enumerate() {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tidings_core::session::{CloseCode, CloseReason, Event, Limits, Role, error_code, fate_code};
+use tidings_core::session::{
+    CloseCode, CloseReason, Event, Limits, Refusal, Role, error_code, fate_code,
+};
 
-use crate::pair::{Pair, call, output};
+use crate::pair::{Pair, call, output, registration};
 use crate::raw::*;
 
 fn ms(ms: u64) -> Duration {
@@ -237,4 +239,77 @@ fn a_deadline_from_afar_is_cut_to_the_longest_that_is_taken() {
         panic!()
     };
     assert_eq!(header.remaining, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_frame_of_the_longest_length_passes() {
+    let now = Instant::now();
+    for (length, passes) in [(65_535, true), (65_536, true), (65_537, false)] {
+        let mut session = open(Role::Hub, Limits::default(), now);
+        session.receive(&frame(0x80, &vec![0; length - 1]), now);
+        assert_eq!(session.is_open(), passes, "{length}");
+    }
+}
+
+#[test]
+fn registrations_are_bounded_on_both_sides() {
+    let limits = |max_bindings| Limits {
+        max_bindings,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits(2), limits(3));
+    let ids: Vec<_> = (0..3)
+        .map(|_| pair.member.bind(registration()).unwrap())
+        .collect();
+    let refusal = pair.member.bind(registration());
+    assert_eq!(refusal, Err(Refusal::TooManyBindings));
+    pair.settle();
+    let bound = pair
+        .hub_events
+        .iter()
+        .filter(|event| matches!(event, Event::Bind { .. }));
+    assert_eq!(bound.count(), 2);
+    let Some(Event::BindResult {
+        id,
+        result: Err(refusal),
+    }) = pair.member_events.pop()
+    else {
+        panic!("{:?}", pair.member_events)
+    };
+    assert_eq!((id, refusal.code), (ids[2], error_code::OVERLOADED));
+    // One that is withdrawn makes room, on both sides.
+    pair.member.unbind(ids[0]);
+    pair.settle();
+    pair.member.bind(registration()).unwrap();
+    pair.settle();
+    assert!(matches!(pair.hub_events.pop(), Some(Event::Bind { .. })));
+}
+
+#[test]
+fn a_member_that_binds_without_end_and_does_not_read_is_stopped() {
+    let now = Instant::now();
+    let mut session = open(
+        Role::Hub,
+        Limits {
+            max_bindings: 2,
+            ..Limits::default()
+        },
+        now,
+    );
+    for id in 1..100 {
+        session.receive(&frame(BIND, &[&[id][..], b"\x01x\x01t\x01s"].concat()), now);
+        for event in events(&mut session) {
+            match event {
+                Event::Bind { id, .. } => session.bind_result(id, Ok(())),
+                Event::Closed(closed) => {
+                    assert_eq!(closed.reason, CloseReason::Us(CloseCode::Overloaded));
+                    return;
+                }
+                Event::Unbind { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        session.receive(&frame(UNBIND, &[id]), now);
+    }
+    panic!("still open");
 }

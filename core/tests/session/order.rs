@@ -104,7 +104,7 @@ fn a_small_call_and_a_reply_and_a_ping_wait_for_a_frame_of_bulk_at_most() {
     pair.member.reply(id, Ok(vec![3]));
     let mut carried = 0;
     while pair.hub_events.len() < 2 {
-        let bytes: Vec<u8> = pair.member.transmit(pair.now).flatten().copied().collect();
+        let bytes = pair.member.transmit(pair.now).collect::<Vec<_>>().concat();
         pair.member.wrote(bytes.len(), pair.now);
         carried += bytes.len();
         pair.hub.receive(&bytes, pair.now);
@@ -147,6 +147,28 @@ fn large_replies_take_turns_and_small_ones_pass() {
         })
         .collect();
     assert_eq!(tokens, [3, 2, 1]);
+}
+
+#[test]
+fn more_large_messages_than_may_be_in_parts_at_a_time_all_arrive() {
+    let limits = Limits {
+        max_partial: 2,
+        max_message: 200_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits.clone(), limits);
+    for token in 0..7 {
+        pair.member
+            .request(call(token, vec![1; 200_000]), pair.now)
+            .unwrap();
+    }
+    pair.settle();
+    let came = pair.at_hub();
+    assert_eq!(came.len(), 7);
+    came.into_iter()
+        .for_each(|(id, payload)| pair.hub.reply(id, Ok(payload)));
+    pair.settle();
+    assert!(pair.member.is_empty() && pair.hub.is_empty());
 }
 
 #[test]

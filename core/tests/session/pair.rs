@@ -85,7 +85,7 @@ impl Pair {
 pub(crate) fn output(session: &mut Session, now: Instant) -> Vec<u8> {
     let mut all = Vec::new();
     while session.has_output() {
-        let bytes: Vec<u8> = session.transmit(now).flatten().copied().collect();
+        let bytes: Vec<u8> = session.transmit(now).collect::<Vec<_>>().concat();
         if bytes.is_empty() {
             break;
         }

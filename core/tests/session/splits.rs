@@ -22,7 +22,7 @@ fn stream() -> Vec<u8> {
         };
         ids.push(pair.member.request(request, pair.now).unwrap());
         if token % 4 == 3 {
-            let part: Vec<u8> = pair.member.transmit(pair.now).flatten().copied().collect();
+            let part = pair.member.transmit(pair.now).collect::<Vec<_>>().concat();
             pair.member.wrote(part.len(), pair.now);
             stream.extend(part);
             pair.member.cancel(ids[token as usize]);

@@ -93,6 +93,23 @@ fn a_run_whose_conductor_is_killed_says_so() {
 }
 
 #[test]
+fn a_run_whose_last_worker_is_killed_says_so() {
+    let tree = Tree::generate();
+    let mut run = Run::start(tree.path(), &["--workers", "2", "--no-comparison"]);
+    run.wait_for_progress();
+    signal("KILL", run.process("indexer-1"));
+    signal("KILL", run.process("indexer-2"));
+    let ended = run.end();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(
+        ended.stderr.contains("no worker is left"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.left_behind.is_empty(), "{:?}", ended.left_behind);
+}
+
+#[test]
 fn an_interrupted_run_leaves_nothing_behind() {
     let tree = Tree::generate();
     let mut run = Run::start(tree.path(), &[]);

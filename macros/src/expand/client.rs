@@ -76,7 +76,7 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
             .iter()
             .any(|kept| is(attribute, kept))
     });
-    let explained = documentation::of_kind(method.kind);
+    let explained = documentation::of_request(method.kind);
     let parameters = method.sent().map(|argument| {
         let Argument { ident, ty, .. } = argument;
         match is_text(ty) {

@@ -1,8 +1,8 @@
 //! The trait, for the server's type to implement.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::parse_quote;
+use quote::{quote, quote_spanned};
+use syn::{ReturnType, parse_quote};
 
 use super::named;
 use crate::method::{Kind, Method};
@@ -40,7 +40,7 @@ fn signature(method: &Method) -> TokenStream {
         Kind::Quick | Kind::Blocking => {
             let body = match default {
                 Some(body) => quote!(#body),
-                None => quote!(;),
+                None => quote_spanned!(ident.span()=> ;),
             };
             quote! {
                 #(#attributes)*
@@ -49,21 +49,23 @@ fn signature(method: &Method) -> TokenStream {
         }
         Kind::Async => {
             let value = match output {
-                syn::ReturnType::Type(_, ty) => quote!(#ty),
-                syn::ReturnType::Default => quote!(()),
+                ReturnType::Type(_, ty) => quote!(#ty),
+                ReturnType::Default => quote!(()),
+            };
+            let future = quote_spanned! {ident.span()=>
+                -> impl ::core::future::Future<Output = #value> + ::core::marker::Send
             };
             let body = match default {
                 Some(body) => {
                     // As in an `async fn`, the future owns all arguments, those that are not used as well.
                     let names = method.arguments.iter().map(|argument| &argument.ident);
-                    quote!({ async move { #(let #names = #names;)* #body } })
+                    quote_spanned!(ident.span()=> { async move { #(let #names = #names;)* #body } })
                 }
-                None => quote!(;),
+                None => quote_spanned!(ident.span()=> ;),
             };
             quote! {
                 #(#attributes)*
-                #fn_token #ident(#receiver, #(#arguments),*)
-                    -> impl ::core::future::Future<Output = #value> + ::core::marker::Send #body
+                #fn_token #ident(#receiver, #(#arguments),*) #future #body
             }
         }
     }

@@ -7,22 +7,14 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 use super::is;
 use crate::method::Kind;
 
-/// What a method's kind means to a caller.
-pub(super) fn of_kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Quick => {
-            "The server answers at once (a quick method). Nothing is sent before a verb: `.cast()`, `.call()` or \
-             `.invoke()`."
-        }
-        Kind::Async => {
-            "The server runs a task for it (an async method). Nothing is sent before a verb: `.cast()`, `.call()` or \
-             `.invoke()`."
-        }
-        Kind::Blocking => {
-            "The server runs it on a thread of its own kind (a blocking method). Nothing is sent before a verb: \
-             `.cast()`, `.call()` or `.invoke()`."
-        }
-    }
+/// What a method's kind means to a caller, and what every caller should know.
+pub(super) fn of_request(kind: Kind) -> String {
+    let kind = match kind {
+        Kind::Quick => "A quick method: the server answers at once.",
+        Kind::Async => "An async method: the server runs a task for it.",
+        Kind::Blocking => "A blocking method: the server runs it on a thread that may block.",
+    };
+    format!("{kind} Nothing is sent before a verb: `.cast()`, `.call()` or `.invoke()`.")
 }
 
 /// The text of the doc comments among `attributes`, as an expression of type `&'static str`.

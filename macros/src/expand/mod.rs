@@ -33,7 +33,7 @@ pub(crate) fn expand(options: &Options, service: &Service) -> TokenStream {
         #definition
         #(#structs)*
         #(#conditions)*
-        // A program may well have the client only, or the server; what it is warned of, it is at the trait.
+        // A program may use the client only, or the server. What is deprecated is told at the trait.
         #[allow(dead_code, deprecated)]
         const _: () = {
             #fingerprints

@@ -21,6 +21,8 @@ pub struct Setup {
     pub(crate) layout: Layout,
     /// Requests that may be in flight over one connection.
     pub(crate) in_flight: usize,
+    /// Whether a sender is told of a full queue by the server's own.
+    pub(crate) shares_queues: bool,
 }
 
 impl Setup {
@@ -37,6 +39,16 @@ impl Setup {
             engine,
             layout,
             in_flight: 10_000,
+            shares_queues: layout == Layout::Together,
+        }
+    }
+
+    /// The same for a transport without queues of its own: a cast is told of a full queue by the server's.
+    #[must_use]
+    pub fn shares_queues(self) -> Self {
+        Setup {
+            shares_queues: true,
+            ..self
         }
     }
 
@@ -177,7 +189,8 @@ fn multi_thread() -> Running {
     let handle = runtime::tokio::handle(tokio.handle().clone());
     Running {
         tokio: Some(tokio),
-        ..Running::of(Some(handle))
+        runtime: Some(handle),
+        driver: None,
     }
 }
 
@@ -198,8 +211,9 @@ fn current_thread() -> Running {
         })
         .expect("a thread starts");
     Running {
+        runtime: Some(handle),
+        tokio: None,
         driver: Some(stop),
-        ..Running::of(Some(handle))
     }
 }
 

@@ -98,7 +98,7 @@ impl World {
 
     /// Whether a sender sees the server's own queue, so that its limit is exact for casts as well.
     pub fn shares_queues(&self) -> bool {
-        self.setup.layout == Layout::Together || self.setup.plugin.scheme() == "mem"
+        self.setup.shares_queues
     }
 
     /// Requests that may be in flight over one connection.

@@ -54,15 +54,11 @@ impl UnixListener {
     pub(crate) fn bind(place: &Arc<Place>, uids: &Uids, lock: Lock) -> io::Result<UnixListener> {
         let socket = stream_socket()?;
         // Before bind: the file has this mode from its first instant, whatever the umask (S4).
-        // Where other users are spoken with they must be able to connect; who they are is checked
-        // before their first byte is read.
-        let all = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
-        let own = Mode::RUSR | Mode::WUSR;
-        rustix::fs::fchmod(&socket, if uids.has_others() { all } else { own })?;
+        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         let temporary = place.temporary_name();
         let address = SocketAddrUnix::new(place.through_directory(&temporary))?;
         rustix::net::bind(&socket, &address)?;
-        let listening = listen_as(place, &socket, &temporary);
+        let listening = listen_as(place, uids, &socket, &temporary);
         if listening.is_err() {
             let _ = rustix::fs::unlinkat(place.directory(), &temporary, AtFlags::empty());
         }
@@ -76,8 +72,18 @@ impl UnixListener {
     }
 }
 
-fn listen_as(place: &Place, socket: &OwnedFd, temporary: &Path) -> io::Result<Option<(u64, u64)>> {
+fn listen_as(
+    place: &Place,
+    uids: &Uids,
+    socket: &OwnedFd,
+    temporary: &Path,
+) -> io::Result<Option<(u64, u64)>> {
     rustix::net::listen(socket, BACKLOG)?;
+    if uids.has_others() {
+        // They must be able to connect; who they are is checked before their first byte is read.
+        let all = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
+        rustix::fs::chmodat(place.directory(), temporary, all, AtFlags::empty())?;
+    }
     let file = place.socket_at(temporary)?;
     rustix::fs::renameat(
         place.directory(),

@@ -55,7 +55,9 @@ pub(super) async fn run<D: Dial>(
     let mut backoff = Backoff::new();
     let mut patience = Patience::default();
     let mut next = Some(first);
-    while !shared.is_closed() {
+    // A first connection is used though the member was closed meanwhile: what it has accepted is
+    // to leave.
+    while next.is_some() || !shared.is_closed() {
         let connected = match next.take() {
             Some(connected) => Ok(connected),
             None => dial.dial().and_then(|socket| connect(&shared, socket)),

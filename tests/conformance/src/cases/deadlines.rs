@@ -239,7 +239,8 @@ pub fn a_nested_call_ends_at_the_outer_deadline(world: &World) {
         .unwrap();
     let request = world.client().request::<()>("outer.stay", &());
     let outer: Promise<()> = request.timeout(SHORT).invoke();
-    outer.wait().unwrap_err();
+    // The handler gives up at the same moment, so that its reply may just come in time.
+    drop(outer.wait());
     told.wait_for(1);
     let error = &told.take()[0];
     assert_ne!(error.fate(), Fate::Executed, "{error}");

@@ -11,7 +11,7 @@ fn version(text: &str) -> Version {
 }
 
 fn ask(world: &World, text: &str) -> Request<u32> {
-    let client = ServiceClient::new(world.client(), "topic", version(text)).unwrap();
+    let client = ServiceClient::new(world.client(), "topic", version(text));
     client.request("ask", || 0, 7_u32)
 }
 
@@ -95,7 +95,7 @@ impl Service for Fingerprinted {
 /// C-VE-4
 pub fn types_that_differ_are_refused_on_their_method_only(world: &World) {
     let _server = world.server().serve(Fingerprinted).unwrap();
-    let client = ServiceClient::new(world.client(), "typed", Version::DEFAULT).unwrap();
+    let client = ServiceClient::new(world.client(), "typed", Version::DEFAULT);
     let changed = || client.request::<_, u32, tidings_core::CallError>("changed", || 99, 5_u32);
     let same = || client.request::<_, u32, tidings_core::CallError>("same", || 2, 5_u32);
     for _ in 0..3 {

@@ -1,0 +1,39 @@
+//! The numbered examples check their own results: here they are run.
+
+use std::process::Command;
+
+#[test]
+fn the_three_verbs() {
+    assert_runs("01_call_cast_invoke");
+}
+
+#[test]
+fn a_typed_service() {
+    assert_runs("02_typed_service");
+}
+
+#[test]
+fn promises() {
+    assert_runs("03_promises");
+}
+
+#[test]
+fn the_context() {
+    assert_runs("04_context");
+}
+
+fn assert_runs(example: &str) {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "tidings-examples",
+            "--example",
+            example,
+        ])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{example} failed: {told}");
+}

@@ -1,0 +1,78 @@
+//! The Unix socket transport passes the suite, on both runtimes and whoever is the hub.
+#![cfg(all(unix, any(feature = "tokio", feature = "smol")))]
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, fs, process};
+
+use tidings_conformance::{Engine, Layout, Place, Setup, suite};
+use tidings_unix::Unix;
+
+/// The limits of a connection are raised to what the cases about numbers need; the usual ones are tested for
+/// themselves.
+fn unix(engine: Engine, layout: Layout) -> Setup {
+    Setup::new(
+        Unix,
+        || place("?in_flight=16384&queue=16384"),
+        engine,
+        layout,
+    )
+}
+
+fn place(options: &str) -> Place {
+    let directory = Directory::new();
+    let address = format!("unix:{}{options}", directory.0.join("bus").display());
+    Place::keeping(directory, address)
+}
+
+/// A directory of its own that nobody else can enter, removed when dropped.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("tidings-{}-{number}", process::id()));
+        // Left by a process that had this id before and did not come to its end.
+        let _ = fs::remove_dir_all(&path);
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.expect("a temporary directory can be made");
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use super::*;
+
+    suite!(one_thread, unix(Engine::TokioCurrentThread, Layout::Apart));
+    suite!(threads, unix(Engine::TokioMultiThread, Layout::Apart));
+    suite!(
+        threads_caller_is_hub,
+        unix(Engine::TokioMultiThread, Layout::CallerFirst)
+    );
+    suite!(
+        threads_hub_between,
+        unix(Engine::TokioMultiThread, Layout::Between)
+    );
+    suite!(
+        threads_together,
+        unix(Engine::TokioMultiThread, Layout::Together)
+    );
+}
+
+#[cfg(feature = "smol")]
+mod on_smol {
+    use super::*;
+
+    suite!(plain, unix(Engine::Smol, Layout::Apart));
+    suite!(caller_is_hub, unix(Engine::Smol, Layout::CallerFirst));
+    suite!(hub_between, unix(Engine::Smol, Layout::Between));
+}

@@ -1,0 +1,200 @@
+//! Those who should not be there, and those who are too many.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{Directory, LONG, on_each_runtime, open, try_open, until};
+use tidings_core::{Bus, OpenError};
+
+fn serve_ping(bus: &Bus) -> tidings_core::Server {
+    bus.listen("ping")
+        .on("ping", |n: u32| n + 1)
+        .start()
+        .unwrap()
+}
+
+fn pings(bus: &Bus) -> bool {
+    matches!(bus.call::<u32>("ping.ping", &1u32).wait(), Ok(2))
+}
+
+/// Reads until the other side closes.
+fn is_closed(mut stream: &UnixStream) -> bool {
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn garbage_closes_its_own_connection_only() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let hub = open(runtime, &directory.address("?listen"));
+        let member = open(runtime, &directory.address("?connect"));
+        let _server = serve_ping(&hub);
+        let garbage: [&[u8]; 4] = [
+            b"GET / HTTP/1.1\r\n\r\n",
+            &[0xff; 5000],
+            &[0; 64],
+            b"\x16\x03\x01\x02\x00\x01",
+        ];
+        for bytes in garbage {
+            let mut stream = UnixStream::connect(directory.socket()).unwrap();
+            stream.write_all(bytes).unwrap(); // P7
+            // What says nothing more is closed at the latest by its time for Hello.
+            assert!(is_closed(&stream), "{bytes:?}");
+            assert!(pings(&member));
+        }
+    });
+}
+
+#[test]
+fn whoever_says_nothing_is_closed_after_five_seconds() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let _hub = open(runtime, &directory.address("?listen"));
+        let stream = UnixStream::connect(directory.socket()).unwrap();
+        let start = Instant::now();
+        assert!(is_closed(&stream)); // P9
+        assert!(
+            start.elapsed() >= Duration::from_millis(4900),
+            "{:?}",
+            start.elapsed()
+        );
+    });
+}
+
+#[test]
+fn silent_strangers_do_not_keep_members_out_for_long() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let hub = open(runtime, &directory.address("?listen"));
+        let _server = serve_ping(&hub);
+        let member = open(runtime, &directory.address("?connect"));
+        assert!(pings(&member));
+        // More than may be there without Hello: the rest waits outside, those inside are served.
+        let strangers: Vec<UnixStream> = (0..80)
+            .map(|_| UnixStream::connect(directory.socket()).unwrap())
+            .collect(); // R2
+        assert!(pings(&member));
+        drop(strangers);
+        let late = open(runtime, &directory.address("?connect"));
+        until("a new member is served", || pings(&late));
+    });
+}
+
+#[test]
+fn more_connections_than_one_user_may_have_are_turned_away() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let hub = open(runtime, &directory.address("?listen"));
+        let _server = serve_ping(&hub);
+        let members: Vec<Bus> = (0..256)
+            .map(|_| {
+                let member = open(runtime, &directory.address("?connect"));
+                assert!(pings(&member));
+                member
+            })
+            .collect();
+        let mut extra = UnixStream::connect(directory.socket()).unwrap();
+        let _ = extra.write_all(b"x");
+        assert!(is_closed(&extra)); // R3
+        assert!(members.iter().all(pings));
+        drop(members);
+        let again = open(runtime, &directory.address("?connect"));
+        until("there is room again", || pings(&again));
+    });
+}
+
+#[test]
+fn a_hub_that_closes_every_connection_is_not_called_without_end() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let listener = std::os::unix::net::UnixListener::bind(directory.socket()).unwrap();
+        let counting = std::thread::spawn(move || {
+            let (start, mut accepted) = (Instant::now(), 0);
+            listener.set_nonblocking(true).unwrap();
+            while start.elapsed() < Duration::from_secs(1) {
+                match listener.accept() {
+                    Ok(_closed_at_once) => accepted += 1,
+                    Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                }
+            }
+            accepted
+        });
+        let member = open(runtime, &directory.address("?connect"));
+        let error = member.call::<u32>("ping.ping", &1u32).wait().unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        let accepted = counting.join().unwrap();
+        assert!(
+            (2..=10).contains(&accepted),
+            "{accepted} connections in a second"
+        ); // T21
+    });
+}
+
+/// Not a test: another user's process.
+#[test]
+#[ignore = "started by the other tests"]
+fn as_another_user() {
+    let Ok(address) = std::env::var("TIDINGS_TEST_ADDRESS") else {
+        return;
+    };
+    let runtime = tidings_core::runtime::smol::global();
+    let code = match try_open(&runtime, &address) {
+        Err(OpenError::Refused { .. }) => 10,
+        Err(_) => 11,
+        Ok(bus) if pings(&bus) => 12,
+        Ok(_) => 13,
+    };
+    std::process::exit(code);
+}
+
+/// Opens `address` as the user 12345, and says how that went.
+fn as_user_12345(address: &str) -> i32 {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "as_another_user", "--ignored"])
+        .env("TIDINGS_TEST_ADDRESS", address)
+        .uid(12345)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap()
+        .code()
+        .unwrap()
+}
+
+#[test]
+fn other_users_are_refused_unless_they_are_named() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can start a process as another user");
+        return;
+    }
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let mode = |path: &std::path::Path, mode| {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        mode(directory.path(), 0o755);
+        let hub = open(runtime, &directory.address("?listen"));
+        let server = serve_ping(&hub);
+        // The file's mode keeps them out; where somebody changes it, the kernel's word does.
+        assert_eq!(as_user_12345(&directory.address("?connect&uid=0")), 11);
+        mode(&directory.socket(), 0o666);
+        assert_eq!(as_user_12345(&directory.address("?connect&uid=0")), 13); // S2
+        // And they do not take our hub for theirs.
+        assert_eq!(as_user_12345(&directory.address("?connect")), 10); // S6
+        drop((server, hub));
+
+        let hub = open(runtime, &directory.address("?listen&uid=12345"));
+        let _server = serve_ping(&hub);
+        assert_eq!(as_user_12345(&directory.address("?connect&uid=0")), 12);
+    });
+}
