@@ -31,7 +31,7 @@ use crate::transport::{Capabilities, Transport};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
-const BIND_WAIT: Duration = Duration::from_secs(2);
+const BIND_WAIT: Duration = Duration::from_secs(10);
 
 /// A process at a hub. Its servers are registered there, its requests go there.
 ///
