@@ -251,7 +251,7 @@ impl<T, E> Request<T, E> {
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
-            caller: None,
+            caller: bus.caller(),
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),

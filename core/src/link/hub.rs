@@ -174,6 +174,10 @@ impl Transport for Hub {
         }
     }
 
+    fn identity(&self) -> Option<Arc<Caller>> {
+        Some(self.core.identity.clone())
+    }
+
     fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.core.runtime
     }

@@ -137,7 +137,6 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         control,
         intake,
         max_message: options.limits.max_message,
-        vouched: Some(core.identity.clone()),
         runtime: core.runtime.clone(),
     });
     core.runtime.spawn(Box::pin(async move {

@@ -96,7 +96,6 @@ async fn serve(
         control: connected.control,
         intake,
         max_message: shared.options.limits.max_message,
-        vouched: None,
         runtime: shared.runtime.clone(),
     });
     let mut again: Option<BoxFuture<()>> = None;
