@@ -106,10 +106,9 @@ impl Peer {
     pub(crate) fn reply(&mut self) -> Vec<u8> {
         loop {
             while let Some(event) = self.session.poll_event() {
-                if let Event::Reply { token, reply } = event
-                    && token == self.token
-                {
-                    return reply.unwrap();
+                match event {
+                    Event::Reply { token, reply } if token == self.token => return reply.unwrap(),
+                    _ => {}
                 }
             }
             self.flush();
