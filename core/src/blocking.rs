@@ -31,6 +31,20 @@ pub fn block<R>(wait: impl FnOnce() -> R) -> Result<R, WouldBlock> {
     return Ok(wait());
 }
 
+/// As [`block`], for a wait that is welcome and not needed: `None`, without a trace anywhere, also
+/// where it might be allowed and only trying would tell.
+pub(crate) fn block_where_certain<R>(wait: impl FnOnce() -> R) -> Option<R> {
+    #[cfg(feature = "tokio")]
+    {
+        use ::tokio::runtime::{Handle, RuntimeFlavor};
+        let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+        if matches!(flavor, Ok(RuntimeFlavor::CurrentThread)) {
+            return None;
+        }
+    }
+    block(wait).ok()
+}
+
 /// Runs `poll`, in which [`block`] refuses: the poll of an asynchronous handler.
 pub fn forbid<R>(poll: impl FnOnce() -> R) -> R {
     marked(Mark::Forbidden, poll)
@@ -193,6 +207,19 @@ mod tests {
                 runtime.block_on(task).unwrap(),
                 Err(WouldBlock::TokioDriver)
             );
+        }
+
+        #[test]
+        fn a_wait_that_is_not_needed_is_left_out_on_a_current_thread_runtime() {
+            let runtime = current_thread();
+            assert_eq!(runtime.block_on(async { block_where_certain(|| ()) }), None);
+            let runtime = multi_thread();
+            assert_eq!(
+                runtime.block_on(async { block_where_certain(|| 7) }),
+                Some(7)
+            );
+            assert_eq!(block_where_certain(|| 7), Some(7));
+            assert_eq!(forbid(|| block_where_certain(|| 7)), None);
         }
 
         #[test]

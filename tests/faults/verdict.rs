@@ -68,3 +68,49 @@ impl fmt::Display for Tally {
         Ok(())
     }
 }
+
+mod tests {
+    use super::*;
+    use crate::engine::Directory;
+    use crate::journal::Journal;
+
+    /// What a worker wrote that ran 1 to its end, was killed in 2, and never heard of 3.
+    fn written() -> Directory {
+        let directory = Directory::new();
+        let journal = Journal::create(directory.path(), "worker");
+        journal.started(1);
+        journal.ended(1);
+        journal.started(2);
+        directory
+    }
+
+    fn is_found_out(directory: &Directory, id: u64, outcome: Outcome) -> bool {
+        std::panic::catch_unwind(|| check(directory.path(), [(id, outcome)])).is_err()
+    }
+
+    #[test]
+    fn a_fate_stronger_than_the_truth_is_found_out_and_a_weaker_one_is_not() {
+        use Fate::{Executed, NotExecuted, NotSent, Unknown};
+        use Outcome::{Answered, Failed};
+        let directory = written();
+        let allowed: [(u64, &[Outcome]); 3] = [
+            (1, &[Answered, Failed(Executed), Failed(Unknown)]),
+            (2, &[Failed(Unknown)]),
+            (3, &[Failed(NotSent), Failed(NotExecuted), Failed(Unknown)]),
+        ];
+        for (id, allowed) in allowed {
+            let fates = [NotSent, NotExecuted, Executed, Unknown].map(Failed);
+            for outcome in fates.into_iter().chain([Answered]) {
+                let found = is_found_out(&directory, id, outcome);
+                assert_eq!(found, !allowed.contains(&outcome), "{id} {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_ran_twice_is_found_out_whoever_ran_it() {
+        let directory = written();
+        Journal::create(directory.path(), "other").started(1);
+        assert!(is_found_out(&directory, 3, Outcome::Failed(Fate::NotSent)));
+    }
+}

@@ -166,16 +166,15 @@ impl Transport for Member {
             registrations.remove(&server);
             return Err(ServeError::Closed { topic: topic() });
         }
-        let waited = blocking::block(|| registrations.wait(&server, BIND_WAIT));
-        match waited {
-            Ok(Standing::Refused) => {
+        match blocking::block_where_certain(|| registrations.wait(&server, BIND_WAIT)) {
+            Some(Standing::Refused) => {
                 registrations.remove(&server);
                 Err(ServeError::NameTaken {
                     topic: topic(),
                     server: server.name().to_string(),
                 })
             }
-            Ok(Standing::Served | Standing::Asked) | Err(_) => Ok(()),
+            Some(Standing::Served | Standing::Asked) | None => Ok(()),
         }
     }
 
