@@ -12,6 +12,10 @@ use std::sync::OnceLock;
 /// A map whose keys are names.
 pub(crate) type NameMap<K, V> = HashMap<K, V, NameHash>;
 
+/// A map from ids and other numbers, of which there are as few.
+#[cfg(unix)]
+pub(crate) type IdMap<K, V> = HashMap<K, V, NameHash>;
+
 /// Makes the hashers of [`NameMap`].
 #[derive(Clone, Debug)]
 pub(crate) struct NameHash {
@@ -64,8 +68,11 @@ impl Hasher for NameHasher {
         self.mix(u64::from_le_bytes(eight));
     }
 
-    fn write_u8(&mut self, _end: u8) {
-        // The end of a text, which its length has told already.
+    fn write_u8(&mut self, byte: u8) {
+        // Else it is the end of a text, which the text's length has told already.
+        if byte != 0xff {
+            self.mix(u64::from(byte));
+        }
     }
 
     fn finish(&self) -> u64 {

@@ -103,8 +103,7 @@ fn in_flight(arguments: &Arguments, calls: u64) {
     #[cfg(feature = "peers")]
     let group = group.case(tarpc::calls(&place, TARPC, calls));
     group
-        // Three times tarpc is the gate; twice the best of all peers is the target, and that is
-        // about 1.25 times tarpc (64 in flight) or less.
+        // Three times as fast as tarpc is more than twice as fast as the best peer of its kind.
         .target(Target::times(TOKIO, 1.0 / 3.0, TARPC))
         .target(Target::times(TASKS, 1.0 / 3.0, TARPC))
         .target(Target::times(HUB, 2.1, TOKIO))

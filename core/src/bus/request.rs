@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bus::handle::{Bus, BusCore};
 use crate::bus::{Claim, Delivery, Head, InFlight, MAX_DEPTH, Verb};
-use crate::codec::EncodeError;
+use crate::codec::{self, EncodeError};
 use crate::context::Context;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -56,10 +56,20 @@ impl ServiceClient {
     {
         let topic = self.topic.clone();
         let names = topic.and_then(|topic| Ok((topic, Method::from_static(method)?)));
-        let mut request = Request::new(&self.bus, names, Ok(Args::value(arguments)));
+        let mut request = Request::new(&self.bus, names, self.carried(arguments));
         request.version = self.version;
         request.fingerprint = Some(fingerprint);
         request
+    }
+
+    /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.
+    fn carried<A: Serialize + Send + 'static>(&self, arguments: A) -> Result<Args, EncodeError> {
+        let capabilities = self.bus.capabilities();
+        if capabilities.moves_values {
+            return Ok(Args::value(arguments));
+        }
+        let bytes = codec::encode(&arguments, capabilities.max_message)?;
+        Ok(Args::of(Payload::Bytes(bytes)))
     }
 }
 

@@ -6,7 +6,6 @@
 //! things have moved for many rounds (FAULTS rule 8).
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +20,7 @@ use super::socket::Socket;
 use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::name_map::IdMap;
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
 use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
@@ -51,7 +51,7 @@ pub(super) struct Driver {
     control: flume::Receiver<Control>,
     intake: Option<Intake>,
     pending: Pending,
-    serving: HashMap<IncomingId, Arc<InFlight>>,
+    serving: IdMap<IncomingId, Arc<InFlight>>,
     names: Names,
     flow: u64,
     max_message: usize,
@@ -93,7 +93,7 @@ impl Driver {
             control: parts.control,
             intake: Some(parts.intake),
             pending: Pending::default(),
-            serving: HashMap::new(),
+            serving: IdMap::default(),
             names: Names::new(),
             flow: connection_flow(),
             max_message: parts.max_message,

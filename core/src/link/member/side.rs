@@ -1,6 +1,5 @@
 //! The member's end of one connection.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
@@ -12,6 +11,7 @@ use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
+use crate::name_map::IdMap;
 use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
@@ -19,7 +19,7 @@ use crate::session::{
 
 /// The servers by the names that they have on one connection.
 #[derive(Default)]
-struct Bound(HashMap<BindId, Arc<ServerCore>>);
+struct Bound(IdMap<BindId, Arc<ServerCore>>);
 
 /// What this process has registered by one connection.
 pub(super) struct MemberSide {
