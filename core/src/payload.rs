@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{self, Budget, DecodeError, EncodeError};
+use crate::server::handler::drop_quietly;
 
 /// A value in transit.
 pub enum Payload {
@@ -23,7 +24,7 @@ pub enum Payload {
 impl Payload {
     /// Carries `value` itself.
     pub fn value<T: Serialize + Send + 'static>(value: T) -> Self {
-        Payload::Value(Box::new(value))
+        Payload::Value(Box::new(Kept(Some(value))))
     }
 
     /// Turns it into bytes of at most `limit`, for a transport that cannot move values.
@@ -48,14 +49,12 @@ impl Payload {
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
         let bytes = match self {
             Payload::Bytes(bytes) => bytes,
-            Payload::Value(value) if value.as_any().is::<T>() => {
-                // The check above makes this the value; a refusal would give the box back, not lose it.
-                match value.into_any().downcast::<T>() {
-                    Ok(value) => return Ok(*value),
-                    Err(_) => {
-                        return Err(DecodeError::Malformed("a value changed its type".into()));
-                    }
-                }
+            Payload::Value(value) if value.as_any().is::<Kept<T>>() => {
+                // The check above makes this the value, and it is taken once: nothing else can come of it.
+                let kept = value.into_any().downcast::<Kept<T>>().ok();
+                return kept
+                    .and_then(|mut kept| kept.0.take())
+                    .ok_or_else(|| DecodeError::Malformed("a value changed its type".into()));
             }
             Payload::Value(value) => value
                 .encode(codec::DEFAULT_MAX_MESSAGE)
@@ -69,7 +68,7 @@ impl Payload {
         match self {
             Payload::Bytes(bytes) => codec::decode(&bytes, &Budget::default())
                 .map_err(|_: DecodeError| Payload::Bytes(bytes)),
-            Payload::Value(value) if value.as_any().is::<T>() => Payload::Value(value)
+            Payload::Value(value) if value.as_any().is::<Kept<T>>() => Payload::Value(value)
                 .take(&Budget::default())
                 .map_err(|_| Payload::Bytes(Vec::new())),
             Payload::Value(value) => match value.encode(codec::DEFAULT_MAX_MESSAGE) {
@@ -98,7 +97,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// A value of some type that can be encoded if it must be. Implemented for every such type.
+/// A value of some type that can be encoded if it must be. Made by [`Payload::value`].
 pub trait Value: Send {
     /// The value, to look at its type.
     fn as_any(&self) -> &dyn Any;
@@ -113,7 +112,19 @@ pub trait Value: Send {
     fn size(&self) -> usize;
 }
 
-impl<T: Serialize + Send + 'static> Value for T {
+/// A value on its way. Whoever gives it up on the way (a queue, a timer, a server's task) must not be harmed by a panic
+/// in its `Drop`, so that panic ends here.
+struct Kept<T>(Option<T>);
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            drop_quietly(value);
+        }
+    }
+}
+
+impl<T: Serialize + Send + 'static> Value for Kept<T> {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -121,7 +132,10 @@ impl<T: Serialize + Send + 'static> Value for T {
         self
     }
     fn encode(&self, limit: usize) -> Result<Vec<u8>, EncodeError> {
-        codec::encode(self, limit)
+        match &self.0 {
+            Some(value) => codec::encode(value, limit),
+            None => Err(EncodeError::Failed("it was taken already".into())),
+        }
     }
     fn size(&self) -> usize {
         size_of::<T>()
