@@ -177,7 +177,10 @@ impl InFlight {
             }
             port => port,
         };
+        // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
+        let place = std::mem::replace(&mut state.place, Place::Ended);
         drop(state);
+        drop(place);
         disarm(timer);
         deliver(port, reply);
     }
@@ -421,8 +424,15 @@ impl Drop for InFlight {
 }
 
 impl Cancel for InFlight {
-    fn cancel(&self, _cause: CancelCause) {
-        self.abandon(CallErrorKind::Cancelled);
+    fn cancel(&self, cause: CancelCause) {
+        match cause {
+            CancelCause::Dropped | CancelCause::Asked => self.abandon(CallErrorKind::Cancelled),
+            CancelCause::Late => self.expire(Expiry::Due),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.head.deadline
     }
 
     fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {
