@@ -386,7 +386,8 @@ impl Driver {
         }
         let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
-        if unsent && self.session.is_open() && now < until {
+        // Also while the peer's Hello is still to come: what was accepted waits for it like the rest.
+        if unsent && now < until {
             return false;
         }
         self.session.close(code, "");

@@ -55,7 +55,9 @@ pub(super) async fn run<D: Dial>(
     let mut backoff = Backoff::new();
     let mut patience = Patience::default();
     let mut next = Some(first);
-    while !shared.is_closed() {
+    // A connection that is there is served though the member was closed before this task first ran: what was accepted
+    // may still leave by it.
+    while next.is_some() || !shared.is_closed() {
         let connected = match next.take() {
             Some(connected) => Ok(connected),
             None => dial.dial().and_then(|socket| connect(&shared, socket)),
