@@ -225,6 +225,7 @@ impl Transport for Hub {
         for server in servers {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
+            server.close();
         }
         self.core.close();
     }

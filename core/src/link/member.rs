@@ -189,7 +189,9 @@ impl Transport for Member {
         if self.shared.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.shared.registrations.clear();
+        for server in self.shared.registrations.clear() {
+            server.close();
+        }
         self.shared.tell(Control::Close(CloseCode::Normal));
         self.shared.outbox.bell.ring();
     }
