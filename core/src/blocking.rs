@@ -31,6 +31,23 @@ pub fn block<R>(wait: impl FnOnce() -> R) -> Result<R, WouldBlock> {
     return Ok(wait());
 }
 
+/// As [`block`], for a wait that can be left out: `None`, without a wait, where it is refused, and
+/// wherever only tokio's panic could tell whether it is. That panic is caught, but the program
+/// prints it, and ends by it when it is built with `panic = "abort"`.
+pub fn block_if_free<R>(wait: impl FnOnce() -> R) -> Option<R> {
+    #[cfg(feature = "tokio")]
+    if on_a_current_thread_tokio() {
+        return None;
+    }
+    block(wait).ok()
+}
+
+#[cfg(feature = "tokio")]
+fn on_a_current_thread_tokio() -> bool {
+    use ::tokio::runtime::{Handle, RuntimeFlavor};
+    Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::CurrentThread)
+}
+
 /// Runs `poll`, in which [`block`] refuses: the poll of an asynchronous handler.
 pub fn forbid<R>(poll: impl FnOnce() -> R) -> R {
     marked(Mark::Forbidden, poll)

@@ -152,8 +152,9 @@ impl Transport for Member {
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
-    /// no; elsewhere (an async task on a current-thread runtime, say) and without a connection it
-    /// returns at once, and the hub knows the server as soon as the message is there.
+    /// no, or has said nothing for [`BIND_WAIT`]; elsewhere (an async task on a current-thread
+    /// runtime, say) it returns at once, and the hub knows the server as soon as the message is
+    /// there.
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
         let topic = || server.topic().to_string();
         if self.shared.is_closed() {
@@ -166,16 +167,15 @@ impl Transport for Member {
             registrations.remove(&server);
             return Err(ServeError::Closed { topic: topic() });
         }
-        let waited = blocking::block(|| registrations.wait(&server, BIND_WAIT));
-        match waited {
-            Ok(Standing::Refused) => {
-                registrations.remove(&server);
+        match blocking::block_if_free(|| registrations.wait(&server, BIND_WAIT)) {
+            Some(Standing::Refused) => {
+                self.unbind(&server);
                 Err(ServeError::NameTaken {
                     topic: topic(),
                     server: server.name().to_string(),
                 })
             }
-            Ok(Standing::Served | Standing::Asked) | Err(_) => Ok(()),
+            Some(Standing::Served | Standing::Asked) | None => Ok(()),
         }
     }
 
