@@ -43,7 +43,6 @@ struct State {
     jobs: VecDeque<Box<dyn FnOnce() + Send>>,
     tasks: VecDeque<Arc<Task>>,
     threads: usize,
-    idle: usize,
     polling: usize,
     working: usize,
     /// Threads started so far, for their names.
@@ -86,7 +85,7 @@ impl Pool {
         if takeable == 0 {
             return; // One of the threads that are at work takes it next.
         }
-        if takeable <= state.idle {
+        if takeable <= state.free() {
             drop(state);
             self.work.notify_one();
             return;
@@ -147,13 +146,11 @@ impl Pool {
             if let Some(work) = state.take(self.most_jobs, self.most_polling) {
                 return Some(work);
             }
-            state.idle += 1;
             let (woken, wait) = self
                 .work
                 .wait_timeout(state, self.idle_time)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            state.idle -= 1;
             if wait.timed_out() && !state.has_work(self.most_jobs, self.most_polling) {
                 state.threads -= 1;
                 return None;
@@ -172,6 +169,11 @@ impl Pool {
 }
 
 impl State {
+    /// Threads that sleep, or are on their way to take something.
+    fn free(&self) -> usize {
+        self.threads - self.working - self.polling
+    }
+
     fn take(&mut self, most_jobs: usize, most_polling: usize) -> Option<Work> {
         let may_poll = self.polling < most_polling && !self.tasks.is_empty();
         let may_work = self.working < most_jobs && !self.jobs.is_empty();
@@ -215,7 +217,7 @@ impl fmt::Debug for Pool {
         let state = self.lock();
         f.debug_struct("Pool")
             .field("threads", &state.threads)
-            .field("idle", &state.idle)
+            .field("free", &state.free())
             .field("queued", &(state.jobs.len() + state.tasks.len()))
             .finish()
     }
@@ -307,7 +309,8 @@ mod tests {
         let (done, ended) = channel();
         pool.spawn(Box::pin(async move { done.send(()).unwrap() }));
         ended.recv_timeout(LONG).unwrap();
-        assert_eq!(pool.threads(), 1);
+        // One for jobs, and perhaps one for tasks.
+        assert!((1..=2).contains(&pool.threads()));
     }
 
     #[test]
