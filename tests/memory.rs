@@ -52,3 +52,18 @@ mod on_smol {
     suite!(plain, memory(Engine::Smol, Layout::Apart));
     suite!(plain_strict, strict(Engine::Smol, Layout::Apart));
 }
+
+/// For a reader: `cargo test --test memory -- --ignored --nocapture table`.
+#[test]
+#[ignore = "it prints a table for a reader, of what the other tests show one by one"]
+fn table() {
+    let setups = [
+        ("moved", memory(Engine::None, Layout::Apart)),
+        ("strict", strict(Engine::None, Layout::Apart)),
+        #[cfg(feature = "tokio")]
+        ("tokio", strict(Engine::TokioMultiThread, Layout::Apart)),
+        #[cfg(feature = "smol")]
+        ("smol", strict(Engine::Smol, Layout::Apart)),
+    ];
+    println!("{}", tidings_conformance::table::clauses_by_setup(&setups));
+}

@@ -31,21 +31,18 @@ pub fn block<R>(wait: impl FnOnce() -> R) -> Result<R, WouldBlock> {
     return Ok(wait());
 }
 
-/// As [`block`], for a wait that can be left out: `None`, without a wait, where it is refused, and
-/// wherever only tokio's panic could tell whether it is. That panic is caught, but the program
-/// prints it, and ends by it when it is built with `panic = "abort"`.
-pub fn block_if_free<R>(wait: impl FnOnce() -> R) -> Option<R> {
+/// As [`block`], for a wait that is welcome and not needed: `None`, without a trace anywhere, also
+/// where it might be allowed and only trying would tell.
+pub(crate) fn block_where_certain<R>(wait: impl FnOnce() -> R) -> Option<R> {
     #[cfg(feature = "tokio")]
-    if on_a_current_thread_tokio() {
-        return None;
+    {
+        use ::tokio::runtime::{Handle, RuntimeFlavor};
+        let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+        if matches!(flavor, Ok(RuntimeFlavor::CurrentThread)) {
+            return None;
+        }
     }
     block(wait).ok()
-}
-
-#[cfg(feature = "tokio")]
-fn on_a_current_thread_tokio() -> bool {
-    use ::tokio::runtime::{Handle, RuntimeFlavor};
-    Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::CurrentThread)
 }
 
 /// Runs `poll`, in which [`block`] refuses: the poll of an asynchronous handler.
@@ -210,6 +207,19 @@ mod tests {
                 runtime.block_on(task).unwrap(),
                 Err(WouldBlock::TokioDriver)
             );
+        }
+
+        #[test]
+        fn a_wait_that_is_not_needed_is_left_out_on_a_current_thread_runtime() {
+            let runtime = current_thread();
+            assert_eq!(runtime.block_on(async { block_where_certain(|| ()) }), None);
+            let runtime = multi_thread();
+            assert_eq!(
+                runtime.block_on(async { block_where_certain(|| 7) }),
+                Some(7)
+            );
+            assert_eq!(block_where_certain(|| 7), Some(7));
+            assert_eq!(forbid(|| block_where_certain(|| 7)), None);
         }
 
         #[test]

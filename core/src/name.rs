@@ -75,16 +75,29 @@ pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
             length: text.len(),
         });
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    match text.chars().find(|c| !allowed(*c)) {
-        None => Ok(()),
-        Some(character) => Err(NameError::Character {
-            what,
-            name: text.escape_debug().to_string(),
-            character,
-        }),
+    // By bytes, because each request has names to check; only what is refused is looked at as text.
+    if text.bytes().all(|byte| ALLOWED[usize::from(byte)]) {
+        return Ok(());
     }
+    let refused = |c: &char| u8::try_from(*c).map_or(true, |byte| !ALLOWED[usize::from(byte)]);
+    Err(NameError::Character {
+        what,
+        name: text.escape_debug().to_string(),
+        character: text.chars().find(refused).unwrap_or_default(),
+    })
 }
+
+/// The bytes that a name may have.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let c = byte as u8;
+        allowed[byte] = c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
+        byte += 1;
+    }
+    allowed
+};
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $what:literal;)*) => {$(

@@ -49,16 +49,12 @@ impl Payload {
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
         let bytes = match self {
             Payload::Bytes(bytes) => bytes,
-            Payload::Value(value) if value.as_any().is::<Kept<T>>() => {
-                // The check above makes this the value, and it is taken once: nothing else can come of it.
-                let kept = value.into_any().downcast::<Kept<T>>().ok();
-                return kept
-                    .and_then(|mut kept| kept.0.take())
-                    .ok_or_else(|| DecodeError::Malformed("a value changed its type".into()));
-            }
-            Payload::Value(value) => value
-                .encode(codec::DEFAULT_MAX_MESSAGE)
-                .map_err(|e| DecodeError::Malformed(e.to_string()))?,
+            Payload::Value(value) => match moved(value) {
+                Ok(value) => return Ok(value),
+                Err(other) => other
+                    .encode(codec::DEFAULT_MAX_MESSAGE)
+                    .map_err(|e| DecodeError::Malformed(e.to_string()))?,
+            },
         };
         codec::decode(&bytes, budget)
     }
@@ -68,13 +64,16 @@ impl Payload {
         match self {
             Payload::Bytes(bytes) => codec::decode(&bytes, &Budget::default())
                 .map_err(|_: DecodeError| Payload::Bytes(bytes)),
-            Payload::Value(value) if value.as_any().is::<Kept<T>>() => Payload::Value(value)
-                .take(&Budget::default())
-                .map_err(|_| Payload::Bytes(Vec::new())),
-            Payload::Value(value) => match value.encode(codec::DEFAULT_MAX_MESSAGE) {
-                Ok(bytes) => Payload::Bytes(bytes).peek_then_take(),
-                Err(_) => Err(Payload::Value(value)),
-            },
+            Payload::Value(value) => {
+                let other = match moved(value) {
+                    Ok(value) => return Ok(value),
+                    Err(other) => other,
+                };
+                match other.encode(codec::DEFAULT_MAX_MESSAGE) {
+                    Ok(bytes) => Payload::Bytes(bytes).peek_then_take(),
+                    Err(_) => Err(Payload::Value(other)),
+                }
+            }
         }
     }
 
@@ -97,12 +96,23 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// The value itself when it is a `T`, else what it was.
+fn moved<T: 'static>(value: Box<dyn Value>) -> Result<T, Box<dyn Value>> {
+    let mut place: Option<T> = None;
+    value.move_to(&mut place)?;
+    match place {
+        Some(value) => Ok(value),
+        None => unreachable!("a value that was moved is in its place"),
+    }
+}
+
 /// A value of some type that can be encoded if it must be. Made by [`Payload::value`].
 pub trait Value: Send {
-    /// The value, to look at its type.
-    fn as_any(&self) -> &dyn Any;
-    /// The value, to take it out.
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Moves the value to `place`, an `Option` of its type.
+    ///
+    /// # Errors
+    /// Comes back when `place` is something else.
+    fn move_to(self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>>;
     /// The value as bytes of at most `limit`.
     ///
     /// # Errors
@@ -125,11 +135,14 @@ impl<T> Drop for Kept<T> {
 }
 
 impl<T: Serialize + Send + 'static> Value for Kept<T> {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
+    fn move_to(mut self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>> {
+        match place.downcast_mut::<Option<T>>() {
+            Some(place) => {
+                *place = self.0.take();
+                Ok(())
+            }
+            None => Err(self),
+        }
     }
     fn encode(&self, limit: usize) -> Result<Vec<u8>, EncodeError> {
         match &self.0 {

@@ -139,7 +139,7 @@ impl Router {
             Err(kind) => Err(NotAccepted::Refused(delivery.refuse(
                 kind,
                 Fate::NotExecuted,
-                Stage::Accepted,
+                Stage::Routing,
             ))),
         }
     }

@@ -1,10 +1,8 @@
 //! The front process: finds the files, has the work done, and prints what came of it.
 
 use std::fs;
-use std::io::{Write, stdout};
 use std::thread;
 
-use tempfile::TempDir;
 use tidings::Address;
 
 use crate::args::Args;
@@ -16,6 +14,7 @@ use crate::open::open;
 use crate::pass::{Clients, Outcome, Pass, Way};
 use crate::progress::Listener;
 use crate::report::Report;
+use crate::scratch::Scratch;
 use crate::timings::Timings;
 use crate::walk::{Found, walk};
 
@@ -28,20 +27,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     fs::metadata(args.directory()).map_err(|error| {
         Failure::system(format!("index `{}`", args.directory().display()), error)
     })?;
-    let scratch = TempDir::with_prefix("conductor-")
-        .map_err(|error| Failure::system("make a temporary directory", error))?;
-    let address = match &args.bus {
-        Some(address) => address.clone(),
-        None => format!("unix:{}", scratch.path().join("bus.sock").display()),
-    };
+    let scratch = Scratch::new()?;
+    let address = args.bus.clone().unwrap_or_else(|| scratch.address());
     let scheme = Address::parse(&address)?.scheme().to_owned();
     let plan = Plan {
         address,
         exchange: format!("conductor-{}", std::process::id()),
-        database: match &args.database {
-            Some(kept) => kept.clone(),
-            None => scratch.path().join("conductor.db"),
-        },
+        database: args.database.clone().unwrap_or_else(|| scratch.database()),
         scratch: scratch.path().to_owned(),
         runtime: args.runtime,
         workers: args.workers.unwrap_or_else(one_per_core),
@@ -59,10 +51,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         in_flight: args.in_flight.into(),
     };
     let setting = format!("{} workers, {}, {scheme}:", plan.workers, plan.runtime);
-    let text = front.work(walk(args.directory())?, args, &setting)?;
-    // A reader that has gone away (`| head`) is no failure of the run.
-    let _ = stdout().write_all(text.as_bytes());
-    Ok(())
+    front.work(walk(args.directory())?, args, &setting)
 }
 
 fn one_per_core() -> u16 {
@@ -79,8 +68,8 @@ struct Front {
 }
 
 impl Front {
-    /// All passes; the text for standard output.
-    fn work(mut self, found: Found, args: &Args, setting: &str) -> Result<String, Failure> {
+    /// The job, and then the comparison of the two verbs.
+    fn work(mut self, found: Found, args: &Args, setting: &str) -> Result<(), Failure> {
         for directory in found.unreadable {
             self.listener.show(&directory.to_string());
             let saved = self.clients.conductor.save_unreadable(directory);
@@ -91,8 +80,9 @@ impl Front {
         };
         let first = self.pass("indexing", by_invoke, &found.files)?;
         let report = self.report()?;
+        self.listener.print(&report.to_string());
         if args.no_comparison || found.files.is_empty() {
-            return Ok(report.to_string());
+            return Ok(());
         }
         let call = self.pass("by call", Way::Call, &found.files)?;
         let after_call = self.report()?;
@@ -106,7 +96,8 @@ impl Front {
             invoke: invoke.took,
             same_reports: after_call == report && self.report()? == report,
         };
-        Ok(format!("{report}{timings}"))
+        self.listener.print(&timings.to_string());
+        Ok(())
     }
 
     fn pass(

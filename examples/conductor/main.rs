@@ -10,6 +10,8 @@
 //! (`pass.rs`: read this one first). At the end it `call`s the conductor for the report (`report.rs`), and does all of it
 //! again with `call` in place of `invoke` to see what that costs (`timings.rs`).
 //!
+//! It tells the ids of its processes: `kill -9` a worker in mid-run and see that the report is the same.
+//!
 //! All processes are this same program in different roles (`args.rs`, `roles.rs`); with `--bus mem:` one process has all
 //! the roles, and the rest of the code does not know.
 #![allow(
@@ -31,6 +33,7 @@ mod processes;
 mod progress;
 mod report;
 mod roles;
+mod scratch;
 mod services;
 mod store;
 mod timings;

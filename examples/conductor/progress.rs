@@ -1,6 +1,6 @@
 //! The listener that shows how far it is: a bar on a terminal, plain lines elsewhere.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -34,6 +34,13 @@ impl Listener {
     /// Shows a line of this process's own.
     pub fn show(&self, line: &str) {
         self.display.note(line.to_owned());
+    }
+
+    /// Prints a result on standard output, with the bar out of the way.
+    pub fn print(&self, text: &str) {
+        // A reader that has gone away (`| head`) is no failure of the run.
+        self.display
+            .aside(|| drop(stdout().write_all(text.as_bytes())));
     }
 }
 
@@ -69,6 +76,14 @@ impl Display {
             Err(_) => Display::Bar(bar),
         }
     }
+
+    /// Writes something else to the terminal that the bar is on.
+    fn aside(&self, write: impl FnOnce()) {
+        match self {
+            Display::Bar(bar) => bar.suspend(write),
+            Display::Lines { .. } => write(),
+        }
+    }
 }
 
 impl Progress for Display {
@@ -90,10 +105,6 @@ impl Progress for Display {
 
     fn note(&self, line: String) {
         // Nobody to show it to is no reason to stop; `eprintln!` would panic.
-        let show = || drop(writeln!(stderr(), "{line}"));
-        match self {
-            Display::Bar(bar) => bar.suspend(show),
-            Display::Lines { .. } => show(),
-        }
+        self.aside(|| drop(writeln!(stderr(), "{line}")));
     }
 }

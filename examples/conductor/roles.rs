@@ -10,6 +10,7 @@ use crate::args::{Args, Role};
 use crate::error::Failure;
 use crate::indexer::DiskIndexer;
 use crate::open::open;
+use crate::scratch;
 use crate::services::{ConductorServer, IndexerServer};
 use crate::store::Store;
 
@@ -52,9 +53,9 @@ pub fn child(args: &Args) -> Result<(), Failure> {
     server.drain_wait(LAST_WORDS);
     drop(server);
     drop(opened);
-    if let (Some(scratch), false) = (&args.scratch, last_words.contains(&DONE)) {
-        // The front process was killed and cannot tidy up any more. What fails here would have failed there.
-        let _ = std::fs::remove_dir_all(scratch);
+    match &args.scratch {
+        Some(scratch) if !last_words.contains(&DONE) => scratch::remove_after_a_kill(scratch),
+        _ => {}
     }
     Ok(())
 }

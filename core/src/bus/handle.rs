@@ -184,8 +184,9 @@ impl BusCore {
 
     fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            self.transport.close();
+            // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
+            self.transport.close();
         }
     }
 }

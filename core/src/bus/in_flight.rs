@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use crate::bus::head::{Head, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::Ticket;
-use crate::payload::Payload;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
@@ -156,33 +155,30 @@ impl InFlight {
 
     /// Decides the outcome. The first to decide wins; later ones are dropped (C-DL-5).
     pub fn finish(&self, reply: Reply) {
+        let reply = self.as_outcome(reply);
+        settle(self.lock(), reply);
+    }
+
+    /// Its handler has ended with `reply`, which is the outcome unless that was decided before.
+    pub(crate) fn ended(&self, reply: Reply) {
+        let reply = self.as_outcome(reply);
+        let mut state = self.lock();
+        let place = std::mem::replace(&mut state.place, Place::Ended);
+        let children = std::mem::take(&mut state.children);
+        settle(state, reply);
+        drop((place, children));
+    }
+
+    /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
+    fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
             Some(limit) => reply.encoded(limit),
             None => reply,
         };
-        let reply = match reply {
+        match reply {
             Reply::Failed(error) if error.target().is_empty() => Reply::Failed(self.told(error)),
             other => other,
-        };
-        let mut state = self.lock();
-        let timer = state.timer.take();
-        let port = match std::mem::replace(&mut state.port, Port::Closed) {
-            Port::Unclaimed => {
-                state.port = Port::Answered(reply);
-                return;
-            }
-            Port::Answered(first) => {
-                state.port = Port::Answered(first);
-                return;
-            }
-            port => port,
-        };
-        // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
-        let place = std::mem::replace(&mut state.place, Place::Ended);
-        drop(state);
-        drop(place);
-        disarm(timer);
-        deliver(port, reply);
+        }
     }
 
     /// Gives up the request for `kind`: its promise, if it has one, resolves at once with the fate that its place
@@ -327,15 +323,6 @@ impl InFlight {
         true
     }
 
-    /// Its handler has ended.
-    pub(crate) fn ended(&self) {
-        let mut state = self.lock();
-        let place = std::mem::replace(&mut state.place, Place::Ended);
-        let children = std::mem::take(&mut state.children);
-        drop(state);
-        drop((place, children));
-    }
-
     /// Has `child`, a request made by this one's handler, end with it.
     pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
@@ -393,6 +380,27 @@ enum Step {
     Withdraw(Arc<ServerCore>, Ticket),
 }
 
+/// Ends the lock with `reply` as the outcome, unless there is one.
+fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
+    let timer = state.timer.take();
+    match &mut state.port {
+        Port::Unclaimed => state.port = Port::Answered(reply),
+        Port::Answered(_) => {
+            drop(state);
+            drop(reply); // It holds a user's value.
+        }
+        port => {
+            let port = std::mem::replace(port, Port::Closed);
+            // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
+            let place = std::mem::replace(&mut state.place, Place::Ended);
+            drop(state);
+            drop(place);
+            disarm(timer);
+            deliver(port, reply);
+        }
+    }
+}
+
 fn disarm(timer: Option<(Arc<Timers>, TimerKey)>) {
     if let Some((timers, key)) = timer {
         timers.disarm(key);
@@ -448,61 +456,5 @@ impl Expire for InFlight {
             },
             Expiry::Abandoned => CallErrorKind::Closed,
         });
-    }
-}
-
-/// A request on its way to a handler, with what it carries. Whoever holds it must answer it, hand it on or refuse it:
-/// dropped, it fails the request.
-#[must_use = "dropped, it fails the request"]
-pub struct Delivery {
-    parts: Option<(Arc<InFlight>, Payload)>,
-}
-
-impl Delivery {
-    /// `payload` on its way for `in_flight`.
-    pub fn new(in_flight: Arc<InFlight>, payload: Payload) -> Self {
-        Delivery {
-            parts: Some((in_flight, payload)),
-        }
-    }
-
-    /// The request's record.
-    pub fn in_flight(&self) -> &Arc<InFlight> {
-        match &self.parts {
-            Some((in_flight, _)) => in_flight,
-            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
-        }
-    }
-
-    /// The request's record and what it carries; the caller answers for it from here on.
-    pub fn into_parts(mut self) -> (Arc<InFlight>, Payload) {
-        match self.parts.take() {
-            Some(parts) => parts,
-            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
-        }
-    }
-
-    /// What it counts against limits in bytes.
-    pub fn weight(&self) -> usize {
-        self.parts
-            .as_ref()
-            .map_or(0, |(_, payload)| payload.weight())
-    }
-
-    /// Fails the request, and gives the failure back, told of the request.
-    pub fn refuse(self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {
-        let (in_flight, _payload) = self.into_parts();
-        let error = in_flight.told(CallError::new(kind, fate, stage));
-        in_flight.finish(Reply::Failed(error.clone()));
-        error
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if let Some((in_flight, _payload)) = self.parts.take() {
-            let error = in_flight.failure_here(CallErrorKind::Closed);
-            in_flight.finish(Reply::Failed(error));
-        }
     }
 }

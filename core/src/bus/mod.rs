@@ -2,6 +2,7 @@
 
 mod address;
 mod builder;
+mod delivery;
 mod handle;
 mod head;
 mod in_flight;
@@ -10,9 +11,10 @@ mod room;
 
 pub use address::Address;
 pub use builder::BusBuilder;
+pub use delivery::Delivery;
 pub use handle::Bus;
 pub use head::{Caller, Head, MAX_DEPTH, Verb};
 pub(crate) use in_flight::Claim;
-pub use in_flight::{Delivery, Forwarded, InFlight, ReplyTo};
+pub use in_flight::{Forwarded, InFlight, ReplyTo};
 pub use request::{Args, Call, CastWhenRoom, Request, ServiceClient};
 pub use room::Room;

@@ -45,7 +45,9 @@ pub enum Stage {
     QueuedHere,
     /// Handed to the transport.
     Sent,
-    /// In a server's queue.
+    /// Where it was to be given to a server: there was none, or none that could take it.
+    Routing,
+    /// At its server, before its handler.
     Accepted,
     /// Its handler had been started.
     Running,
@@ -58,7 +60,8 @@ impl fmt::Display for Stage {
             Stage::Connecting => "while connecting",
             Stage::QueuedHere => "while queued here",
             Stage::Sent => "after it was sent",
-            Stage::Accepted => "in the server's queue",
+            Stage::Routing => "on the way to a server",
+            Stage::Accepted => "at the server, before its handler",
             Stage::Running => "while its handler ran",
         })
     }

@@ -149,6 +149,7 @@ impl WireFailure {
         }
         let stage = match fate {
             Fate::Executed => Stage::Running,
+            Fate::NotSent | Fate::NotExecuted if self.code == NO_SERVER => Stage::Routing,
             Fate::NotSent | Fate::NotExecuted => Stage::Accepted,
             Fate::Unknown => Stage::Sent,
         };

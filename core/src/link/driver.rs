@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Control};
+use super::names::Names;
 use super::outbox::Intake;
 use super::pending::{Entry, Pending};
 use super::side::Side;
 use super::socket::Socket;
-use super::translate::{self, Incoming, Names};
+use super::translate::{self, Incoming};
 use crate::bus::{Caller, InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
@@ -121,6 +122,7 @@ impl Driver {
                 moved = true;
             }
             self.tell_events(now);
+            moved |= self.side.poll_parked(cx);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -281,9 +283,12 @@ impl Driver {
                 *place = IoSlice::new(bytes);
                 count += 1;
             }
-            let Some(slices) = slices.get(..count) else {
-                break;
-            };
+            let slices = slices.get(..count).unwrap_or_default();
+            if slices.is_empty() {
+                // All that there was to stage had passed its deadline, and is told so. A write of
+                // no bytes would look like the end of the connection.
+                return true;
+            }
             let socket = &*self.socket;
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
@@ -386,7 +391,6 @@ impl Driver {
         }
         let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
-        // Also while the peer's Hello is still to come: what was accepted waits for it like the rest.
         if unsent && now < until {
             return false;
         }

@@ -31,7 +31,7 @@ use crate::transport::{Capabilities, Transport};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
-const BIND_WAIT: Duration = Duration::from_secs(2);
+const BIND_WAIT: Duration = Duration::from_secs(10);
 
 /// A process at a hub. Its servers are registered there, its requests go there.
 ///
@@ -167,7 +167,7 @@ impl Transport for Member {
             registrations.remove(&server);
             return Err(ServeError::Closed { topic: topic() });
         }
-        match blocking::block_if_free(|| registrations.wait(&server, BIND_WAIT)) {
+        match blocking::block_where_certain(|| registrations.wait(&server, BIND_WAIT)) {
             Some(Standing::Refused) => {
                 self.unbind(&server);
                 Err(ServeError::NameTaken {

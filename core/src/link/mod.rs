@@ -2,13 +2,13 @@
 //!
 //! One task owns a connection: its session, its socket, everything that is in flight on it. Nobody
 //! else writes. Callers and handlers reach it by two queues and a doorbell: requests by the
-//! [`outbox`], which is bounded in messages and in bytes, and what must not wait behind requests
+//! `outbox`, which is bounded in messages and in bytes, and what must not wait behind requests
 //! (replies, cancels) by the connection's control queue, whose length is bounded by the credit
 //! that the session gave.
 //!
-//! In reading order: [`socket`] is what a byte transport supplies; `outbox`, `connection` and
-//! `pending` are what the task shares with others; `translate` turns the bus's words into the
-//! session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
+//! In reading order: `socket` is what a byte transport supplies; `outbox`, `connection` and
+//! `pending` are what the task shares with others; `names` and `translate` turn the bus's words
+//! into the session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
 //! [`Member`] connects to a hub and comes back by itself. Both are a
 //! [`Transport`](crate::transport::Transport).
 
@@ -17,7 +17,9 @@ mod connection;
 mod driver;
 mod hub;
 mod member;
+mod names;
 mod outbox;
+mod parked;
 mod pending;
 mod remote_server;
 mod side;

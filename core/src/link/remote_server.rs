@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
-use std::time::Duration;
 
 use super::outbox::{Load, Outbox, Outgoing, To};
-use crate::bus::{Delivery, Verb};
-use crate::error::{CallErrorKind, Fate, Stage};
+use crate::bus::Delivery;
 use crate::router::Destination;
 use crate::server::{Mode, NotAccepted};
 use crate::session::BindId;
@@ -45,20 +43,5 @@ impl Destination for RemoteServer {
 
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         self.outbox.wait_for_room(cx);
-    }
-}
-
-/// How long a caller in another process is told to wait for room.
-const RETRY: Duration = Duration::from_millis(50);
-
-/// Fails a request from another process for which there is no room: it is not kept waiting unseen
-/// (C-OV-1).
-pub(super) fn refuse_when_full(outcome: Result<(), NotAccepted>) {
-    if let Err(NotAccepted::Full(delivery, error)) = outcome {
-        let kind = match delivery.in_flight().head().verb {
-            Verb::Call => CallErrorKind::Busy { retry_after: RETRY },
-            Verb::Cast => error.kind().clone(),
-        };
-        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
     }
 }

@@ -1,6 +1,7 @@
 //! What the two ends of a connection do differently.
 
 use std::sync::Arc;
+use std::task::Context;
 
 use super::translate::Incoming;
 use crate::bus::InFlight;
@@ -18,6 +19,10 @@ pub(super) trait Side: Send {
     /// Takes a request on its way. The record answers for it, also where it was refused; `None`
     /// where not even a record could be made.
     fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>>;
+
+    /// Sends casts on that found no room before; says whether any went. Wakes the waker of `cx` when
+    /// there may be room for the rest.
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool;
 
     /// Hub: the peer serves a topic.
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal>;

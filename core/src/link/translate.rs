@@ -1,11 +1,9 @@
 //! The bus's words into the session's, and back.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::outbox::{Outgoing, To};
+use super::outbox::Outgoing;
 use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
 use crate::codec::EncodeError;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
@@ -13,163 +11,9 @@ use crate::name::{Exchange, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::session::{
-    self, CloseReason, Closed, Destination, IdempotencyKey, Name, Refusal, Refused, RequestHeader,
-    WireError, error_code,
+    self, CloseReason, Closed, Refusal, Refused, RequestHeader, WireError, error_code,
 };
 use crate::version::Version;
-
-/// How many names of each sort are remembered; a cache that is full starts anew.
-const REMEMBERED: usize = 1024;
-
-/// Names as the session wants them, made once and shared from then on: a session that gets the
-/// same `Arc` again does not look the name up.
-pub(super) struct Names {
-    /// The caller of requests that name none: this process.
-    own: Option<Arc<Caller>>,
-    hasher: RandomState,
-    targets: HashMap<u64, Arc<session::Target>>,
-    methods: HashMap<u64, Arc<session::Method>>,
-    callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
-    /// For idempotency keys.
-    serial: u64,
-}
-
-impl Names {
-    pub(super) fn new(own: Option<Arc<Caller>>) -> Names {
-        Names {
-            own,
-            hasher: RandomState::new(),
-            targets: HashMap::new(),
-            methods: HashMap::new(),
-            callers: HashMap::new(),
-            serial: 0,
-        }
-    }
-
-    /// The header of a request that leaves now.
-    ///
-    /// # Errors
-    /// The kind of failure, when a name in it cannot travel.
-    pub(super) fn header(
-        &mut self,
-        head: &Head,
-        to: To,
-        now: Instant,
-    ) -> Result<RequestHeader, CallErrorKind> {
-        let unsendable = |_| CallErrorKind::Unsupported {
-            what: "a name in the request",
-            advice: "use letters, digits, `_`, `.` and `-`, at most 255 of them",
-        };
-        Ok(RequestHeader {
-            destination: match to {
-                To::Named => Destination::Topic(self.target(head).map_err(unsendable)?),
-                To::Bound(id) => Destination::Bound(id),
-            },
-            method: self.method(head).map_err(unsendable)?,
-            codec: 0,
-            remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
-            depth: head.depth,
-            fanout: false,
-            idempotency_key: head.idempotent.then(|| self.idempotency_key()),
-            headers: head.headers.clone(),
-            caller: match to {
-                // Only a hub tells who calls (S10).
-                To::Bound(_) => self.caller(head).map_err(unsendable)?,
-                To::Named => None,
-            },
-        })
-    }
-
-    fn target(&mut self, head: &Head) -> Result<Arc<session::Target>, session::InvalidName> {
-        let (exchange, topic) = (head.exchange.as_str(), head.topic.as_str());
-        let server = head.server.as_ref().map(|name| name.as_str());
-        let key = self.hasher.hash_one((exchange, topic, server));
-        if let Some(known) = self.targets.get(&key) {
-            let known_server = known.server.as_ref().map(Name::as_str);
-            if (known.exchange.as_str(), known.topic.as_str(), known_server)
-                == (exchange, topic, server)
-            {
-                return Ok(known.clone());
-            }
-        }
-        let target = Arc::new(session::Target {
-            exchange: Name::try_from(head.exchange.to_shared())?,
-            topic: Name::try_from(head.topic.to_shared())?,
-            server: head
-                .server
-                .as_ref()
-                .map(|name| Name::try_from(name.to_shared()))
-                .transpose()?,
-        });
-        remember(&mut self.targets, key, target.clone());
-        Ok(target)
-    }
-
-    fn method(&mut self, head: &Head) -> Result<Arc<session::Method>, session::InvalidName> {
-        let Version {
-            major,
-            minor,
-            patch,
-        } = head.version;
-        let version = (head.version != Version::DEFAULT).then_some((major, minor, patch));
-        let name = head.method.as_str();
-        let key = self.hasher.hash_one((name, version, head.fingerprint));
-        if let Some(known) = self.methods.get(&key) {
-            if (known.name.as_str(), known.version, known.fingerprint)
-                == (name, version, head.fingerprint)
-            {
-                return Ok(known.clone());
-            }
-        }
-        let method = Arc::new(session::Method {
-            name: Name::try_from(head.method.to_shared())?,
-            namespace: None,
-            version,
-            fingerprint: head.fingerprint,
-        });
-        remember(&mut self.methods, key, method.clone());
-        Ok(method)
-    }
-
-    fn caller(
-        &mut self,
-        head: &Head,
-    ) -> Result<Option<Arc<session::Caller>>, session::InvalidName> {
-        let Some(caller) = head.caller.as_ref().or(self.own.as_ref()) else {
-            return Ok(None);
-        };
-        // By address: the entry keeps the caller alive, so that the address stays its own.
-        let key = Arc::as_ptr(caller) as usize;
-        if let Some((_, known)) = self.callers.get(&key) {
-            return Ok(Some(known.clone()));
-        }
-        let told = Arc::new(session::Caller {
-            transport: Name::try_from(caller.transport.clone())?,
-            uid: caller.uid,
-            gid: caller.gid,
-            pid: caller.pid,
-            name: None,
-        });
-        remember(&mut self.callers, key, (caller.clone(), told.clone()));
-        Ok(Some(told))
-    }
-
-    fn idempotency_key(&mut self) -> IdempotencyKey {
-        self.serial += 1;
-        let mut key = super::instance();
-        for (byte, mixed) in key.iter_mut().zip(self.serial.to_le_bytes()) {
-            *byte ^= mixed;
-        }
-        IdempotencyKey(key)
-    }
-}
-
-fn remember<K: std::hash::Hash + Eq, V>(cache: &mut HashMap<K, V>, key: K, value: V) {
-    if cache.len() >= REMEMBERED {
-        cache.clear();
-    }
-    cache.insert(key, value);
-}
 
 /// What the session is given of an outgoing request beside its token.
 pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Vec<u8>, Option<super::outbox::Load>) {

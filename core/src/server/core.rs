@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::bus::{Delivery, Head, InFlight, Room, Verb};
 use crate::codec::Budget;
@@ -163,13 +163,14 @@ impl ServerCore {
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, Waiting { delivery, method }, mode));
+            return Inline::enter(|| running::start(self, delivery, method, mode));
         }
+        let method = method.clone();
         self.enqueue(Waiting { delivery, method })
     }
 
     /// The method that a request is for, when this server will run it.
-    fn admit(&self, head: &Head) -> Result<Arc<Registered>, CallErrorKind> {
+    fn admit<'a>(&'a self, head: &Head) -> Result<&'a Arc<Registered>, CallErrorKind> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
@@ -197,12 +198,8 @@ impl ServerCore {
                 });
             }
         }
-        if head.is_late(Instant::now()) {
-            return Err(CallErrorKind::DeadlineExceeded {
-                timeout: head.timeout().unwrap_or_default(),
-            });
-        }
-        Ok(method.clone())
+        // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
+        Ok(method)
     }
 
     /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
@@ -227,7 +224,7 @@ impl ServerCore {
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
         }
-        self.unstarted.fetch_add(1, Ordering::AcqRel);
+        self.unstarted.fetch_add(1, Ordering::SeqCst);
         match self.queue.try_push(waiting, weight) {
             Ok(ticket) => {
                 in_flight.queued(self, ticket);
@@ -294,14 +291,16 @@ impl ServerCore {
         let limit = self.limits.concurrency;
         let more = |running: usize| (running < limit).then_some(running + 1);
         self.running
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, more)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
             .is_ok()
     }
 
     /// A handler has ended (C-DL-4), or a slot was not needed after all.
     pub(crate) fn release_slot(&self) {
         self.running.fetch_sub(1, Ordering::SeqCst);
-        if !self.queue.is_empty() {
+        // Sequentially consistent with `enqueue` and `claim_slot`: the driver sees the free slot, or this sees the
+        // request that it found no slot for.
+        if self.unstarted.load(Ordering::SeqCst) > 0 {
             self.doorbell.ring();
         }
         self.check_idle();

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::server::core::{Mode, ServerCore};
+use crate::server::core::{Mode, ServerCore, Waiting};
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
@@ -30,8 +30,8 @@ impl Future for Driver {
         for _ in 0..BATCH {
             // Ask for the slot first: a request that is taken out of the queue is one that starts now.
             if server.claim_slot() {
-                if let Some(waiting) = server.queue.try_pop() {
-                    running::start(server, waiting, Mode::Queue);
+                if let Some(Waiting { delivery, method }) = server.queue.try_pop() {
+                    running::start(server, delivery, &method, Mode::Queue);
                     server.left_queue();
                     continue;
                 }

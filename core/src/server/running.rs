@@ -7,18 +7,17 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
 use crate::blocking;
-use crate::bus::{Head, InFlight};
+use crate::bus::{Delivery, Head, InFlight};
 use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{Mode, ServerCore, Waiting};
-use crate::server::handler::{Started, drop_quietly, guarded};
+use crate::server::core::{Mode, ServerCore};
+use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 
-/// Starts the handler of `waiting` on this thread, in a slot that the caller has claimed: up to its first wait.
+/// Starts the handler of `method` on this thread, in a slot that the caller has claimed: up to its first wait.
 /// `mode` is how it came.
-pub(crate) fn start(server: &Arc<ServerCore>, waiting: Waiting, mode: Mode) {
-    let Waiting { delivery, method } = waiting;
+pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Registered, mode: Mode) {
     let (in_flight, payload) = delivery.into_parts();
     let mut slot = Slot {
         server: server.clone(),
@@ -109,7 +108,6 @@ impl Slot {
     }
 
     fn end(mut self, reply: Reply) {
-        self.in_flight.ended();
         self.outcome = Some(reply);
     }
 }
@@ -120,13 +118,16 @@ impl Drop for Slot {
         // The slot first: whoever is woken by the reply finds it free, and the server's load
         // without it.
         self.server.release_slot();
-        // Without an outcome its runtime has ended: started perhaps, and stopped somewhere on its
-        // way, so that neither "ran" nor "did not run" would be true.
-        let reply = self
-            .outcome
-            .take()
-            .unwrap_or_else(|| failed(CallErrorKind::ShuttingDown, Fate::Unknown, Stage::Running));
-        self.in_flight.finish(reply);
+        match self.outcome.take() {
+            Some(reply) => self.in_flight.ended(reply),
+            // Its runtime has ended: started perhaps, and stopped somewhere on its way, so that
+            // neither "ran" nor "did not run" would be true.
+            None => self.in_flight.finish(failed(
+                CallErrorKind::ShuttingDown,
+                Fate::Unknown,
+                Stage::Running,
+            )),
+        }
     }
 }
 

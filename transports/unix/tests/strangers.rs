@@ -7,9 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Directory, LONG, on_each_runtime, open, try_open, until};
+use common::{Directory, LONG, on_all_runtimes_at_once, on_each_runtime, open, try_open, until};
+use tidings_core::session::{
+    Config, Destination, Method, Name, Request, RequestHeader, Role, Session, Target, Verb,
+};
 use tidings_core::{Bus, OpenError};
 
 fn serve_ping(bus: &Bus) -> tidings_core::Server {
@@ -35,7 +39,7 @@ fn is_closed(mut stream: &UnixStream) -> bool {
 
 #[test]
 fn garbage_closes_its_own_connection_only() {
-    on_each_runtime(|runtime| {
+    on_all_runtimes_at_once(|runtime| {
         let directory = Directory::new();
         let hub = open(runtime, &directory.address("?listen"));
         let member = open(runtime, &directory.address("?connect"));
@@ -58,7 +62,7 @@ fn garbage_closes_its_own_connection_only() {
 
 #[test]
 fn whoever_says_nothing_is_closed_after_five_seconds() {
-    on_each_runtime(|runtime| {
+    on_all_runtimes_at_once(|runtime| {
         let directory = Directory::new();
         let _hub = open(runtime, &directory.address("?listen"));
         let stream = UnixStream::connect(directory.socket()).unwrap();
@@ -116,7 +120,7 @@ fn more_connections_than_one_user_may_have_are_turned_away() {
 
 #[test]
 fn a_hub_that_closes_every_connection_is_not_called_without_end() {
-    on_each_runtime(|runtime| {
+    on_all_runtimes_at_once(|runtime| {
         let directory = Directory::new();
         let listener = std::os::unix::net::UnixListener::bind(directory.socket()).unwrap();
         let counting = std::thread::spawn(move || {
@@ -139,6 +143,87 @@ fn a_hub_that_closes_every_connection_is_not_called_without_end() {
             "{accepted} connections in a second"
         ); // T21
     });
+}
+
+#[test]
+fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
+    on_all_runtimes_at_once(|runtime| {
+        let directory = Directory::new();
+        let hub = open(runtime, &directory.address("?listen"));
+        let grow = |n: usize| "x".repeat(n);
+        let _ping = serve_ping(&hub);
+        let _grow = hub.listen("grow").on("grow", grow).start().unwrap();
+        let member = open(runtime, &directory.address("?connect"));
+
+        let now = Instant::now();
+        let mut session = Session::new(Role::Member, Config::new([7; 16]), now);
+        let name = |text| Name::new(text).unwrap();
+        for token in 0..500 {
+            let header = RequestHeader {
+                destination: Destination::Topic(Arc::new(Target {
+                    exchange: name("tidings"),
+                    topic: name("grow"),
+                    server: None,
+                })),
+                method: Arc::new(Method {
+                    name: name("grow"),
+                    namespace: None,
+                    version: None,
+                    fingerprint: None,
+                }),
+                codec: 0,
+                remaining: None,
+                depth: 0,
+                fanout: false,
+                idempotency_key: None,
+                headers: Vec::new(),
+                caller: None,
+            };
+            let request = Request {
+                token,
+                flow: 0,
+                verb: Verb::Call,
+                header,
+                payload: vec![0x80, 0x80, 0x04], // 65,536 as postcard has it.
+            };
+            session.request(request, now).unwrap();
+        }
+        let mut stream = UnixStream::connect(directory.socket()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let start = Instant::now();
+        // Reads nothing after the hub's Hello, which gives it the credit to ask for 32 MiB.
+        let mut hello = [0; 256];
+        until("the connection is closed", || {
+            let bytes: Vec<u8> = session.transmit(now).flatten().copied().collect();
+            if let Ok(written) = stream.write(&bytes) {
+                session.wrote(written, now);
+            }
+            if !session.is_open() {
+                if let Ok(read) = stream.read(&mut hello) {
+                    session.receive(&hello[..read], now);
+                }
+            }
+            assert!(pings(&member)); // C-OV-2
+            std::thread::sleep(Duration::from_millis(20));
+            is_hung_up(&stream)
+        });
+        assert!(session.is_open(), "it never got as far as asking");
+        let took = start.elapsed(); // P24: after 10 s in which nothing could be written.
+        assert!(
+            (Duration::from_secs(9)..Duration::from_secs(16)).contains(&took),
+            "{took:?}"
+        );
+        assert!(pings(&member));
+    });
+}
+
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let mut poll = [rustix::event::PollFd::new(
+        stream,
+        rustix::event::PollFlags::empty(),
+    )];
+    rustix::event::poll(&mut poll, Some(&rustix::event::Timespec::default())).unwrap();
+    poll[0].revents().contains(rustix::event::PollFlags::HUP)
 }
 
 /// Not a test: another user's process.

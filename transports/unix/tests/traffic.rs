@@ -339,6 +339,42 @@ fn casts_arrive_once_each_and_in_the_order_of_their_thread() {
 }
 
 #[test]
+fn casts_from_many_to_one_slow_server_all_arrive() {
+    const EACH: u32 = 3_000;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let [hub, serving, first] = three(runtime, &directory, "");
+        let others = [0, 1].map(|_| open(runtime, &directory.address("")));
+        let (told, heard) = channel();
+        let note = move |message: (usize, u32)| told.send(message).unwrap();
+        // Far fewer than what the senders' credit allows: the rest has to wait on its way.
+        let server = serving.listen("log").queue(8).serial();
+        let _server = server.on("note", note).start().unwrap();
+        std::thread::scope(|scope| {
+            for (sender, bus) in [&hub, &first, &others[0], &others[1]]
+                .into_iter()
+                .enumerate()
+            {
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        bus.request::<()>("log.note", &(sender, n))
+                            .cast_when_room()
+                            .wait()
+                            .unwrap();
+                    }
+                });
+            }
+            let mut next = [0; 4];
+            for _ in 0..4 * EACH {
+                let (sender, n) = heard.recv_timeout(LONG).unwrap();
+                assert_eq!(n, next[sender], "of sender {sender}"); // C-VB-4
+                next[sender] += 1;
+            }
+        });
+    });
+}
+
+#[test]
 fn a_server_that_is_full_says_so_and_delays_nobody_else() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, InFlight};
+use crate::bus::{Caller, Delivery, Head, InFlight};
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
-use crate::link::remote_server::{RemoteServer, refuse_when_full};
+use crate::link::parked::{Parked, Way};
+use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
-use crate::server::{Mode, ServerCore};
+use crate::router::Router;
+use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
     BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -24,6 +27,7 @@ pub(super) struct HubSide {
     caller: Arc<Caller>,
     outbox: Arc<Outbox>,
     bound: HashMap<BindId, (Exchange, Topic, ServerName)>,
+    parked: Parked,
 }
 
 impl HubSide {
@@ -34,6 +38,7 @@ impl HubSide {
             caller,
             outbox,
             bound: HashMap::new(),
+            parked: Parked::default(),
         }
     }
 
@@ -88,8 +93,12 @@ impl Side for HubSide {
         let caller = Some(self.caller.clone());
         let delivery = incoming.into_delivery(addressee, caller).ok()?;
         let in_flight = delivery.in_flight().clone();
-        refuse_when_full(self.core.router.route(delivery, Mode::Queue));
+        self.parked.deliver(delivery, &self.core.router);
         Some(in_flight)
+    }
+
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
+        self.parked.poll(&self.core.router, cx)
     }
 
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -114,6 +123,16 @@ impl Side for HubSide {
 
     fn closed(&mut self, _closed: &Closed) {
         self.withdraw();
+    }
+}
+
+impl Way for Router {
+    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        self.route(delivery, Mode::Queue)
+    }
+
+    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+        Router::wait_for_room(self, head, cx);
     }
 }
 

@@ -3,22 +3,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
-use crate::bus::{Caller, InFlight};
-use crate::link::remote_server::refuse_when_full;
+use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::error::{CallErrorKind, Fate, Stage};
+use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
-use crate::server::{Mode, ServerCore};
+use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
 
+/// The servers by the names that they have on one connection.
+#[derive(Default)]
+struct Bound(HashMap<BindId, Arc<ServerCore>>);
+
 /// What this process has registered by one connection.
 pub(super) struct MemberSide {
     shared: Arc<Shared>,
-    bound: HashMap<BindId, Arc<ServerCore>>,
+    bound: Bound,
+    parked: Parked,
     /// The caller told last: the session gives the same `Arc` for the same caller.
     caller: Option<(Arc<session::Caller>, Arc<Caller>)>,
 }
@@ -27,13 +34,17 @@ impl MemberSide {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         MemberSide {
             shared,
-            bound: HashMap::new(),
+            bound: Bound::default(),
+            parked: Parked::default(),
             caller: None,
         }
     }
 
     fn is_bound(&self, server: &Arc<ServerCore>) -> bool {
-        self.bound.values().any(|known| Arc::ptr_eq(known, server))
+        self.bound
+            .0
+            .values()
+            .any(|known| Arc::ptr_eq(known, server))
     }
 
     fn caller(&mut self, told: Arc<session::Caller>) -> Arc<Caller> {
@@ -66,7 +77,7 @@ impl Side for MemberSide {
         let Destination::Bound(id) = incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
-        let server = self.bound.get(&id)?.clone();
+        let server = self.bound.0.get(&id)?.clone();
         let caller = incoming.header.caller.take().map(|told| self.caller(told));
         let addressee = Addressee {
             exchange: server.exchange().clone(),
@@ -75,8 +86,12 @@ impl Side for MemberSide {
         };
         let delivery = incoming.into_delivery(addressee, caller).ok()?;
         let in_flight = delivery.in_flight().clone();
-        refuse_when_full(server.deliver(delivery, Mode::Queue));
+        self.parked.deliver(delivery, &server);
         Some(in_flight)
+    }
+
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
+        self.parked.poll(&self.bound, cx)
     }
 
     fn bind(&mut self, _id: BindId, _registration: &Registration) -> Result<(), BindRefusal> {
@@ -104,7 +119,7 @@ impl Side for MemberSide {
         };
         match session.bind(registration) {
             Ok(id) => {
-                self.bound.insert(id, server.clone());
+                self.bound.0.insert(id, server.clone());
             }
             Err(_) => self
                 .shared
@@ -116,10 +131,11 @@ impl Side for MemberSide {
     fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
         let found = self
             .bound
+            .0
             .iter()
             .find(|(_, known)| Arc::ptr_eq(known, server));
         if let Some(id) = found.map(|(id, _)| *id) {
-            self.bound.remove(&id);
+            self.bound.0.remove(&id);
             session.unbind(id);
         }
     }
@@ -130,8 +146,8 @@ impl Side for MemberSide {
             Err(_) => Standing::Refused,
         };
         let server = match standing {
-            Standing::Refused => self.bound.remove(&id),
-            _ => self.bound.get(&id).cloned(),
+            Standing::Refused => self.bound.0.remove(&id),
+            _ => self.bound.0.get(&id).cloned(),
         };
         if let Some(server) = server {
             self.shared.registrations.answered(&server, standing);
@@ -142,5 +158,45 @@ impl Side for MemberSide {
 
     fn closed(&mut self, _closed: &Closed) {
         self.shared.registrations.disconnected();
+    }
+}
+
+impl Bound {
+    /// The server that a request was addressed to when it came.
+    fn server(&self, head: &Head) -> Option<&Arc<ServerCore>> {
+        self.0.values().find(|server| {
+            (Some(server.name()), server.topic(), server.exchange())
+                == (head.server.as_ref(), &head.topic, &head.exchange)
+        })
+    }
+}
+
+impl Way for Arc<ServerCore> {
+    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        ServerCore::deliver(self, delivery, Mode::Queue)
+    }
+
+    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, cx);
+    }
+}
+
+impl Way for Bound {
+    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        match self.server(delivery.in_flight().head()) {
+            Some(server) => Way::deliver(server, delivery),
+            // Withdrawn while it waited.
+            None => {
+                let gone = CallErrorKind::ShuttingDown;
+                let error = delivery.refuse(gone, Fate::NotExecuted, Stage::Accepted);
+                Err(NotAccepted::Refused(error))
+            }
+        }
+    }
+
+    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+        if let Some(server) = self.server(head) {
+            ServerCore::wait_for_room(server, cx);
+        }
     }
 }

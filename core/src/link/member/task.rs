@@ -56,8 +56,8 @@ pub(super) async fn run<D: Dial>(
     let mut backoff = Backoff::new();
     let mut patience = Patience::default();
     let mut next = Some(first);
-    // A connection that is there is served though the member was closed before this task first ran: what was accepted
-    // may still leave by it.
+    // A first connection is used though the member was closed meanwhile: what it has accepted is
+    // to leave.
     while next.is_some() || !shared.is_closed() {
         let connected = match next.take() {
             Some(connected) => Ok(connected),

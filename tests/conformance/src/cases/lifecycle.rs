@@ -36,10 +36,12 @@ pub fn stop_refuses_what_is_queued_and_lets_end_what_runs(world: &World) {
     server.stop();
     let error = queued.wait().unwrap_err();
     assert_eq!(error.fate(), Fate::NotExecuted);
-    assert!(
-        matches!(error.kind(), CallErrorKind::ShuttingDown),
-        "{error}"
+    // Told by the server, or by a hub that has just lost it.
+    let is_stop = matches!(
+        error.kind(),
+        CallErrorKind::ShuttingDown | CallErrorKind::NoServer { .. }
     );
+    assert!(is_stop, "{error}");
     let late = world.client().invoke::<u32>("topic.hold", &3_u32);
     assert!(late.wait().unwrap_err().fate().is_safe_to_repeat());
     gate.open();
@@ -183,7 +185,8 @@ pub fn a_bus_lives_as_long_as_its_server(world: &World) {
         .call::<u32>("topic.ask", &1_u32)
         .wait()
         .unwrap_err();
-    assert!(error.fate().is_safe_to_repeat(), "{error}");
+    // Handed over to a process that was just leaving, it may be unknown.
+    assert_ne!(error.fate(), Fate::Executed, "{error}");
 }
 
 /// C-LC-3: in any order of drops nothing hangs, and every promise ends.

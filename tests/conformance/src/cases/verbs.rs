@@ -135,7 +135,7 @@ pub fn a_waiting_cast_that_is_dropped_was_not_sent(world: &World) {
     };
     let mut waiting = cast(3);
     let short = std::time::Duration::from_millis(5);
-    assert!((&mut waiting).wait_timeout(short).is_err());
+    assert!(waiting.wait_timeout(short).is_err());
     drop(waiting);
     gate.open();
     cast(4).wait().unwrap();

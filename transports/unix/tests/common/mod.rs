@@ -49,18 +49,35 @@ impl Drop for Directory {
 
 /// Runs `test` on each runtime.
 pub(crate) fn on_each_runtime(test: impl Fn(&Arc<dyn Runtime>)) {
+    with_runtimes(|runtimes| {
+        for runtime in runtimes {
+            eprintln!("on {}", runtime.name());
+            test(runtime);
+        }
+    });
+}
+
+/// The same at the same time, for tests that wait for a limit of several seconds.
+pub(crate) fn on_all_runtimes_at_once(test: impl Fn(&Arc<dyn Runtime>) + Sync) {
+    with_runtimes(|runtimes| {
+        std::thread::scope(|scope| {
+            for runtime in runtimes {
+                scope.spawn(|| test(runtime));
+            }
+        });
+    });
+}
+
+fn with_runtimes(run: impl FnOnce(&[Arc<dyn Runtime>])) {
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    for runtime in [
+    run(&[
         runtime::tokio::handle(tokio.handle().clone()),
         runtime::smol::global(),
-    ] {
-        eprintln!("on {}", runtime.name());
-        test(&runtime);
-    }
+    ]);
 }
 
 pub(crate) fn try_open(runtime: &Arc<dyn Runtime>, address: &str) -> Result<Bus, OpenError> {

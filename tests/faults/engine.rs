@@ -1,0 +1,128 @@
+//! What the buses of a test run on, and where they meet.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidings::Bus;
+use tidings::runtime::{self, Runtime};
+
+/// The longest that anything may take.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// A runtime of this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    #[cfg(feature = "tokio")]
+    Tokio,
+    #[cfg(feature = "smol")]
+    Smol,
+}
+
+impl Engine {
+    /// Runs `test`, and no other at the same time.
+    pub(crate) fn alone(self, test: impl FnOnce(Engine)) {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        test(self);
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "tokio")]
+            Engine::Tokio => "tokio",
+            #[cfg(feature = "smol")]
+            Engine::Smol => "smol",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Engine {
+        match name {
+            #[cfg(feature = "tokio")]
+            "tokio" => Engine::Tokio,
+            #[cfg(feature = "smol")]
+            "smol" => Engine::Smol,
+            other => panic!("no runtime `{other}` in this build"),
+        }
+    }
+
+    fn runtime(self) -> Arc<dyn Runtime> {
+        match self {
+            #[cfg(feature = "tokio")]
+            Engine::Tokio => tokio_runtime(),
+            #[cfg(feature = "smol")]
+            Engine::Smol => runtime::smol::global(),
+        }
+    }
+
+    pub(crate) fn open(self, address: &str) -> Bus {
+        let builder = Bus::builder().runtime(self.runtime());
+        builder.open(address).unwrap()
+    }
+}
+
+/// One for all tests, kept as long as the process.
+#[cfg(feature = "tokio")]
+fn tokio_runtime() -> Arc<dyn Runtime> {
+    use tokio::runtime::{Builder, Runtime};
+    static TOKIO: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
+    let started = TOKIO.get_or_init(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(2).enable_all().build().unwrap()
+    });
+    runtime::tokio::handle(started.handle().clone())
+}
+
+/// A directory of its own, mode 0700, removed at the end.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tidings-faults-{}-{serial}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).unwrap();
+        Directory(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket_in(&self.0)
+    }
+
+    /// The address of the bus in this directory, for a process that connects.
+    pub(crate) fn member(&self) -> String {
+        format!("unix:{}?connect", self.socket().display())
+    }
+
+    /// The same for the process that serves it.
+    pub(crate) fn hub(&self) -> String {
+        format!("unix:{}?listen", self.socket().display())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn socket_in(directory: &Path) -> PathBuf {
+    directory.join("bus.sock")
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(1)); // Two cores: those waited for need them.
+    }
+}

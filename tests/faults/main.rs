@@ -1,0 +1,58 @@
+//! Faults between processes: one is killed (`kill -9`), stopped, or breaks off in the middle of a message, and the
+//! others must learn the truth about every request, soon, and go on.
+//!
+//! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
+//! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `broken_off`.
+#![cfg(any(feature = "tokio", feature = "smol"))]
+
+mod engine;
+mod journal;
+mod process;
+mod roles;
+mod traffic;
+mod verdict;
+
+mod broken_off;
+mod killed;
+mod peer;
+mod stopped;
+
+/// Not a test: what the processes of the tests run.
+#[test]
+#[ignore = "started by the other tests"]
+fn as_another_process() {
+    if let Some(part) = process::Part::of_the_environment() {
+        roles::play(&part);
+    }
+}
+
+/// Each test on each runtime of the build, one at a time: some measure.
+macro_rules! on_each_runtime {
+    ($($module:ident::$test:ident,)*) => {
+        #[cfg(feature = "tokio")]
+        mod on_tokio {
+            $(#[test]
+            fn $test() {
+                crate::engine::Engine::Tokio.alone(crate::$module::$test);
+            })*
+        }
+
+        #[cfg(feature = "smol")]
+        mod on_smol {
+            $(#[test]
+            fn $test() {
+                crate::engine::Engine::Smol.alone(crate::$module::$test);
+            })*
+        }
+    };
+}
+
+on_each_runtime! {
+    killed::whoever_is_killed_every_promise_soon_tells_the_truth,
+    stopped::a_worker_that_is_stopped_fails_its_own_calls_only,
+    stopped::a_caller_that_reads_nothing_delays_nobody_else,
+    stopped::a_worker_that_drains_under_load_loses_nothing,
+    broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
+    broken_off::a_hub_that_goes_with_unread_requests_is_a_lost_connection,
+}

@@ -1,0 +1,119 @@
+//! A peer that keeps no rule about when it reads and where it stops: the session's bytes on a plain socket.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tidings::__core::codec;
+use tidings::__core::session::{
+    Config, Destination, Event, Method, Name, Request, RequestHeader, Role, Session, Target, Verb,
+};
+
+use crate::engine::LONG;
+
+/// One end of a connection, in the hands of the test.
+pub(crate) struct Peer {
+    pub(crate) stream: UnixStream,
+    session: Session,
+    token: u64,
+}
+
+impl Peer {
+    /// Greets whoever is at the other end of `stream`.
+    pub(crate) fn greet(role: Role, stream: UnixStream) -> Peer {
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let session = Session::new(role, Config::new([9; 16]), Instant::now());
+        let mut peer = Peer {
+            stream,
+            session,
+            token: 0,
+        };
+        while !peer.session.is_open() {
+            peer.flush();
+            peer.read();
+        }
+        peer.flush();
+        peer
+    }
+
+    /// Reads once.
+    fn read(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        let read = self.stream.read(&mut buffer).unwrap();
+        assert!(read > 0, "the other side has closed");
+        self.session.receive(&buffer[..read], Instant::now());
+    }
+
+    /// Writes all that the session has to say.
+    pub(crate) fn flush(&mut self) {
+        let bytes = self.output();
+        self.stream.write_all(&bytes).unwrap();
+    }
+
+    /// Takes from the session what it has to say, for the test to write as it likes.
+    pub(crate) fn output(&mut self) -> Vec<u8> {
+        let now = Instant::now();
+        let mut all = Vec::new();
+        while self.session.has_output() {
+            let bytes: Vec<u8> = self.session.transmit(now).flatten().copied().collect();
+            self.session.wrote(bytes.len(), now);
+            all.extend(bytes);
+        }
+        all
+    }
+
+    /// Hands the session a call; nothing is written.
+    pub(crate) fn call(&mut self, topic: &str, method: &str, arguments: &impl Serialize) {
+        let name = |text| Name::new(text).unwrap();
+        let target = Target {
+            exchange: name("tidings"),
+            topic: name(topic),
+            server: None,
+        };
+        let method = Method {
+            name: name(method),
+            namespace: None,
+            version: None,
+            fingerprint: None,
+        };
+        let header = RequestHeader {
+            destination: Destination::Topic(Arc::new(target)),
+            method: Arc::new(method),
+            codec: 0,
+            remaining: Some(Duration::from_secs(30)),
+            depth: 0,
+            fanout: false,
+            idempotency_key: None,
+            headers: Vec::new(),
+            caller: None,
+        };
+        self.token += 1;
+        let payload = codec::encode(arguments, 1 << 20).unwrap();
+        let (token, flow, verb) = (self.token, 1, Verb::Call);
+        let request = Request {
+            token,
+            flow,
+            verb,
+            header,
+            payload,
+        };
+        self.session.request(request, Instant::now()).unwrap();
+    }
+
+    /// Waits for the reply to the last call, taking part in the conversation meanwhile.
+    pub(crate) fn reply(&mut self) -> Vec<u8> {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                if let Event::Reply { token, reply } = event
+                    && token == self.token
+                {
+                    return reply.unwrap();
+                }
+            }
+            self.flush();
+            self.read();
+        }
+    }
+}
