@@ -31,6 +31,11 @@ pub fn block<R>(wait: impl FnOnce() -> R) -> Result<R, WouldBlock> {
     return Ok(wait());
 }
 
+/// Whether [`block`] would refuse because this is the poll of an asynchronous or quick handler.
+pub(crate) fn is_forbidden() -> bool {
+    MARK.get() == Mark::Forbidden
+}
+
 /// As [`block`], for a wait that is welcome and not needed: `None`, without a trace anywhere, also
 /// where it might be allowed and only trying would tell.
 pub(crate) fn block_where_certain<R>(wait: impl FnOnce() -> R) -> Option<R> {

@@ -53,6 +53,11 @@ impl Bus {
     }
 
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
+    ///
+    /// The arguments' types must be those of the method, to the width of an integer: an untyped
+    /// caller's are not compared with the server's, and `&3` is an `i32`, which a method that
+    /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
+    /// `#[service]`, whose types are checked (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
         let limit = self.core.transport.capabilities().max_message;
@@ -84,6 +89,9 @@ impl Bus {
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
     /// as `Closed`. Idempotent.
+    ///
+    /// Over sockets, what was accepted before still leaves: this waits for that, for a second at
+    /// most, where the thread may be put to sleep; elsewhere the runtime goes on with it.
     pub fn close(&self) {
         self.core.close();
     }

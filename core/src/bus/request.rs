@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::blocking;
 use crate::bus::handle::{Bus, BusCore};
 use crate::bus::{Claim, Delivery, Head, InFlight, MAX_DEPTH, Verb};
 use crate::codec::{self, EncodeError};
@@ -338,8 +339,14 @@ where
     /// Sends it and blocks until the reply is there; no runtime is needed.
     ///
     /// # Errors
-    /// Why there is no reply; in an async task whose runtime would stall, `WouldBlock`.
+    /// Why there is no reply; where waiting would stall a runtime, `WouldBlock`. In an async or
+    /// quick handler that is always so, on every transport, and nothing is sent: `.await` there,
+    /// or make the handler a blocking one.
     pub fn wait(self) -> Result<T, E> {
+        if blocking::is_forbidden() {
+            let kind = CallErrorKind::Promise(PromiseError::WouldBlock);
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing).into());
+        }
         self.send(Mode::Inline).wait()
     }
 

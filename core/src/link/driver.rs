@@ -34,7 +34,7 @@ const ROUNDS: usize = 16;
 /// Requests taken from the outbox in one round.
 const BATCH: usize = 64;
 /// How long a closed bus goes on writing what it had accepted.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());

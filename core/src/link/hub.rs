@@ -11,6 +11,7 @@ use std::task::Context;
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
+use super::farewell::Farewell;
 use super::socket::Listener;
 use crate::bus::{Caller, Delivery, Head};
 use crate::doorbell::Doorbell;
@@ -75,6 +76,7 @@ impl Hub {
             bell: Doorbell::new(),
             runtime: runtime.clone(),
             state: Mutex::default(),
+            farewell: Arc::default(),
         });
         let leave = CloseOnDrop(core.clone());
         runtime.spawn(Box::pin(accept::run(leave, listener, readiness)));
@@ -105,6 +107,7 @@ struct Core {
     bell: Doorbell,
     runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
+    farewell: Arc<Farewell>,
 }
 
 #[derive(Default)]
@@ -232,6 +235,7 @@ impl Transport for Hub {
             server.close();
         }
         self.core.close();
+        self.core.farewell.wait();
     }
 }
 

@@ -15,6 +15,7 @@ use registrations::{Registrations, Standing};
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
+use super::farewell::Farewell;
 use super::outbox::{self, Outbox, Outgoing, To};
 use super::socket::Dial;
 use crate::blocking;
@@ -55,6 +56,7 @@ struct Shared {
     closed: AtomicBool,
     state: Mutex<State>,
     registrations: Registrations,
+    farewell: Arc<Farewell>,
 }
 
 #[derive(Default)]
@@ -86,9 +88,15 @@ impl Member {
             closed: AtomicBool::new(false),
             state: Mutex::default(),
             registrations: Registrations::default(),
+            farewell: Arc::default(),
         });
         let first = task::connect(&shared, first)?;
-        runtime.spawn(Box::pin(task::run(shared.clone(), dial, first, intake)));
+        let leaving = shared.farewell.task();
+        let task = task::run(shared.clone(), dial, first, intake);
+        runtime.spawn(Box::pin(async move {
+            let _leaving = leaving;
+            task.await;
+        }));
         Ok(Member { shared })
     }
 
@@ -194,6 +202,7 @@ impl Transport for Member {
         }
         self.shared.tell(Control::Close(CloseCode::Normal));
         self.shared.outbox.bell.ring();
+        self.shared.farewell.wait();
     }
 }
 

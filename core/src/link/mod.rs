@@ -15,6 +15,7 @@
 mod backoff;
 mod connection;
 mod driver;
+mod farewell;
 mod hub;
 mod member;
 mod names;

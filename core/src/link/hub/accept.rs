@@ -141,7 +141,9 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         max_message: options.limits.max_message,
         runtime: core.runtime.clone(),
     });
+    let leaving = core.farewell.task();
     core.runtime.spawn(Box::pin(async move {
+        let _leaving = leaving;
         // A promise's callback may run in here; waiting, it would wait for this very task.
         poll_fn(|cx| blocking::forbid(|| driver.poll(cx))).await;
     }));

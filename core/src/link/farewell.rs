@@ -1,0 +1,51 @@
+//! The end of closing: what a bus had accepted leaves before the handle that was dropped is gone.
+//!
+//! A program that casts and ends would else lose the cast with its process. The wait is bounded by
+//! the connection's own [`LINGER`](super::driver::LINGER), and left out where the thread may not
+//! be put to sleep: there the runtime goes on and writes what there is.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::driver::LINGER;
+use crate::blocking;
+
+/// How long after its time to linger a connection's task may take to end.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// Counts the tasks that may still have something to write.
+#[derive(Default)]
+pub(super) struct Farewell {
+    tasks: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// One such task; it has ended when this is dropped.
+pub(super) struct Leaving(Arc<Farewell>);
+
+impl Farewell {
+    /// One more task.
+    pub(super) fn task(self: &Arc<Self>) -> Leaving {
+        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Leaving(self.clone())
+    }
+
+    /// Waits until all tasks have ended, where this thread may wait.
+    pub(super) fn wait(&self) {
+        blocking::block_where_certain(|| {
+            let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whether they ended or their time did: there is nothing more to wait for.
+            drop(
+                self.ended
+                    .wait_timeout_while(tasks, LINGER + MARGIN, |tasks| *tasks > 0),
+            );
+        });
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.ended.notify_all();
+    }
+}
