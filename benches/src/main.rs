@@ -43,8 +43,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+type Run = fn(&Arguments);
+
 /// The groups by name, in the order in which they are run.
-const GROUPS: [(&str, fn(&Arguments)); 3] = [
+const GROUPS: [(&str, Run); 3] = [
     ("promise", promise::run),
     ("memory", memory::run),
     ("unix", unix::run),
