@@ -1,6 +1,6 @@
 //! The verbs, untyped, in memory with no runtime.
 
-use tidings::{Bus, CallErrorKind, Fate, Promise};
+use tidings::{Bus, CallErrorKind, Context, Fate, Promise};
 
 #[test]
 fn the_three_verbs_reach_a_handler() -> tidings::Result<()> {
@@ -28,5 +28,15 @@ fn a_misspelt_method_is_told_with_the_near_one() -> tidings::Result<()> {
         error.to_string().contains("did you mean `hello`?"),
         "{error}"
     );
+    Ok(())
+}
+
+#[test]
+fn a_handler_in_the_same_process_sees_who_calls() -> tidings::Result<()> {
+    let bus = Bus::open("mem:")?;
+    let pid = |(): ()| Context::current().and_then(|context| context.caller()?.pid);
+    let _server = bus.listen("identity").on("pid", pid).start()?;
+    let pid: Option<u32> = bus.call("identity.pid", &()).wait()?;
+    assert_eq!(pid, Some(std::process::id()));
     Ok(())
 }

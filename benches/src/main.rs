@@ -43,10 +43,11 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-type Run = fn(&Arguments);
+/// A group by its name.
+type Group = (&'static str, fn(&Arguments));
 
-/// The groups by name, in the order in which they are run.
-const GROUPS: [(&str, Run); 3] = [
+/// The groups, in the order in which they are run.
+const GROUPS: [Group; 3] = [
     ("promise", promise::run),
     ("memory", memory::run),
     ("unix", unix::run),

@@ -25,7 +25,9 @@ pub struct Context(Arc<InFlight>);
 impl Context {
     /// The request whose handler runs on this thread now; `None` outside of handlers.
     pub fn current() -> Option<Context> {
-        CURRENT.with_borrow(|current| current.clone().map(Context))
+        // A thread that is ending serves nothing any more.
+        let current = CURRENT.try_with(|current| current.borrow().clone());
+        current.ok().flatten().map(Context)
     }
 
     /// The topic that was called.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{self, Budget, DecodeError, EncodeError};
+use crate::server::handler::drop_quietly;
 
 /// A value in transit.
 pub enum Payload {
@@ -23,7 +24,7 @@ pub enum Payload {
 impl Payload {
     /// Carries `value` itself.
     pub fn value<T: Serialize + Send + 'static>(value: T) -> Self {
-        Payload::Value(Box::new(value))
+        Payload::Value(Box::new(Kept(Some(value))))
     }
 
     /// Turns it into bytes of at most `limit`, for a transport that cannot move values.
@@ -105,7 +106,7 @@ fn moved<T: 'static>(value: Box<dyn Value>) -> Result<T, Box<dyn Value>> {
     }
 }
 
-/// A value of some type that can be encoded if it must be. Implemented for every such type.
+/// A value of some type that can be encoded if it must be. Made by [`Payload::value`].
 pub trait Value: Send {
     /// Moves the value to `place`, an `Option` of its type.
     ///
@@ -121,18 +122,33 @@ pub trait Value: Send {
     fn size(&self) -> usize;
 }
 
-impl<T: Serialize + Send + 'static> Value for T {
-    fn move_to(self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>> {
+/// A value on its way. Whoever gives it up on the way (a queue, a timer, a server's task) must not be harmed by a panic
+/// in its `Drop`, so that panic ends here.
+struct Kept<T>(Option<T>);
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            drop_quietly(value);
+        }
+    }
+}
+
+impl<T: Serialize + Send + 'static> Value for Kept<T> {
+    fn move_to(mut self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>> {
         match place.downcast_mut::<Option<T>>() {
             Some(place) => {
-                *place = Some(*self);
+                *place = self.0.take();
                 Ok(())
             }
             None => Err(self),
         }
     }
     fn encode(&self, limit: usize) -> Result<Vec<u8>, EncodeError> {
-        codec::encode(self, limit)
+        match &self.0 {
+            Some(value) => codec::encode(value, limit),
+            None => Err(EncodeError::Failed("it was taken already".into())),
+        }
     }
     fn size(&self) -> usize {
         size_of::<T>()

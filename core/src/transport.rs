@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use crate::bus::{Address, Delivery, Head};
+use crate::bus::{Address, Caller, Delivery, Head};
 use crate::error::{OpenError, ServeError};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
@@ -49,6 +49,12 @@ pub struct Capabilities {
 pub trait Transport: Send + Sync + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Who calls, for handlers in this same process; to others the receiving side says it, from
+    /// what it knows of its peer. `None` where nothing is known.
+    fn identity(&self) -> Option<Arc<Caller>> {
+        None
+    }
 
     /// What runs its tasks and its servers' handlers.
     fn runtime(&self) -> &Arc<dyn Runtime>;

@@ -51,6 +51,7 @@ macro_rules! on_each_runtime {
 on_each_runtime! {
     killed::whoever_is_killed_every_promise_soon_tells_the_truth,
     stopped::a_worker_that_is_stopped_fails_its_own_calls_only,
+    stopped::casts_that_expire_in_the_queue_cost_no_connection,
     stopped::a_caller_that_reads_nothing_delays_nobody_else,
     stopped::a_worker_that_drains_under_load_loses_nothing,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,

@@ -1,6 +1,6 @@
 //! A peer that keeps no rule about when it reads and where it stops: the session's bytes on a plain socket.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tidings::__core::codec;
 use tidings::__core::session::{
-    Config, Destination, Event, Method, Name, Request, RequestHeader, Role, Session, Target, Verb,
+    Config, Destination, Event, IncomingId, Limits, Method, Name, Request, RequestHeader, Role,
+    Session, Target, Verb,
 };
 
 use crate::engine::LONG;
@@ -23,8 +24,15 @@ pub(crate) struct Peer {
 impl Peer {
     /// Greets whoever is at the other end of `stream`.
     pub(crate) fn greet(role: Role, stream: UnixStream) -> Peer {
+        Peer::greet_with(Limits::default(), role, stream)
+    }
+
+    /// The same, with limits of its own.
+    pub(crate) fn greet_with(limits: Limits, role: Role, stream: UnixStream) -> Peer {
         stream.set_read_timeout(Some(LONG)).unwrap();
-        let session = Session::new(role, Config::new([9; 16]), Instant::now());
+        let mut config = Config::new([9; 16]);
+        config.limits = limits;
+        let session = Session::new(role, config, Instant::now());
         let mut peer = Peer {
             stream,
             session,
@@ -102,14 +110,40 @@ impl Peer {
         self.session.request(request, Instant::now()).unwrap();
     }
 
+    /// Waits for a request.
+    pub(crate) fn request(&mut self) -> IncomingId {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                if let Event::Request { id, .. } = event {
+                    return id;
+                }
+            }
+            self.flush();
+            self.read();
+        }
+    }
+
+    /// Asserts that nothing comes for `time`, and no end either.
+    pub(crate) fn hears_nothing_for(&mut self, time: Duration) {
+        self.stream.set_read_timeout(Some(time)).unwrap();
+        let heard = self.stream.read(&mut [0; 64]).map_err(|e| e.kind());
+        assert_eq!(heard, Err(ErrorKind::WouldBlock));
+        self.stream.set_read_timeout(Some(LONG)).unwrap();
+    }
+
+    /// Is done with a request that wants no reply.
+    pub(crate) fn release(&mut self, id: IncomingId) {
+        self.session.release(id);
+        self.flush();
+    }
+
     /// Waits for the reply to the last call, taking part in the conversation meanwhile.
     pub(crate) fn reply(&mut self) -> Vec<u8> {
         loop {
             while let Some(event) = self.session.poll_event() {
-                if let Event::Reply { token, reply } = event
-                    && token == self.token
-                {
-                    return reply.unwrap();
+                match event {
+                    Event::Reply { token, reply } if token == self.token => return reply.unwrap(),
+                    _ => {}
                 }
             }
             self.flush();

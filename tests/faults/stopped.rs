@@ -1,9 +1,9 @@
 //! Processes that are there and do nothing, or that go in good order.
 
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use tidings::__core::session::Role;
+use tidings::__core::session::{Limits, Role};
 use tidings::{Bus, CallErrorKind, Fate, Promise};
 
 use crate::engine::{Directory, Engine, LONG, until};
@@ -92,6 +92,34 @@ pub(crate) fn a_worker_that_is_stopped_fails_its_own_calls_only(engine: Engine) 
         "{}: {tally}, {waiting} of them waiting for the worker that was stopped",
         engine.name()
     );
+}
+
+/// T13 the other way round: when there is nothing left to write, that is not the end of the connection.
+pub(crate) fn casts_that_expire_in_the_queue_cost_no_connection(engine: Engine) {
+    let directory = Directory::new();
+    let listener = UnixListener::bind(directory.socket()).unwrap();
+    let greeting = std::thread::spawn(move || {
+        let one_at_a_time = Limits {
+            max_in_flight: 1,
+            ..Limits::default()
+        };
+        let (stream, _) = listener.accept().unwrap();
+        Peer::greet_with(one_at_a_time, Role::Hub, stream)
+    });
+    let bus = engine.open(&directory.member());
+    let mut hub = greeting.join().unwrap();
+    bus.cast("log.note", &0u32).unwrap();
+    let first = hub.request();
+    let short = Duration::from_millis(50);
+    for n in 1..10u32 {
+        let cast = bus.request::<()>("log.note", &n).timeout(short);
+        cast.cast().unwrap();
+    }
+    std::thread::sleep(short);
+    hub.release(first); // There is credit again, and nothing in time to use it.
+    hub.hears_nothing_for(short);
+    bus.cast("log.note", &10u32).unwrap();
+    hub.request(); // On the same connection.
 }
 
 /// C-OV-2, P24: the replies to it have nowhere to go.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
+use crate::bus::head::Caller;
 use crate::bus::request::{Args, Request};
 use crate::codec;
 use crate::error::{CallError, ServeError};
@@ -109,6 +110,7 @@ impl Bus {
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let core = BusCore {
+            caller: transport.identity(),
             transport,
             timers,
             exchange,
@@ -155,6 +157,8 @@ fn next_flow() -> u64 {
 /// What all handles of a bus share.
 pub(crate) struct BusCore {
     transport: Arc<dyn Transport>,
+    /// Whom handlers of this process see as the caller.
+    caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
     exchange: Exchange,
     timeout: Option<Duration>,
@@ -164,6 +168,10 @@ pub(crate) struct BusCore {
 impl BusCore {
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.transport
+    }
+
+    pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
+        self.caller.clone()
     }
 
     pub(crate) fn timers(&self) -> &Arc<Timers> {

@@ -391,7 +391,10 @@ fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
         }
         port => {
             let port = std::mem::replace(port, Port::Closed);
+            // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
+            let place = std::mem::replace(&mut state.place, Place::Ended);
             drop(state);
+            drop(place);
             disarm(timer);
             deliver(port, reply);
         }
@@ -429,8 +432,15 @@ impl Drop for InFlight {
 }
 
 impl Cancel for InFlight {
-    fn cancel(&self, _cause: CancelCause) {
-        self.abandon(CallErrorKind::Cancelled);
+    fn cancel(&self, cause: CancelCause) {
+        match cause {
+            CancelCause::Dropped | CancelCause::Asked => self.abandon(CallErrorKind::Cancelled),
+            CancelCause::Late => self.expire(Expiry::Due),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.head.deadline
     }
 
     fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {

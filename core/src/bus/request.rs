@@ -23,7 +23,9 @@ use crate::payload::Payload;
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
+use crate::runtime::BoxFuture;
 use crate::server::{Mode, NotAccepted};
+use crate::timer;
 use crate::version::Version;
 
 /// What a generated client knows of its service. Cheap to clone; a clone has an order of its own (C-VB-4).
@@ -230,6 +232,7 @@ impl<T, E> Request<T, E> {
         let bus = self.bus.clone();
         CastWhenRoom {
             delivery: Some(self.into_delivery(Verb::Cast)),
+            alarm: None,
             bus,
         }
     }
@@ -261,7 +264,7 @@ impl<T, E> Request<T, E> {
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
-            caller: None,
+            caller: bus.caller(),
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
@@ -494,6 +497,8 @@ where
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
 pub struct CastWhenRoom {
     delivery: Option<Result<Delivery, CallError>>,
+    /// Its deadline, once it waits: nobody else would wake it then.
+    alarm: Option<BoxFuture<()>>,
     bus: Arc<BusCore>,
 }
 
@@ -532,7 +537,14 @@ impl Future for CastWhenRoom {
                     let in_flight = delivery.in_flight().clone();
                     self.delivery = Some(Ok(delivery));
                     if registered {
-                        return Poll::Pending;
+                        let Some(left) = in_flight.remaining(Instant::now()) else {
+                            return Poll::Pending;
+                        };
+                        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
+                        match alarm.as_mut().poll(cx) {
+                            Poll::Ready(()) => continue, // It is late now.
+                            Poll::Pending => return Poll::Pending,
+                        }
                     }
                     // Registered first, tried again after: room that came in between is not missed.
                     self.bus.transport().wait_for_room(in_flight.head(), cx);

@@ -18,7 +18,7 @@ use super::pending::{Entry, Pending};
 use super::side::Side;
 use super::socket::Socket;
 use super::translate::{self, Incoming};
-use crate::bus::{Caller, InFlight, Verb};
+use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
 use crate::reply::Reply;
@@ -79,8 +79,6 @@ pub(super) struct Parts {
     pub(super) control: flume::Receiver<Control>,
     pub(super) intake: Intake,
     pub(super) max_message: usize,
-    /// Whom a hub names as the caller of its own process's requests.
-    pub(super) vouched: Option<Arc<Caller>>,
     pub(super) runtime: Arc<dyn Runtime>,
 }
 
@@ -96,7 +94,7 @@ impl Driver {
             intake: Some(parts.intake),
             pending: Pending::default(),
             serving: IdMap::default(),
-            names: Names::new(parts.vouched),
+            names: Names::new(),
             flow: connection_flow(),
             max_message: parts.max_message,
             runtime: parts.runtime,

@@ -76,7 +76,8 @@ impl Hub {
             runtime: runtime.clone(),
             state: Mutex::default(),
         });
-        runtime.spawn(Box::pin(accept::run(core.clone(), listener, readiness)));
+        let leave = CloseOnDrop(core.clone());
+        runtime.spawn(Box::pin(accept::run(leave, listener, readiness)));
         Ok(Hub {
             core,
             bound: Mutex::default(),
@@ -118,6 +119,16 @@ struct Peer {
     uid: Option<u32>,
     said_hello: bool,
     connection: Arc<Connection>,
+}
+
+/// Closes the hub when the task that accepts is gone: a hub whose runtime has ended would hold the address, and let
+/// others connect to nobody.
+struct CloseOnDrop(Arc<Core>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// A listener, whatever it accepts.
@@ -174,6 +185,10 @@ impl Transport for Hub {
         }
     }
 
+    fn identity(&self) -> Option<Arc<Caller>> {
+        Some(self.core.identity.clone())
+    }
+
     fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.core.runtime
     }
@@ -214,6 +229,7 @@ impl Transport for Hub {
         for server in servers {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
+            server.close();
         }
         self.core.close();
     }

@@ -31,7 +31,7 @@ use crate::transport::{Capabilities, Transport};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
-const BIND_WAIT: Duration = Duration::from_secs(2);
+const BIND_WAIT: Duration = Duration::from_secs(10);
 
 /// A process at a hub. Its servers are registered there, its requests go there.
 ///
@@ -152,8 +152,9 @@ impl Transport for Member {
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
-    /// no; elsewhere (an async task on a current-thread runtime, say) and without a connection it
-    /// returns at once, and the hub knows the server as soon as the message is there.
+    /// no, or has said nothing for [`BIND_WAIT`]; elsewhere (an async task on a current-thread
+    /// runtime, say) it returns at once, and the hub knows the server as soon as the message is
+    /// there.
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
         let topic = || server.topic().to_string();
         if self.shared.is_closed() {
@@ -168,7 +169,7 @@ impl Transport for Member {
         }
         match blocking::block_where_certain(|| registrations.wait(&server, BIND_WAIT)) {
             Some(Standing::Refused) => {
-                registrations.remove(&server);
+                self.unbind(&server);
                 Err(ServeError::NameTaken {
                     topic: topic(),
                     server: server.name().to_string(),
@@ -188,7 +189,9 @@ impl Transport for Member {
         if self.shared.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.shared.registrations.clear();
+        for server in self.shared.registrations.clear() {
+            server.close();
+        }
         self.shared.tell(Control::Close(CloseCode::Normal));
         self.shared.outbox.bell.ring();
     }

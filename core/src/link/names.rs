@@ -17,8 +17,6 @@ const REMEMBERED: usize = 1024;
 /// Names as the session wants them, made once and shared from then on: a session that gets the
 /// same `Arc` again does not look the name up.
 pub(super) struct Names {
-    /// The caller of requests that name none: this process.
-    own: Option<Arc<Caller>>,
     hasher: RandomState,
     targets: HashMap<u64, Arc<session::Target>>,
     methods: HashMap<u64, Arc<session::Method>>,
@@ -31,9 +29,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(own: Option<Arc<Caller>>) -> Names {
+    pub(super) fn new() -> Names {
         Names {
-            own,
             hasher: RandomState::new(),
             targets: HashMap::new(),
             methods: HashMap::new(),
@@ -143,7 +140,7 @@ impl Names {
         &mut self,
         head: &Head,
     ) -> Result<Option<Arc<session::Caller>>, session::InvalidName> {
-        let Some(caller) = head.caller.as_ref().or(self.own.as_ref()) else {
+        let Some(caller) = head.caller.as_ref() else {
             return Ok(None);
         };
         // By address: the entry keeps the caller alive, so that the address stays its own.

@@ -196,7 +196,8 @@ fn bare_kind(code: u16, head: &Head) -> Option<CallErrorKind> {
 pub(super) fn refusal(why: Refusal) -> (CallErrorKind, Fate) {
     let kind = match why {
         Refusal::Closed => CallErrorKind::ConnectionLost("it has ended".into()),
-        Refusal::GoingAway => CallErrorKind::ShuttingDown,
+        // The server has been withdrawn while the request waited for the connection.
+        Refusal::GoingAway | Refusal::NotBound => CallErrorKind::ShuttingDown,
         Refusal::QueueFull => CallErrorKind::QueueFull {
             queue: "the connection's queue",
             limit: "its limits".into(),

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+/// How long after a request's deadline its waiter waits for the bus to say so.
+const SLACK: Duration = Duration::from_millis(20);
+
 /// The outcome, sooner or later, of something that is already on its way.
 ///
 /// It is a [`Future`], and can equally be waited on from any thread with no runtime. Polling,
@@ -181,6 +184,21 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
 
     #[cold]
     fn wait_blocking(mut self) -> Result<T, E> {
+        // The deadline of a request is kept by the bus's runtime, which may be driven by nobody
+        // just now (a current-thread one, beside its `block_on`): so the waiter looks as well.
+        let deadline = match &self.state {
+            State::Reply(reply) => reply.deadline(),
+            _ => None,
+        };
+        let patience = deadline.and_then(|at| at.checked_add(SLACK));
+        match wait::park_until_ready(Pin::new(&mut self), patience) {
+            Ok(outcome) => return outcome,
+            Err(WaitError::WouldBlock) => return Err(E::from(PromiseError::WouldBlock)),
+            Err(WaitError::Elapsed) => {}
+        }
+        if let State::Reply(reply) = &mut self.state {
+            reply.expire();
+        }
         // Only a refusal to block ends this wait without an outcome.
         wait::park_until_ready(Pin::new(&mut self), None)
             .unwrap_or_else(|_| Err(E::from(PromiseError::WouldBlock)))
@@ -303,6 +321,9 @@ where
 {
     /// Runs `callback` with the outcome: on the completing thread as part of completing, outside
     /// all locks, or here and now if there is an outcome already. Nothing is cancelled any more.
+    ///
+    /// `callback` must not wait: it may run on the very thread that has to bring what it would wait
+    /// for, and is refused with [`PromiseError::WouldBlock`] where that can be told.
     ///
     /// A panic in `callback` ends there. Completing another promise in a callback runs that one's
     /// callback after this one has returned, so chains do not grow the stack.

@@ -8,6 +8,8 @@ pub use crate::{blocking::block, error::CallError, reply::Reply};
 #[cfg(tidings_loom)]
 pub use model::{CallError, Reply, block};
 
+use crate::sync::Instant;
+
 /// The request behind a promise.
 pub trait Cancel: Send + Sync {
     /// A failure of this request.
@@ -18,6 +20,11 @@ pub trait Cancel: Send + Sync {
     ///
     /// Called at most once with [`CancelCause::Dropped`], never under a lock of the promise.
     fn cancel(&self, by: CancelCause);
+
+    /// When its time is over, if ever.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// Why a request is withdrawn.
@@ -27,6 +34,8 @@ pub enum CancelCause {
     Dropped,
     /// Asked for by `cancel()`; the promise still listens and wants to resolve.
     Asked,
+    /// Its deadline has passed before the eyes of a waiter, and nobody else noticed.
+    Late,
 }
 
 /// Stand-ins for the rest of the crate, which a model does not compile.

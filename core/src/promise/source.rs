@@ -3,6 +3,7 @@
 use super::cell::{Exclusive, Receiver};
 use super::seam::{Cancel, CancelCause, Reply};
 use super::{Promise, PromiseError};
+use crate::sync::Instant;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -63,6 +64,18 @@ impl<T, E> ReplySource<T, E> {
     pub(super) fn cancel(&mut self) {
         if let Some(hook) = self.hook.as_ref().filter(|_| !self.receiver.is_ready()) {
             hook.cancel(CancelCause::Asked);
+        }
+    }
+
+    /// When the request's time is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.hook.as_ref().and_then(|hook| hook.deadline())
+    }
+
+    /// That time is over: the promise then resolves, as by [`cancel`](Self::cancel).
+    pub(super) fn expire(&mut self) {
+        if let Some(hook) = self.hook.as_ref().filter(|_| !self.receiver.is_ready()) {
+            hook.cancel(CancelCause::Late);
         }
     }
 

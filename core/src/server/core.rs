@@ -308,7 +308,7 @@ impl ServerCore {
 
     /// A request of the queue has been started, or will not be.
     pub(crate) fn now_started(&self) {
-        self.unstarted.fetch_sub(1, Ordering::AcqRel);
+        self.unstarted.fetch_sub(1, Ordering::SeqCst);
         self.check_idle();
     }
 
@@ -326,9 +326,14 @@ impl ServerCore {
     }
 
     fn check_idle(&self) {
-        if self.idle.is_awaited() && self.load() == 0 {
+        if self.idle.is_awaited() && self.is_idle() {
             self.idle.wake();
         }
+    }
+
+    /// In one order with the flag of those who wait: either they see that it is idle, or whoever made it so sees them.
+    fn is_idle(&self) -> bool {
+        self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
     }
 
     /// Takes no new requests from here on; what is queued and what runs goes on.
@@ -362,7 +367,7 @@ impl ServerCore {
     /// Waits until nothing is queued or running.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> bool {
         self.idle.register(cx);
-        self.load() == 0
+        self.is_idle()
     }
 
     /// What its handlers may decode.

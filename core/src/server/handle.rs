@@ -10,6 +10,7 @@ use crate::WaitExt;
 use crate::bus::Bus;
 use crate::error::ServeError;
 use crate::server::core::ServerCore;
+use crate::timer;
 
 /// A running server. It keeps its bus open.
 ///
@@ -68,7 +69,8 @@ impl Server {
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
         self.unbind();
         self.core.stop_accepting();
-        let mut sleep = self.bus.runtime().sleep(deadline);
+        // Not the runtime's own: that may have ended, or be driven by nobody just now.
+        let mut sleep = timer::sleep(deadline);
         let complete = poll_fn(|cx| {
             if self.core.poll_idle(cx) {
                 return Poll::Ready(true);
@@ -85,6 +87,9 @@ impl Server {
     }
 
     /// As [`drain`](Self::drain), blocking; no runtime is needed.
+    ///
+    /// # Panics
+    /// Where blocking would stop a runtime's worker thread and this can be told: there, await [`drain`](Self::drain).
     pub fn drain_wait(&self, deadline: Duration) -> DrainReport {
         Box::pin(self.drain(deadline)).wait()
     }

@@ -96,6 +96,13 @@ impl Slot {
                 Stage::Accepted,
             ));
         }
+        let head = self.in_flight.head();
+        if head.is_late(Instant::now()) {
+            // It waited for a thread, and nobody keeps the time of a cast or of another process's call (C-DL-2).
+            let timeout = head.timeout().unwrap_or_default();
+            let late = CallErrorKind::DeadlineExceeded { timeout };
+            return self.end(failed(late, Fate::NotExecuted, Stage::Accepted));
+        }
         let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
         self.end(outcome.unwrap_or_else(|panicked| panicked));
     }

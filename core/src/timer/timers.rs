@@ -230,7 +230,9 @@ impl Wheelwork {
 
 fn tell(target: &Weak<dyn Expire>, why: Expiry) {
     if let Some(target) = target.upgrade() {
-        let told = std::panic::AssertUnwindSafe(move || target.expire(why));
+        // Waiting in here would be waiting for deadlines that only this thread tells.
+        let expire = move || crate::blocking::forbid(|| target.expire(why));
+        let told = std::panic::AssertUnwindSafe(expire);
         let _ = std::panic::catch_unwind(told);
     }
 }

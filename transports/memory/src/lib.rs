@@ -21,7 +21,7 @@ use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::server::{Mode, NotAccepted, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
-use tidings_core::{Address, OpenError, ServeError};
+use tidings_core::{Address, Caller, OpenError, ServeError};
 
 /// Opens `mem:` addresses.
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,6 +125,10 @@ impl MemoryTransport {
 impl Transport for MemoryTransport {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn identity(&self) -> Option<Arc<Caller>> {
+        Some(Arc::new(Caller::this_process("mem")))
     }
 
     fn runtime(&self) -> &Arc<dyn Runtime> {

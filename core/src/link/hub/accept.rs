@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::side::HubSide;
-use super::{Core, Peer};
+use super::{CloseOnDrop, Core, Peer};
+use crate::blocking;
 use crate::bus::Caller;
 use crate::link::connection::Connection;
 use crate::link::driver::{Driver, Parts};
@@ -22,13 +23,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the hub is closed.
 pub(super) async fn run<L: Listener>(
-    core: Arc<Core>,
+    leave: CloseOnDrop,
     listener: Arc<L>,
     readiness: Box<dyn Readiness>,
 ) {
+    let core = &leave.0;
     loop {
-        match poll_fn(|cx| poll_accept(&core, &*listener, &*readiness, cx)).await {
-            Knock::Connection(socket) => admit(&core, &*listener, socket),
+        match poll_fn(|cx| poll_accept(core, &*listener, &*readiness, cx)).await {
+            Knock::Connection(socket) => admit(core, &*listener, socket),
             Knock::Failed => core.runtime.sleep(PAUSE).await,
             Knock::Closed => return,
         }
@@ -137,11 +139,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         control,
         intake,
         max_message: options.limits.max_message,
-        vouched: Some(core.identity.clone()),
         runtime: core.runtime.clone(),
     });
     core.runtime.spawn(Box::pin(async move {
-        poll_fn(|cx| driver.poll(cx)).await;
+        // A promise's callback may run in here; waiting, it would wait for this very task.
+        poll_fn(|cx| blocking::forbid(|| driver.poll(cx))).await;
     }));
 }
 

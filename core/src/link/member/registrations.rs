@@ -46,10 +46,11 @@ impl Registrations {
         removed.is_some()
     }
 
-    pub(super) fn clear(&self) {
+    /// Forgets all servers, and gives them back.
+    pub(super) fn clear(&self) -> Vec<Arc<ServerCore>> {
         let servers = std::mem::take(&mut self.lock().servers);
         self.changed.notify_all();
-        drop(servers);
+        servers.into_iter().map(|(server, _)| server).collect()
     }
 
     /// All that are to be registered.

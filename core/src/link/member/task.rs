@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::side::MemberSide;
 use super::{GRACE, Shared};
+use crate::blocking;
 use crate::link::backoff::Backoff;
 use crate::link::connection::{Connection, Control};
 use crate::link::driver::{Driver, Parts};
@@ -96,12 +97,12 @@ async fn serve(
         control: connected.control,
         intake,
         max_message: shared.options.limits.max_message,
-        vouched: None,
         runtime: shared.runtime.clone(),
     });
     let mut again: Option<BoxFuture<()>> = None;
     let ended = poll_fn(|cx| {
-        let polled = driver.poll(cx);
+        // A promise's callback may run in here; waiting, it would wait for this very task.
+        let polled = blocking::forbid(|| driver.poll(cx));
         if polled.is_pending() && shared.registrations.some_refused() {
             let sleep = again.get_or_insert_with(|| shared.runtime.sleep(ASK_AGAIN));
             if sleep.as_mut().poll(cx).is_ready() {
