@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::request::{Args, Request};
+use crate::bus::{Args, Request};
 use crate::codec;
 use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, split_path};

@@ -1,8 +1,14 @@
-//! The bus: requests, in reading order from what a user holds to what travels.
+//! The bus, in reading order from what a user holds to what travels: [`Bus`] and its builder;
+//! [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
+//! [`InFlight`] record and [`Delivery`] that it becomes.
 
 mod address;
 mod builder;
+mod call;
+mod cast;
+mod client;
 mod delivery;
+mod draft;
 mod handle;
 mod head;
 mod in_flight;
@@ -11,10 +17,14 @@ mod room;
 
 pub use address::Address;
 pub use builder::BusBuilder;
+pub use call::Call;
+pub use cast::CastWhenRoom;
+pub use client::ServiceClient;
 pub use delivery::Delivery;
+pub use draft::Args;
 pub use handle::Bus;
 pub use head::{Caller, Head, MAX_DEPTH, Verb};
 pub(crate) use in_flight::Claim;
 pub use in_flight::{Forwarded, InFlight, ReplyTo};
-pub use request::{Args, Call, CastWhenRoom, Request, ServiceClient};
+pub use request::Request;
 pub use room::Room;

@@ -1,0 +1,85 @@
+//! A cast that waits until there is room for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::bus::Delivery;
+use crate::bus::handle::BusCore;
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::promise::PromiseError;
+use crate::runtime::BoxFuture;
+use crate::server::{Mode, NotAccepted};
+use crate::timer;
+
+/// A cast that waits for room in the queue. Made by [`Request::cast_when_room`].
+#[must_use = "like any future, it does nothing before it is awaited or waited on"]
+pub struct CastWhenRoom {
+    delivery: Option<Result<Delivery, CallError>>,
+    /// Its deadline, once it waits: nobody else would wake it then.
+    alarm: Option<BoxFuture<()>>,
+    bus: Arc<BusCore>,
+}
+
+impl CastWhenRoom {
+    pub(super) fn new(bus: Arc<BusCore>, delivery: Result<Delivery, CallError>) -> Self {
+        CastWhenRoom {
+            delivery: Some(delivery),
+            alarm: None,
+            bus,
+        }
+    }
+
+    /// Blocks until the message is accepted; no runtime is needed.
+    ///
+    /// # Errors
+    /// Why it cannot be sent.
+    pub fn wait(self) -> Result<(), CallError> {
+        crate::WaitExt::wait(self)
+    }
+}
+
+impl Future for CastWhenRoom {
+    type Output = Result<(), CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut registered = false;
+        loop {
+            let delivery = match self.delivery.take() {
+                Some(Ok(delivery)) => delivery,
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Err(PromiseError::Taken.into())),
+            };
+            let head = delivery.in_flight().head();
+            if head.is_late(Instant::now()) {
+                let kind = CallErrorKind::DeadlineExceeded {
+                    timeout: head.timeout().unwrap_or_default(),
+                };
+                return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
+            }
+            match self.bus.transport().send(delivery, Mode::Queue) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
+                Err(NotAccepted::Full(delivery, _)) => {
+                    let in_flight = delivery.in_flight().clone();
+                    self.delivery = Some(Ok(delivery));
+                    if registered {
+                        let Some(left) = in_flight.remaining(Instant::now()) else {
+                            return Poll::Pending;
+                        };
+                        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
+                        match alarm.as_mut().poll(cx) {
+                            Poll::Ready(()) => continue, // It is late now.
+                            Poll::Pending => return Poll::Pending,
+                        }
+                    }
+                    // Registered first, tried again after: room that came in between is not missed.
+                    self.bus.transport().wait_for_room(in_flight.head(), cx);
+                    registered = true;
+                }
+            }
+        }
+    }
+}
