@@ -14,7 +14,7 @@ use crate::runtime::BoxFuture;
 use crate::server::{Mode, NotAccepted};
 use crate::timer;
 
-/// A cast that waits for room in the queue. Made by [`Request::cast_when_room`].
+/// A cast that waits for room in the queue. Made by [`Request::cast_when_room`](crate::Request::cast_when_room).
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
 pub struct CastWhenRoom {
     delivery: Option<Result<Delivery, CallError>>,

@@ -160,7 +160,7 @@ impl Transport for Member {
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
-    /// no, or has said nothing for [`BIND_WAIT`]; elsewhere (an async task on a current-thread
+    /// no, or has said nothing for 10 s; elsewhere (an async task on a current-thread
     /// runtime, say) it returns at once, and the hub knows the server as soon as the message is
     /// there.
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
