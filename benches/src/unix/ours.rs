@@ -98,6 +98,8 @@ impl Ours {
 
     fn connected(path: &Path, driver: Driver, servers: Vec<Rc<Server>>) -> Self {
         let client = EchoClient::new(&open(path, &driver, "?connect"));
+        // Shakes hands now: who is silent until its turn comes is taken for gone.
+        driver.block_on(noted(&client));
         Ours {
             driver,
             client,
@@ -171,14 +173,7 @@ impl Ours {
                     client.note(BLOCK).cast_when_room().await.expect(SERVED);
                 }
             }
-            // A call behind them all; it does not wait for room by itself.
-            let arrived = loop {
-                match client.noted().await {
-                    Ok(noted) => break noted - before,
-                    Err(full) if full.is_retryable() => yield_now().await,
-                    Err(error) => panic!("{SERVED}: {error}"),
-                }
-            };
+            let arrived = noted(client).await - before;
             assert_eq!(arrived, operations, "casts were lost");
         })
     }
@@ -187,6 +182,17 @@ impl Ours {
         let (driver, client) = (self.driver.clone(), self.client.clone());
         let run = move |operations| driver.block_on(run(&client, operations));
         Case::new(name, run).with_servers(self.servers.clone())
+    }
+}
+
+/// Asks how many notes have arrived, until the server is known and there is room for the question behind them.
+async fn noted(client: &EchoClient) -> u64 {
+    loop {
+        match client.noted().await {
+            Ok(noted) => return noted,
+            Err(early) if early.is_retryable() => yield_now().await,
+            Err(error) => panic!("{SERVED}: {error}"),
+        }
     }
 }
 
