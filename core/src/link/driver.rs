@@ -194,7 +194,9 @@ impl Driver {
             let Some(intake) = &mut self.intake else {
                 return taken > 0;
             };
-            let room = |size: usize| self.session.can_accept(size) && !self.session.is_closed();
+            // Before the peer's Hello they stay where they are: should it never come, they wait for
+            // the next connection.
+            let room = |size: usize| self.session.is_open() && self.session.can_accept(size);
             let Some(outgoing) = intake
                 .next_weight()
                 .is_some_and(room)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::driver::LINGER;
 use crate::blocking;
+use crate::runtime::Runtime;
 
 /// How long after its time to linger a connection's task may take to end.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -30,8 +31,11 @@ impl Farewell {
         Leaving(self.clone())
     }
 
-    /// Waits until all tasks have ended, where this thread may wait.
-    pub(super) fn wait(&self) {
+    /// Waits until all tasks of `runtime` have ended, where this thread may wait for them.
+    pub(super) fn wait(&self, runtime: &dyn Runtime) {
+        if !runtime.runs_by_itself() {
+            return; // By this very thread, perhaps.
+        }
         blocking::block_where_certain(|| {
             let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             // Whether they ended or their time did: there is nothing more to wait for.

@@ -235,7 +235,7 @@ impl Transport for Hub {
             server.close();
         }
         self.core.close();
-        self.core.farewell.wait();
+        self.core.farewell.wait(&*self.core.runtime);
     }
 }
 

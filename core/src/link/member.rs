@@ -160,9 +160,8 @@ impl Transport for Member {
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
-    /// no, or has said nothing for 10 s; elsewhere (an async task on a current-thread
-    /// runtime, say) it returns at once, and the hub knows the server as soon as the message is
-    /// there.
+    /// no, or has said nothing for 10 s; elsewhere (an async task on a current-thread runtime, say)
+    /// it returns at once, and the hub knows the server as soon as the message is there.
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
         let topic = || server.topic().to_string();
         if self.shared.is_closed() {
@@ -202,7 +201,7 @@ impl Transport for Member {
         }
         self.shared.tell(Control::Close(CloseCode::Normal));
         self.shared.outbox.bell.ring();
-        self.shared.farewell.wait();
+        self.shared.farewell.wait(&*self.shared.runtime);
     }
 }
 

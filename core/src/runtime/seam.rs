@@ -57,6 +57,12 @@ pub trait Runtime: Send + Sync + Debug + 'static {
         true
     }
 
+    /// Whether its tasks go on whatever the program's own threads do. Where somebody has to drive
+    /// it, a thread that waits for one of its tasks may wait for itself.
+    fn runs_by_itself(&self) -> bool {
+        true
+    }
+
     /// The monotonic time of this runtime, which a test may have paused.
     fn now(&self) -> Instant {
         Instant::now()

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use ::tokio::io::unix::AsyncFd;
-use ::tokio::runtime::Handle;
+use ::tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::seam::uninterrupted;
 use super::{BoxFuture, Descriptor, Interest, Readiness, Runtime};
@@ -25,11 +25,20 @@ pub fn current() -> Option<Arc<dyn Runtime>> {
 /// Sockets need a runtime built with `enable_io` (or `enable_all`). Without `enable_time` the
 /// deadlines are kept by the `tidings-timer` thread.
 pub fn handle(handle: Handle) -> Arc<dyn Runtime> {
+    let by_itself = handle.runtime_flavor() != RuntimeFlavor::CurrentThread;
+    adapter(handle, by_itself)
+}
+
+fn adapter(handle: Handle, by_itself: bool) -> Arc<dyn Runtime> {
     let timed = {
         let _context = handle.enter();
         quietly_tried(|| drop(::tokio::time::sleep(Duration::ZERO))).is_some()
     };
-    Arc::new(Tokio { handle, timed })
+    Arc::new(Tokio {
+        handle,
+        timed,
+        by_itself,
+    })
 }
 
 /// The runtime of the library itself, for a program that has none: one thread named
@@ -48,7 +57,7 @@ pub(super) fn background() -> io::Result<Arc<dyn Runtime>> {
         .enable_time()
         .thread_name("tidings-tokio-blocking")
         .build()?;
-    let adapter = handle(runtime.handle().clone());
+    let adapter = adapter(runtime.handle().clone(), true);
     std::thread::Builder::new()
         .name("tidings-tokio".into())
         .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
@@ -59,6 +68,8 @@ struct Tokio {
     handle: Handle,
     /// Whether the runtime has a timer: tokio panics where one is used that is not there.
     timed: bool,
+    /// Whether it has threads of its own.
+    by_itself: bool,
 }
 
 impl Runtime for Tokio {
@@ -72,6 +83,10 @@ impl Runtime for Tokio {
 
     fn is_current(&self) -> bool {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
+    }
+
+    fn runs_by_itself(&self) -> bool {
+        self.by_itself
     }
 
     fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send>) {

@@ -89,7 +89,7 @@ pub fn an_idempotent_request_is_retryable_after_its_deadline(world: &World) {
 pub fn a_request_whose_deadline_passes_in_the_queue_is_not_started(world: &World) {
     let (gate, ran) = (Gate::new(), Journal::new());
     let (pass, note) = (gate.clone(), ran.clone());
-    let _server = world
+    let server = world
         .listen("topic")
         .serial()
         .on_async("stay", move |(): ()| {
@@ -110,6 +110,8 @@ pub fn a_request_whose_deadline_passes_in_the_queue_is_not_started(world: &World
     assert!(is_late, "{error}");
     // Weaker than the truth is allowed, stronger is not.
     assert!(matches!(error.fate(), Fate::NotExecuted | Fate::Unknown));
+    // The server learns of it when the caller's word is there, or its own clock says so.
+    eventually("the request has left the queue", || server.load() == 1);
     gate.open();
     held.wait().unwrap();
     world
@@ -142,6 +144,7 @@ pub fn a_cast_whose_deadline_passes_in_the_queue_is_not_started(world: &World) {
     // Its deadline has passed when one of the same length, given later, has.
     let later = world.client().request::<()>("topic.take", &2_u32);
     later.timeout(SHORT * 2).invoke().wait().unwrap_err();
+    eventually("only the cast is left", || server.load() == 2);
     gate.open();
     held.wait().unwrap();
     world
