@@ -28,7 +28,7 @@ impl Record {
         let hook: StdArc<dyn Cancel> = record.clone();
         (
             record,
-            Promise::of_reply(receiver, |reply| Ok(reply.0), hook),
+            Promise::of_reply(receiver, |reply, _| Ok(reply.0), hook),
         )
     }
 
@@ -50,7 +50,8 @@ impl Cancel for Record {
     fn cancel(&self, by: CancelCause) {
         match by {
             CancelCause::Dropped => self.dropped.fetch_add(1, Ordering::Relaxed),
-            CancelCause::Asked => self.asked.fetch_add(1, Ordering::Relaxed),
+            // The models have no clock: nothing is ever late in them.
+            CancelCause::Asked | CancelCause::Late => self.asked.fetch_add(1, Ordering::Relaxed),
         };
         self.resolve(CANCELLED);
     }
