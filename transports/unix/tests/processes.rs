@@ -147,27 +147,24 @@ fn check_fates(outcomes: &[(u64, Result<u64, CallError>)], begun: &HashMap<u64, 
 fn under_load(bus: &Bus, kill: impl FnOnce()) -> Vec<(u64, Result<u64, CallError>)> {
     let mut promises: Vec<(u64, Promise<u64>)> = Vec::new();
     let mut kill = Some(kill);
-    let mut killed = Instant::now();
     for id in 0..1000u64 {
         promises.push((id, bus.invoke("work.do", &id)));
         if id == 500 {
             if let Some(kill) = kill.take() {
                 kill();
             }
-            killed = Instant::now();
         }
         std::thread::sleep(Duration::from_micros(200));
     }
+    let sent = Instant::now();
     let outcomes = promises
         .into_iter()
         .map(|(id, promise)| (id, promise.wait()))
         .collect();
-    // From the last request on, at the latest: those after the kill may wait for the hub a moment.
-    assert!(
-        killed.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        killed.elapsed()
-    );
+    // From the last request on: those after the kill wait for a hub for half a second, and how
+    // long sending them takes is this thread's own affair.
+    let waited = sent.elapsed();
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
     assert_eq!(bus.in_flight(), 0);
     outcomes
 }
