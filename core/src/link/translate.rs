@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
 use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
-use crate::codec::EncodeError;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
@@ -105,16 +104,10 @@ pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
 
 /// A reply as it is sent.
 pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
-    let failure = match WireFailure::of(reply) {
+    let failure = match WireFailure::of(reply.encoded(limit)) {
         Ok(failure) => failure,
-        Err(payload) => match payload.into_bytes(limit) {
-            Ok(bytes) => return Ok(bytes),
-            Err(EncodeError::TooLarge {
-                at_least: size,
-                limit,
-            }) => executed(CallErrorKind::ReplyTooLarge { size, limit }),
-            Err(other) => executed(CallErrorKind::ReplyEncode(other.to_string())),
-        },
+        Err(Payload::Bytes(bytes)) => return Ok(bytes),
+        Err(Payload::Value(_)) => unreachable!("an encoded reply carries bytes"),
     };
     let WireFailure {
         code,
@@ -130,10 +123,6 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
         message,
         details,
     })
-}
-
-fn executed(kind: CallErrorKind) -> WireFailure {
-    WireFailure::of_call(&CallError::new(kind, Fate::Executed, Stage::Running))
 }
 
 /// A reply that came.
