@@ -89,11 +89,7 @@ impl Draft {
             (own, inherited) => own.or(inherited),
         };
         let head = Head {
-            verb,
-            exchange: bus.exchange().clone(),
-            topic,
             server,
-            method,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
@@ -103,8 +99,8 @@ impl Draft {
             }),
             idempotent: self.idempotent,
             flow: self.flow,
-            made_at,
             deadline,
+            ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
         let capabilities = bus.transport().capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);

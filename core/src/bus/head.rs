@@ -95,6 +95,32 @@ pub struct Head {
 }
 
 impl Head {
+    /// A request that says nothing but what it must: for any server of the topic, without a deadline.
+    pub fn new(
+        verb: Verb,
+        exchange: Exchange,
+        topic: Topic,
+        method: Method,
+        made_at: Instant,
+    ) -> Self {
+        Head {
+            verb,
+            exchange,
+            topic,
+            server: None,
+            method,
+            version: Version::DEFAULT,
+            fingerprint: None,
+            headers: Vec::new(),
+            caller: None,
+            depth: 0,
+            idempotent: false,
+            flow: 0,
+            made_at,
+            deadline: None,
+        }
+    }
+
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)

@@ -129,21 +129,10 @@ mod tests {
     }
 
     fn request(verb: Verb, topic: &str, n: u64) -> Delivery {
+        let (topic, method) = (Topic::new(topic).unwrap(), Method::new("m").unwrap());
         let head = Head {
-            verb,
-            exchange: Exchange::DEFAULT,
-            topic: Topic::new(topic).unwrap(),
-            server: None,
-            method: Method::new("m").unwrap(),
-            version: crate::Version::DEFAULT,
-            fingerprint: None,
-            headers: Vec::new(),
-            caller: None,
-            depth: 0,
-            idempotent: false,
             flow: n,
-            made_at: Instant::now(),
-            deadline: None,
+            ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
         };
         Delivery::new(InFlight::new(head, None), Payload::Bytes(Vec::new()))
     }

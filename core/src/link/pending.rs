@@ -91,22 +91,14 @@ mod tests {
     use crate::name::{Exchange, Method, Topic};
 
     fn entry() -> Entry {
-        let head = Head {
-            verb: Verb::Cast,
-            exchange: Exchange::DEFAULT,
-            topic: Topic::new("t").unwrap(),
-            server: None,
-            method: Method::new("m").unwrap(),
-            version: crate::Version::DEFAULT,
-            fingerprint: None,
-            headers: Vec::new(),
-            caller: None,
-            depth: 0,
-            idempotent: false,
-            flow: 0,
-            made_at: std::time::Instant::now(),
-            deadline: None,
-        };
+        let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
+        let head = Head::new(
+            Verb::Cast,
+            Exchange::DEFAULT,
+            topic,
+            method,
+            std::time::Instant::now(),
+        );
         Entry {
             in_flight: InFlight::new(head, None),
             id: None,

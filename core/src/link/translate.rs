@@ -67,15 +67,13 @@ impl Incoming {
     ) -> Result<Delivery, NameError> {
         let header = self.header;
         let version = header.method.version;
+        let verb = match self.verb {
+            session::Verb::Call => Verb::Call,
+            session::Verb::Cast => Verb::Cast,
+        };
+        let method = Method::from_shared(header.method.name.clone().into_arc())?;
         let head = Head {
-            verb: match self.verb {
-                session::Verb::Call => Verb::Call,
-                session::Verb::Cast => Verb::Cast,
-            },
-            exchange: to.exchange,
-            topic: to.topic,
             server: to.server,
-            method: Method::from_shared(header.method.name.clone().into_arc())?,
             version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
                 Version::new(major, minor, patch)
             }),
@@ -85,10 +83,10 @@ impl Incoming {
             depth: header.depth,
             idempotent: header.idempotency_key.is_some(),
             flow: self.flow,
-            made_at: self.now,
             deadline: header
                 .remaining
                 .and_then(|remaining| self.now.checked_add(remaining)),
+            ..Head::new(verb, to.exchange, to.topic, method, self.now)
         };
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
         Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
