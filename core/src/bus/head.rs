@@ -27,6 +27,8 @@ pub struct Caller {
     pub gid: Option<u32>,
     /// The process id, where the kernel says it.
     pub pid: Option<u32>,
+    /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
+    pub name: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -53,6 +55,14 @@ impl Caller {
             uid: Some(uid),
             gid: Some(gid),
             pid,
+            ..self
+        }
+    }
+
+    /// The same caller under a name that the transport has verified.
+    pub fn with_name(self, name: impl Into<Arc<str>>) -> Self {
+        Caller {
+            name: Some(name.into()),
             ..self
         }
     }

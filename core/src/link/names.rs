@@ -153,7 +153,7 @@ impl Names {
             uid: caller.uid,
             gid: caller.gid,
             pid: caller.pid,
-            name: None,
+            name: caller.name.clone().map(Name::try_from).transpose()?,
         });
         remember(&mut self.callers, key, (caller.clone(), told.clone()));
         Ok(Some(told))

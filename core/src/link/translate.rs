@@ -10,7 +10,7 @@ use crate::name::{Exchange, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::session::{
-    self, CloseReason, Closed, Refusal, Refused, RequestHeader, WireError, error_code,
+    self, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError, error_code,
 };
 use crate::version::Version;
 
@@ -97,6 +97,7 @@ impl Incoming {
 pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
     let mut caller = Caller::of_transport(told.transport.clone().into_arc());
     (caller.uid, caller.gid, caller.pid) = (told.uid, told.gid, told.pid);
+    caller.name = told.name.clone().map(Name::into_arc);
     Arc::new(caller)
 }
 
