@@ -14,7 +14,7 @@ use crate::link::side::Side;
 use crate::link::translate::{Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
 use crate::router::Router;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -127,7 +127,7 @@ impl Side for HubSide {
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         self.route(delivery, Mode::Queue)
     }
 

@@ -12,7 +12,7 @@ use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
@@ -172,7 +172,7 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
@@ -182,7 +182,7 @@ impl Way for Arc<ServerCore> {
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
             Some(server) => Way::deliver(server, delivery),
             // Withdrawn while it waited.
