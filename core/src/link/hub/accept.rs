@@ -129,7 +129,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
     let Ok(readiness) = core.runtime.register(socket.clone()) else {
         return; // The side gives the place back.
     };
-    let session = Session::new(Role::Hub, options.session_config(), Instant::now());
+    let session = Session::new(
+        Role::Hub,
+        options.session_config(core.epoch.to_bytes()),
+        Instant::now(),
+    );
     let mut driver = Driver::new(Parts {
         socket,
         readiness,
@@ -152,7 +156,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
 /// Says why and closes: one attempt, nothing is waited for and nothing was read.
 fn turn_away(core: &Core, socket: &dyn Socket, code: CloseCode) {
     let now = Instant::now();
-    let mut session = Session::new(Role::Hub, core.options.session_config(), now);
+    let mut session = Session::new(
+        Role::Hub,
+        core.options.session_config(core.epoch.to_bytes()),
+        now,
+    );
     session.close(code, "");
     let notice: Vec<u8> = session.transmit(now).flatten().copied().collect();
     if !notice.is_empty() {
