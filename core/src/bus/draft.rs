@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -48,6 +48,8 @@ pub(super) struct Draft {
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
     pub(super) idempotent: bool,
+    pub(super) wait_for_server: bool,
+    pub(super) when_disconnected: Option<WhenDisconnected>,
 }
 
 impl Draft {
@@ -67,6 +69,8 @@ impl Draft {
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: None,
         }
     }
 
@@ -98,6 +102,10 @@ impl Draft {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
             idempotent: self.idempotent,
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self
+                .when_disconnected
+                .unwrap_or_else(|| bus.when_disconnected()),
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
