@@ -53,7 +53,7 @@ pub mod transport;
 mod version;
 
 #[cfg(not(tidings_loom))]
-pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
+pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, Request};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]
