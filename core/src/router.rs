@@ -14,7 +14,7 @@ use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, Offers, ServerCore, refusal};
+use crate::server::{Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
 
 /// A server as the router sees it: here, or at the other end of a connection.
 pub trait Destination: Send + Sync {
@@ -28,7 +28,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// [`NotAccepted`], as for a transport.
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
@@ -41,7 +41,7 @@ impl Destination for Arc<ServerCore> {
     fn offers(&self) -> Offers {
         ServerCore::offers(self).clone()
     }
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
@@ -151,7 +151,7 @@ impl Router {
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none, `UnsupportedVersion` and `NoSuchNamespace` when none of several is
     /// for it.
-    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(server) => server.deliver(delivery, mode),
             Err(kind) => Err(NotAccepted::Refused(delivery.refuse(

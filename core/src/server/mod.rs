@@ -10,7 +10,7 @@ mod offers;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, ServerCore};
+pub use core::{Mode, NotAccepted, Sent, ServerCore};
 pub use endpoint::Endpoint;
 pub use handle::{DrainReport, Server};
 pub use handler::{Handler, MethodSpec, Started};
