@@ -16,10 +16,10 @@ pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
-    Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
-    Version, VersionError, WaitExt, WhenDisconnected,
+    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Client,
+    Completer, Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError,
+    PromiseSet, RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder,
+    Shared, Stage, Version, VersionError, WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::WhenDisconnected;
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -102,7 +102,9 @@ pub struct Head {
     pub server: Option<ServerName>,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
@@ -141,6 +143,7 @@ impl Head {
             topic,
             server: None,
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             headers: Vec::new(),

@@ -49,7 +49,9 @@ impl HubSide {
             text,
         };
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
+        let offers =
+            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
         match self.core.router.add(exchange, topic, name, server) {
             Ok(()) => {

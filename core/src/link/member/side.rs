@@ -15,7 +15,7 @@ use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
+    self, BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session,
 };
 
 /// The servers by the names that they have on one connection.
@@ -106,17 +106,8 @@ impl Side for MemberSide {
         if self.is_bound(server) || !self.shared.registrations.is_known(server) {
             return;
         }
-        let name = |text| Name::try_from(text).ok();
-        let registration = name(server.exchange().to_shared())
-            .zip(name(server.topic().to_shared()))
-            .zip(name(server.name().to_shared()));
-        let Some(((exchange, topic), name)) = registration else {
+        let Ok(registration) = translate::registration(server) else {
             return; // The bus's names are the session's names.
-        };
-        let registration = Registration {
-            exchange,
-            topic,
-            server: name,
         };
         match session.bind(registration) {
             Ok(id) => {
