@@ -106,6 +106,13 @@ impl Bus {
         self.core.transport.capabilities()
     }
 
+    /// The address at which others reach this bus, where its transport knows it better than whoever opened it: of
+    /// `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes for
+    /// itself. `None` where it is what was opened, and where this process does not serve the address.
+    pub fn address(&self) -> Option<String> {
+        self.core.transport.address()
+    }
+
     /// What runs its tasks.
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
         self.core.transport.runtime()

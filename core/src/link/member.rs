@@ -1,5 +1,7 @@
 //! The member: connects to a hub, and comes back by itself.
 
+mod attempt;
+mod first;
 mod registrations;
 mod side;
 mod task;
@@ -11,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Duration;
 
+use first::First;
 use registrations::{Registrations, Standing};
 
 use super::LinkOptions;
@@ -56,6 +59,7 @@ struct Shared {
     closed: AtomicBool,
     state: Mutex<State>,
     registrations: Registrations,
+    first: First,
     farewell: Arc<Farewell>,
 }
 
@@ -67,7 +71,7 @@ struct State {
 }
 
 impl Member {
-    /// A member whose tasks run on `runtime`. `first` is a connection that was made already;
+    /// A member whose tasks run on `runtime`. `first` is a connection that was begun already;
     /// further ones are made by `dial`.
     ///
     /// # Errors
@@ -88,9 +92,10 @@ impl Member {
             closed: AtomicBool::new(false),
             state: Mutex::default(),
             registrations: Registrations::default(),
+            first: First::default(),
             farewell: Arc::default(),
         });
-        let first = task::connect(&shared, first)?;
+        let first = attempt::begin(&shared, first)?;
         let leaving = shared.farewell.task();
         let task = task::run(shared.clone(), dial, first, intake);
         runtime.spawn(Box::pin(async move {
@@ -98,6 +103,21 @@ impl Member {
             task.await;
         }));
         Ok(Member { shared })
+    }
+
+    /// Waits for the hub's Hello on the first connection, for `most` at most: so that whoever opens
+    /// a bus is told what is wrong at once, and not by the first request that fails. `Ok` as well
+    /// where nothing was learned: where this thread may not be put to sleep, or nobody drives the
+    /// runtime while it is. The member goes on in any case.
+    ///
+    /// # Errors
+    /// Why the first connection came to nothing.
+    pub fn wait_for_hello(&self, most: Duration) -> Result<(), String> {
+        if !self.shared.runtime.runs_by_itself() {
+            return Ok(());
+        }
+        let waited = blocking::block_where_certain(|| self.shared.first.wait(most));
+        waited.flatten().unwrap_or(Ok(()))
     }
 
     /// Whether there is a connection whose hub has said Hello.
@@ -116,6 +136,12 @@ impl Shared {
         if let Some(connection) = connection {
             connection.tell(control);
         }
+    }
+
+    /// A connection has ended, or was not made.
+    fn failed(&self, why: String) {
+        self.lock().reason.clone_from(&why);
+        self.first.tell(Err(why));
     }
 
     fn is_closed(&self) -> bool {

@@ -6,6 +6,7 @@ use std::task::Context;
 
 use super::Core;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
@@ -31,15 +32,30 @@ pub(super) struct HubSide {
 }
 
 impl HubSide {
-    pub(super) fn new(core: Arc<Core>, id: u64, caller: Arc<Caller>, outbox: Arc<Outbox>) -> Self {
+    /// The side of connection `id`, of whose peer nothing is known yet.
+    pub(super) fn new(core: Arc<Core>, id: u64, outbox: Arc<Outbox>) -> Self {
         HubSide {
             core,
             id,
-            caller,
+            caller: Arc::default(),
             outbox,
             bound: HashMap::new(),
             parked: Parked::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Rings when there is something for the connection's task.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.outbox.bell
+    }
+
+    /// It is known who the peer is.
+    pub(super) fn is_of(&mut self, caller: Caller) {
+        self.caller = Arc::new(caller);
     }
 
     fn try_bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {

@@ -71,6 +71,7 @@ impl Side for MemberSide {
         self.shared.opened.store(true, Ordering::Release);
         self.shared.refusing.store(false, Ordering::Release);
         self.shared.registrations.connected();
+        self.shared.first.tell(Ok(()));
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {

@@ -1,11 +1,13 @@
 //! The member's task: one connection after the other.
 
 use std::future::poll_fn;
-use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::attempt::{self, Begun};
 use super::side::MemberSide;
 use super::{GRACE, Shared};
 use crate::blocking;
@@ -22,58 +24,64 @@ use crate::session::{Role, Session};
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A socket with all that its driver needs.
-pub(super) struct Connected {
+struct Connected {
     socket: Arc<dyn Socket>,
     readiness: Box<dyn Readiness>,
     connection: Arc<Connection>,
     control: flume::Receiver<Control>,
 }
 
-/// Makes `socket` the connection of the member: from now on others may leave messages for it.
-pub(super) fn connect<S: Socket>(shared: &Arc<Shared>, socket: S) -> io::Result<Connected> {
-    let socket = Arc::new(socket);
-    let readiness = shared.runtime.register(socket.clone())?;
+/// Makes `begun` the connection of the member: from now on others may leave messages for it.
+fn connect(shared: &Arc<Shared>, begun: Begun) -> Connected {
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     shared.lock().connection = Some(connection.clone());
     if shared.is_closed() {
         connection.tell(Control::Close(crate::session::CloseCode::Normal));
     }
-    Ok(Connected {
-        socket,
-        readiness,
+    Connected {
+        socket: begun.socket,
+        readiness: begun.readiness,
         connection,
         control,
-    })
+    }
 }
 
 /// Runs until the member is closed.
 pub(super) async fn run<D: Dial>(
     shared: Arc<Shared>,
     dial: D,
-    first: Connected,
+    first: Begun,
     mut intake: Intake,
 ) {
+    let dial = Arc::new(dial);
     let mut backoff = Backoff::new();
     let mut patience = Patience::default();
     let mut next = Some(first);
     // A first connection is used though the member was closed meanwhile: what it has accepted is
     // to leave.
     while next.is_some() || !shared.is_closed() {
-        let connected = match next.take() {
-            Some(connected) => Ok(connected),
-            None => dial.dial().and_then(|socket| connect(&shared, socket)),
+        let established = match next.take() {
+            Some(first) => attempt::establish(&shared, first).await,
+            None => {
+                let round = attempt::round(&shared, &dial);
+                let Some(established) = patience.during(&shared, &mut intake, round).await else {
+                    break;
+                };
+                established
+            }
         };
-        match connected {
-            Ok(connected) => {
+        match established {
+            Ok(established) => {
                 let began = Instant::now();
+                let connected = connect(&shared, established);
                 let (rest, why) = serve(&shared, connected, intake).await;
                 let Some(rest) = rest else { return };
                 intake = rest;
-                shared.lock().reason = why;
+                shared.failed(why);
                 backoff.was_up(began.elapsed());
                 patience.lost(&shared);
             }
-            Err(error) => shared.lock().reason = error.to_string(),
+            Err(error) => shared.failed(error.to_string()),
         }
         patience.wait(&shared, backoff.pause(), &mut intake).await;
     }
@@ -136,29 +144,42 @@ impl Patience {
 
     /// Waits for `pause`, or until the member is closed.
     async fn wait(&mut self, shared: &Shared, pause: Duration, intake: &mut Intake) {
-        let now = Instant::now();
-        let until = now + pause;
-        let ends = *self.ends.get_or_insert(now + GRACE);
-        loop {
-            let now = Instant::now();
-            if ends <= now {
-                shared.refusing.store(true, Ordering::Release);
-                intake.refuse_all(&shared.not_connected());
-            }
-            if until <= now || shared.is_closed() {
-                return;
-            }
-            let wake = if now < ends { until.min(ends) } else { until };
-            let mut sleep = shared.runtime.sleep(wake.saturating_duration_since(now));
-            poll_fn(|cx| {
-                let rung = shared.outbox.bell.poll_rung(cx);
-                if rung.is_ready() {
-                    rung
-                } else {
-                    sleep.as_mut().poll(cx)
-                }
-            })
+        self.during(shared, intake, shared.runtime.sleep(pause))
             .await;
-        }
+    }
+
+    /// What `attempt` gives; `None` when the member is closed before it ends. Those who call
+    /// meanwhile are refused once their patience is over.
+    async fn during<T>(
+        &mut self,
+        shared: &Shared,
+        intake: &mut Intake,
+        attempt: impl Future<Output = T>,
+    ) -> Option<T> {
+        let now = Instant::now();
+        let ends = *self.ends.get_or_insert(now + GRACE);
+        let mut end = shared.runtime.sleep(ends.saturating_duration_since(now));
+        let mut is_over = false;
+        let mut attempt = pin!(attempt);
+        poll_fn(|cx| {
+            loop {
+                if shared.is_closed() {
+                    return Poll::Ready(None);
+                }
+                if let Poll::Ready(outcome) = attempt.as_mut().poll(cx) {
+                    return Poll::Ready(Some(outcome));
+                }
+                is_over = is_over || end.as_mut().poll(cx).is_ready();
+                if is_over {
+                    shared.refusing.store(true, Ordering::Release);
+                    intake.refuse_all(&shared.not_connected());
+                }
+                // What was left before the ring is seen in the next turn.
+                if shared.outbox.bell.poll_rung(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 }
