@@ -400,9 +400,11 @@ impl Driver {
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    self.side.closed(&closed);
+                    let why = translate::closed_text(&closed, self.fault.as_ref());
+                    let is_orderly = closed.is_orderly() && self.fault.is_none();
+                    self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {
-                        why: translate::closed_text(&closed, self.fault.as_ref()),
+                        why,
                         until: now + LINGER,
                     });
                 }

@@ -15,6 +15,7 @@ use crate::link::driver::{Driver, Parts};
 use crate::link::establish::Establishing;
 use crate::link::outbox::{self, Intake};
 use crate::link::socket::{Listener, Socket};
+use crate::notice::Notice;
 use crate::runtime::{Interest, Readiness};
 use crate::session::{CloseCode, Role, Session};
 
@@ -127,7 +128,8 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &Arc<L>, socket: L::Socket) {
     let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&connection) else {
-        return turn_away(core, &socket, CloseCode::TooManyConnections); // R1
+        let caller = socket.peer().unwrap_or_default();
+        return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1
     };
     let stranger = Stranger {
         began: Instant::now(),
@@ -180,15 +182,25 @@ impl<S: Socket> Stranger<S> {
             runtime: &*core.runtime,
             bell: self.side.bell(),
         };
-        let patience = || if core.lock().closed { Duration::ZERO } else { limit };
-        establishing.run(patience).await.ok()?;
+        let patience = || {
+            if core.lock().closed {
+                Duration::ZERO
+            } else {
+                limit
+            }
+        };
+        let established = establishing.run(patience).await;
         let caller = self.socket.peer().ok()?; // Else gone already.
+        if let Err(error) = established {
+            Notice::TurnedAway.tell(&caller, &format!("not let in: {error}"));
+            return None;
+        }
         if !listener.admits(&caller) {
-            turn_away(core, &*self.socket, CloseCode::Forbidden); // S2
+            turn_away(core, &*self.socket, &caller, CloseCode::Forbidden); // S2
             return None;
         }
         if !core.enter_as(self.side.id(), &caller) {
-            turn_away(core, &*self.socket, CloseCode::TooManyConnections); // R3
+            turn_away(core, &*self.socket, &caller, CloseCode::TooManyConnections); // R3
             return None;
         }
         self.side.is_of(caller);
@@ -208,7 +220,8 @@ impl<S: Socket> Stranger<S> {
 }
 
 /// Says why and closes: one attempt, nothing is waited for and nothing was read.
-fn turn_away(core: &Core, socket: &dyn Socket, code: CloseCode) {
+fn turn_away(core: &Core, socket: &dyn Socket, caller: &Caller, code: CloseCode) {
+    Notice::TurnedAway.tell(caller, &format!("not let in: {code:?}"));
     let now = Instant::now();
     let mut session = Session::new(Role::Hub, core.options.session_config(), now);
     session.close(code, "");

@@ -14,10 +14,11 @@ use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::notice::Notice;
 use crate::router::Router;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
+    BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// What a member of this connection has registered, and who it is. Dropping it takes all of that
@@ -137,13 +138,16 @@ impl Side for HubSide {
         self.withdraw(); // It will refuse what it is sent.
     }
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
+            Notice::ConnectionEnded.tell(&self.caller, why);
+        }
         self.withdraw();
     }
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         self.route(delivery, Mode::Queue)
     }
 

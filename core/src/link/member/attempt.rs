@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::Shared;
-use crate::{Promise, PromiseError};
 use crate::link::driver::LINGER;
 use crate::link::establish::Establishing;
 use crate::link::socket::{Dial, Socket};
 use crate::runtime::Readiness;
+use crate::{Promise, PromiseError};
 
 /// A socket that the runtime watches.
 pub(super) struct Begun {
@@ -34,7 +34,13 @@ pub(super) async fn establish(shared: &Shared, begun: Begun) -> io::Result<Begun
         bell: &shared.outbox.bell,
     };
     // A connection of a bus that was closed meanwhile is used still: what was accepted is to leave.
-    let patience = || if shared.is_closed() { limit.min(LINGER) } else { limit };
+    let patience = || {
+        if shared.is_closed() {
+            limit.min(LINGER)
+        } else {
+            limit
+        }
+    };
     establishing.run(patience).await?;
     Ok(begun)
 }
@@ -66,7 +72,9 @@ async fn look_up<D: Dial>(shared: &Shared, dial: &Arc<D>) -> io::Result<usize> {
         let _nobody_waits_any_more = completer.complete(dial.look_up());
     }));
     // Broken where the runtime has ended.
-    looked_up.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    looked_up
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Why none of the places would do.

@@ -47,12 +47,7 @@ fn connect(shared: &Arc<Shared>, begun: Begun) -> Connected {
 }
 
 /// Runs until the member is closed.
-pub(super) async fn run<D: Dial>(
-    shared: Arc<Shared>,
-    dial: D,
-    first: Begun,
-    mut intake: Intake,
-) {
+pub(super) async fn run<D: Dial>(shared: Arc<Shared>, dial: D, first: Begun, mut intake: Intake) {
     let dial = Arc::new(dial);
     let mut backoff = Backoff::new();
     let mut patience = Patience::default();
