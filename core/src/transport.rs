@@ -50,8 +50,8 @@ pub trait Transport: Send + Sync + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// The address at which others reach the bus, where this process serves one and knows it better than whoever
-    /// opened it: with the port that the system chose, say. Without options.
+    /// The address at which others reach the bus, without options, where this process serves one and that is more than
+    /// what was opened says: with the port that the system chose, for example.
     fn address(&self) -> Option<String> {
         None
     }

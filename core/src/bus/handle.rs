@@ -106,9 +106,9 @@ impl Bus {
         self.core.transport.capabilities()
     }
 
-    /// The address at which others reach this bus, where its transport knows it better than whoever opened it: of
-    /// `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes for
-    /// itself. `None` where it is what was opened, and where this process does not serve the address.
+    /// The address at which others reach this bus, where this process serves it and that is more than what was opened
+    /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
+    /// for itself. `None` where there is no more to say.
     pub fn address(&self) -> Option<String> {
         self.core.transport.address()
     }
