@@ -61,6 +61,8 @@ pub(super) struct Driver {
     closing: Option<(Instant, CloseCode)>,
     /// The session has ended.
     ended: Option<Ended>,
+    /// The peer has said Hello.
+    opened: bool,
     /// What reading or writing failed with: the session knows only that it ended.
     fault: Option<io::Error>,
 }
@@ -103,6 +105,7 @@ impl Driver {
             sleep: None,
             closing: None,
             ended: None,
+            opened: false,
             fault: None,
         };
         driver.side.started(&mut driver.session);
@@ -341,7 +344,10 @@ impl Driver {
     fn tell_events(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => self.side.opened(&hello),
+                Event::Opened(hello) => {
+                    self.opened = true;
+                    self.side.opened(&hello);
+                }
                 Event::Request {
                     id,
                     verb,
@@ -400,7 +406,7 @@ impl Driver {
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    let why = translate::closed_text(&closed, self.fault.as_ref());
+                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
                     let is_orderly = closed.is_orderly() && self.fault.is_none();
                     self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {

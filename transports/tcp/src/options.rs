@@ -115,9 +115,4 @@ impl TlsOptions {
         *path = Some(PathBuf::from(value));
         Ok(true)
     }
-
-    #[cfg(not(feature = "tls"))]
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.tls
-    }
 }

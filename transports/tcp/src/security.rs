@@ -1,5 +1,7 @@
-//! What lies between TCP and the session: nothing, or TLS. The only file that knows both builds.
+//! What lies between TCP and the session: nothing, or TLS. Whether a build has TLS makes its
+//! difference here.
 
+use std::io;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
@@ -32,27 +34,31 @@ pub(crate) enum ClientSecurity {
     Tls(tls::Client),
 }
 
-#[cfg(feature = "tls")]
 impl ServerSecurity {
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
     pub(crate) fn of(
         address: &Address,
         options: &Options,
         given: &Given,
     ) -> Result<ServerSecurity, OpenError> {
-        let Some(tls) = tls::of_address(address, options, given.as_ref())? else {
-            return Ok(ServerSecurity::None);
-        };
-        let config = tls.server().map_err(|reason| address.refuse(reason))?;
-        Ok(ServerSecurity::Tls(config))
+        #[cfg(feature = "tls")]
+        if let Some(tls) = tls::of_address(address, options, given.as_ref())? {
+            let config = tls.server().map_err(|reason| address.refuse(reason))?;
+            return Ok(ServerSecurity::Tls(config));
+        }
+        #[cfg(not(feature = "tls"))]
+        refuse_tls(address, options)?;
+        Ok(ServerSecurity::None)
     }
 
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, ServerSecurity::None)
     }
 
-    pub(crate) fn over(&self, tcp: TcpSocket) -> std::io::Result<Stream> {
+    pub(crate) fn over(&self, tcp: TcpSocket) -> io::Result<Stream> {
         Ok(match self {
             ServerSecurity::None => Stream::Plain(tcp),
+            #[cfg(feature = "tls")]
             ServerSecurity::Tls(config) => {
                 Stream::Tls(Box::new(TlsSocket::accept(tcp, config.clone())?))
             }
@@ -60,27 +66,32 @@ impl ServerSecurity {
     }
 }
 
-#[cfg(feature = "tls")]
 impl ClientSecurity {
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
     pub(crate) fn of(
         address: &Address,
         options: &Options,
         given: &Given,
         places: &[Place],
     ) -> Result<ClientSecurity, OpenError> {
-        let Some(tls) = tls::of_address(address, options, given.as_ref())? else {
-            return Ok(ClientSecurity::None);
-        };
-        let client = tls
-            .client(places)
-            .map_err(|reason| address.refuse(reason))?;
-        Ok(ClientSecurity::Tls(client))
+        #[cfg(feature = "tls")]
+        if let Some(tls) = tls::of_address(address, options, given.as_ref())? {
+            let client = tls
+                .client(places)
+                .map_err(|reason| address.refuse(reason))?;
+            return Ok(ClientSecurity::Tls(client));
+        }
+        #[cfg(not(feature = "tls"))]
+        refuse_tls(address, options)?;
+        Ok(ClientSecurity::None)
     }
 
     /// Over a connection to the place of this index.
-    pub(crate) fn over(&self, tcp: TcpSocket, place: usize) -> std::io::Result<Stream> {
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
+    pub(crate) fn over(&self, tcp: TcpSocket, place: usize) -> io::Result<Stream> {
         Ok(match self {
             ClientSecurity::None => Stream::Plain(tcp),
+            #[cfg(feature = "tls")]
             ClientSecurity::Tls(client) => {
                 Stream::Tls(Box::new(TlsSocket::connect(tcp, client, place)?))
             }
@@ -90,43 +101,8 @@ impl ClientSecurity {
 
 #[cfg(not(feature = "tls"))]
 fn refuse_tls(address: &Address, options: &Options) -> Result<(), OpenError> {
-    match options.tls.is_wanted() {
-        false => Ok(()),
-        true => Err(address.refuse("TLS needs the feature `tls` of the crate `tidings`")),
+    if options.tls.tls {
+        return Err(address.refuse("TLS needs the feature `tls` of the crate `tidings`"));
     }
-}
-
-#[cfg(not(feature = "tls"))]
-impl ServerSecurity {
-    pub(crate) fn of(
-        address: &Address,
-        options: &Options,
-        (): &Given,
-    ) -> Result<ServerSecurity, OpenError> {
-        refuse_tls(address, options).map(|()| ServerSecurity::None)
-    }
-
-    pub(crate) fn is_none(&self) -> bool {
-        matches!(self, ServerSecurity::None)
-    }
-
-    pub(crate) fn over(&self, tcp: TcpSocket) -> std::io::Result<Stream> {
-        Ok(Stream::Plain(tcp))
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-impl ClientSecurity {
-    pub(crate) fn of(
-        address: &Address,
-        options: &Options,
-        (): &Given,
-        _places: &[Place],
-    ) -> Result<ClientSecurity, OpenError> {
-        refuse_tls(address, options).map(|()| ClientSecurity::None)
-    }
-
-    pub(crate) fn over(&self, tcp: TcpSocket, _place: usize) -> std::io::Result<Stream> {
-        Ok(Stream::Plain(tcp))
-    }
+    Ok(())
 }

@@ -10,11 +10,11 @@ pub(super) fn told(error: Error) -> io::Error {
         Error::InvalidMessage(_) => {
             "the other side does not speak TLS: is `tls` in its address?".into()
         }
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the certificate is not signed by any of those that are trusted: check `ca` here, or \
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => "the certificate is not signed by any of those that are trusted: check `ca` here, or \
              `client_ca` where the hub says so"
-                .into()
-        }
+            .into(),
         Error::NoCertificatesPresented => {
             "no certificate was shown, and `client_ca` asks for one".into()
         }
