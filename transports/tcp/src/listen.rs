@@ -39,11 +39,11 @@ impl TcpListener {
         };
         let cannot = |error| cannot_serve(address, error);
         let candidates = place.look_up().map_err(cannot)?;
-        // All of them before any is served: what the name stands for is not known before.
+        // S15, S16. All of them before any is served: what the name stands for is not known before.
         let is_open = candidates.iter().any(|at| !at.ip().is_loopback());
         if is_open && security.is_none() && !options.allow_plaintext {
             return Err(address.refuse(
-                "other hosts can reach it and it is not encrypted (S15): add \
+                "other hosts can reach it and it is not encrypted: add \
                  `tls&cert=FILE&key=FILE`, or `allow_plaintext` if everybody in that network may \
                  read and send, or serve `127.0.0.1`",
             ));

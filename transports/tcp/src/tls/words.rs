@@ -36,6 +36,7 @@ pub(super) fn told(error: Error) -> io::Error {
         other => format!("{other}"),
     };
     // What stands in a peer's certificate may stand in the text (S13).
+    let text = text.replace(['"', '\''], "`");
     let text: String = text
         .chars()
         .take(512)

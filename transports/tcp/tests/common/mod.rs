@@ -38,7 +38,7 @@ pub(crate) fn on_all_runtimes_at_once(test: impl Fn(&Arc<dyn Runtime>) + Sync) {
     });
 }
 
-fn with_runtimes(run: impl FnOnce(&[Arc<dyn Runtime>])) {
+pub(crate) fn with_runtimes(run: impl FnOnce(&[Arc<dyn Runtime>])) {
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -28,7 +28,10 @@ struct State {
     way: Way,
     /// Nothing passes, in either direction, and nothing is lost.
     holds: AtomicBool,
+    /// The next byte that passes is changed.
+    corrupts: AtomicBool,
     connections: Mutex<Vec<(TcpStream, TcpStream)>>,
+    knocks: AtomicUsize,
     accepted: AtomicUsize,
 }
 
@@ -40,15 +43,18 @@ impl Proxy {
         let state = Arc::new(State {
             way,
             holds: AtomicBool::new(false),
+            corrupts: AtomicBool::new(false),
             connections: Mutex::default(),
+            knocks: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
         });
         let (to, shared) = (socket_address(address), state.clone());
         thread::spawn(move || {
             for near in listener.incoming() {
                 let near = near.unwrap();
+                shared.knocks.fetch_add(1, Ordering::SeqCst);
                 let Ok(far) = TcpStream::connect(to) else {
-                    continue; // Closed: as where nobody listens.
+                    continue; // Which closes it.
                 };
                 for stream in [&near, &far] {
                     stream.set_nodelay(true).unwrap();
@@ -71,6 +77,11 @@ impl Proxy {
         format!("tcp:{}", self.at)
     }
 
+    /// Connections to it, also those that found nobody behind it.
+    pub(crate) fn knocks(&self) -> usize {
+        self.state.knocks.load(Ordering::SeqCst)
+    }
+
     /// Connections that went through it.
     pub(crate) fn accepted(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
@@ -79,6 +90,11 @@ impl Proxy {
     /// From now on nothing passes, or all does again.
     pub(crate) fn hold(&self, holds: bool) {
         self.state.holds.store(holds, Ordering::SeqCst);
+    }
+
+    /// Changes the last byte of what passes next.
+    pub(crate) fn corrupt(&self) {
+        self.state.corrupts.store(true, Ordering::SeqCst);
     }
 
     /// Ends all connections by a reset, as a box in the middle of the network does.
@@ -109,6 +125,9 @@ impl State {
             };
             while self.holds.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));
+            }
+            if self.corrupts.swap(false, Ordering::SeqCst) {
+                buffer[read - 1] ^= 1;
             }
             if to.write_all(&buffer[..read]).is_err() {
                 break;
