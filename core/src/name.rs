@@ -40,6 +40,14 @@ pub enum NameError {
         /// The first character that is not allowed.
         character: char,
     },
+    /// A name that the bus keeps for itself.
+    #[error("{what} `{name}` is the bus's own: choose one that does not start with `bus.`")]
+    Reserved {
+        /// What the name was for.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A path such as `"greeter.hello"` was expected.
     #[error("`{path}` names no method: write `topic.method`, for example `greeter.hello`")]
     NoMethod {
@@ -63,6 +71,9 @@ impl Text {
         }
     }
 }
+
+/// How names begin that the bus keeps for itself: of exchanges, and of headers (S10).
+pub(crate) const RESERVED: &str = "bus.";
 
 /// Says whether `text` may be a name; `what` is told in the error.
 pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
@@ -196,6 +207,31 @@ names! {
 impl Exchange {
     /// The exchange of a bus that was not given one.
     pub const DEFAULT: Exchange = Exchange(Text::Static("tidings"));
+
+    /// Where the router itself answers (PR-LIST).
+    pub(crate) const REGISTRY: Exchange = Exchange(Text::Static("bus.registry"));
+
+    /// The exchange that a user names.
+    pub(crate) fn of_user(text: impl AsRef<str>) -> Result<Self, NameError> {
+        let exchange = Exchange::new(text)?;
+        if exchange.is_reserved() {
+            return Err(exchange.reserved());
+        }
+        Ok(exchange)
+    }
+
+    /// The failure that it is the bus's own.
+    pub(crate) fn reserved(&self) -> NameError {
+        NameError::Reserved {
+            what: "exchange",
+            name: self.to_string(),
+        }
+    }
+
+    /// Whether it is one of the bus's own, which no server can be in.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.starts_with(RESERVED)
+    }
 }
 
 impl ServerName {

@@ -3,11 +3,14 @@
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
+mod fanout;
+pub(crate) mod registry;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head};
+use crate::bus::{Delivery, Head, Standing};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -26,6 +29,12 @@ pub trait Destination: Send + Sync {
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
+
+    /// How it stands to one more copy of a fanout cast, of `weight` bytes.
+    fn standing(&self, weight: usize) -> Standing;
+
+    /// A copy of a fanout cast was not given to it for want of room.
+    fn missed(&self);
 }
 
 impl Destination for Arc<ServerCore> {
@@ -37,6 +46,12 @@ impl Destination for Arc<ServerCore> {
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, cx);
+    }
+    fn standing(&self, weight: usize) -> Standing {
+        ServerCore::standing(self, weight)
+    }
+    fn missed(&self) {
+        ServerCore::missed(self, 1);
     }
 }
 
@@ -63,7 +78,8 @@ impl Router {
     /// Adds a server.
     ///
     /// # Errors
-    /// [`ServeError::NameTaken`] when the topic has a server of that name.
+    /// [`ServeError::NameTaken`] when the topic has a server of that name, [`ServeError::Name`] when the exchange is the
+    /// bus's own.
     pub fn add(
         &self,
         exchange: &Exchange,
@@ -71,6 +87,9 @@ impl Router {
         name: &ServerName,
         server: Arc<dyn Destination>,
     ) -> Result<(), ServeError> {
+        if exchange.is_reserved() {
+            return Err(ServeError::Name(exchange.reserved()));
+        }
         let mut exchanges = self
             .exchanges
             .write()
@@ -129,13 +148,22 @@ impl Router {
         removed
     }
 
-    /// Sends a request to the server that it names, or to the least busy one on its topic.
+    /// Sends a request to the server that it names, or to the least busy one on its topic; a fanout cast to every one.
     ///
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none.
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
-        match self.choose(delivery.in_flight().head()) {
+        let head = delivery.in_flight().head();
+        if head.fanout {
+            return self.fan_out(delivery);
+        }
+        match self.choose(head) {
             Ok(server) => server.deliver(delivery, mode),
+            // Looked for last, so that the usual request pays nothing for it: no server can be in there.
+            Err(_) if head.exchange == Exchange::REGISTRY => {
+                self.answer(delivery);
+                Ok(())
+            }
             Err(kind) => Err(NotAccepted::Refused(delivery.refuse(
                 kind,
                 Fate::NotExecuted,
@@ -146,6 +174,16 @@ impl Router {
 
     /// Wakes the waker of `cx` when there may be room for requests like `head`.
     pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+        if let Some(servers) = head
+            .fanout
+            .then(|| self.servers(&head.exchange, &head.topic))
+            .flatten()
+        {
+            for (_, server) in &servers.list {
+                server.wait_for_room(cx);
+            }
+            return;
+        }
         match self.choose(head) {
             Ok(server) => server.wait_for_room(cx),
             // Nobody to wait for: let the sender try, and learn that.
@@ -182,26 +220,54 @@ impl Router {
             Some(name) => servers.named(name),
             None => servers.least_busy(),
         });
-        found.cloned().ok_or_else(|| {
-            let near = match (&head.server, servers) {
-                (Some(name), Some(servers)) => {
-                    nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
-                }
-                _ => nearest(
-                    &head.topic,
-                    topics
-                        .into_iter()
-                        .flat_map(NameMap::keys)
-                        .map(Topic::as_str),
-                ),
-            };
-            CallErrorKind::NoServer {
-                exchange: head.exchange.to_string(),
-                topic: head.topic.to_string(),
-                server: head.server.as_ref().map(ToString::to_string),
-                near: near.map(str::to_owned),
+        let found = found.cloned();
+        drop(exchanges);
+        found.ok_or_else(|| self.no_server(head))
+    }
+
+    fn servers(&self, exchange: &Exchange, topic: &Topic) -> Option<Arc<Servers>> {
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        exchanges.get(exchange)?.get(topic).cloned()
+    }
+
+    /// Why a request finds no server.
+    fn no_server(&self, head: &Head) -> CallErrorKind {
+        self.nobody_on(&head.exchange, &head.topic, head.server.as_ref())
+    }
+
+    fn nobody_on(
+        &self,
+        exchange: &Exchange,
+        topic: &Topic,
+        server: Option<&ServerName>,
+    ) -> CallErrorKind {
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let topics = exchanges.get(exchange);
+        let servers = topics.and_then(|topics| topics.get(topic));
+        let near = match (server, servers) {
+            (Some(name), Some(servers)) => {
+                nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
             }
-        })
+            _ => nearest(
+                topic,
+                topics
+                    .into_iter()
+                    .flat_map(NameMap::keys)
+                    .map(Topic::as_str),
+            ),
+        };
+        CallErrorKind::NoServer {
+            exchange: exchange.to_string(),
+            topic: topic.to_string(),
+            server: server.map(ToString::to_string),
+            near: near.map(str::to_owned),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl BusBuilder {
 
     /// Puts its topics into the exchange of this name; unset, `tidings`.
     pub fn exchange(mut self, name: impl AsRef<str>) -> Self {
-        self.exchange = Exchange::new(name);
+        self.exchange = Exchange::of_user(name);
         self
     }
 

@@ -10,7 +10,7 @@ use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{self, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -43,10 +43,14 @@ pub(super) struct Draft {
     pub(super) names: Result<(Topic, Method), NameError>,
     arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
+    /// For every server of the topic.
+    pub(super) fanout: bool,
     pub(super) version: Version,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
-    pub(super) headers: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    /// How many of the headers, from the first on, are the handle's.
+    inherited_headers: usize,
     pub(super) idempotent: bool,
 }
 
@@ -62,12 +66,35 @@ impl Draft {
             names,
             arguments,
             server: None,
+            fanout: false,
             version: Version::DEFAULT,
             fingerprint: None,
             timeout: Timeout::Inherited,
-            headers: Vec::new(),
+            headers: bus.core().headers().to_vec(),
+            inherited_headers: bus.core().headers().len(),
             idempotent: false,
         }
+    }
+
+    /// Adds a header; one of the handle's of the same name gives way to it (C-AD-7).
+    pub(super) fn header(&mut self, name: String, value: String) {
+        let (inherited, _) = self.headers.split_at(self.inherited_headers);
+        if let Some(at) = inherited.iter().position(|(known, _)| *known == name) {
+            self.headers.remove(at);
+            self.inherited_headers -= 1;
+        }
+        self.headers.push((name, value));
+    }
+
+    /// Takes the headers of this name out, whoever gave them.
+    pub(super) fn no_header(&mut self, name: &str) {
+        let mut at = 0;
+        self.headers.retain(|(known, _)| {
+            let stays = known != name;
+            self.inherited_headers -= usize::from(!stays && at < self.inherited_headers);
+            at += usize::from(stays);
+            stays
+        });
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
@@ -88,8 +115,11 @@ impl Draft {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
         };
+        let only = server.is_some();
         let head = Head {
             server,
+            // The calls of a gather go to one server each.
+            fanout: self.fanout && verb == Verb::Cast,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
@@ -125,11 +155,18 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
+        if self.fanout && only {
+            return unsent(CallErrorKind::Unsupported {
+                what: "a fanout to one server",
+                advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
+            });
+        }
         if bus.is_closed() {
             return unsent(CallErrorKind::Closed);
         }
         let payload = match self.arguments {
-            Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
+            // What is for several servers cannot be moved to one.
+            Ok(Args(payload)) if capabilities.moves_values && !self.fanout => Ok(payload),
             Ok(Args(payload)) => payload
                 .into_bytes(capabilities.max_message)
                 .map(Payload::Bytes),
@@ -149,9 +186,6 @@ impl Draft {
 
 /// The most headers of a request, and the most bytes in all their names and values.
 const MAX_HEADERS: (usize, usize) = (64, 8 * 1024);
-
-/// What starts the names of headers that the bus itself sets: never taken from a user or from the wire (S10).
-const RESERVED: &str = "bus.";
 
 fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
     if headers.is_empty() {
@@ -176,9 +210,9 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
             set_by: "max_header_bytes",
         });
     }
-    for (name, _) in headers {
-        crate::name::check("header name", name)?;
-        if name.starts_with(RESERVED) {
+    for (key, _) in headers {
+        name::check("header name", key)?;
+        if key.starts_with(name::RESERVED) {
             let advice = "choose a header name that does not start with `bus.`";
             return Err(CallErrorKind::Unsupported {
                 what: "a header of the bus's own",

@@ -82,6 +82,8 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
+    /// A cast for every server of the topic; beside a server's name, that server's copy of one.
+    pub fanout: bool,
     /// What is asked.
     pub method: Method,
     /// The version of the service that the caller was built for.
@@ -118,6 +120,7 @@ impl Head {
             exchange,
             topic,
             server: None,
+            fanout: false,
             method,
             version: Version::DEFAULT,
             fingerprint: None,

@@ -1,14 +1,18 @@
 //! The bus, in reading order from what a user holds to what travels: [`Bus`] and its builder;
-//! [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
-//! [`InFlight`] record and [`Delivery`] that it becomes.
+//! [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]), for one server or, as [`FanoutRequest`],
+//! for every one ([`Gather`]); the draft that they share and the [`InFlight`] record and
+//! [`Delivery`] that it becomes.
 
 mod address;
+mod backlog;
 mod builder;
 mod call;
 mod cast;
 mod client;
 mod delivery;
 mod draft;
+mod fanout;
+mod gather;
 mod handle;
 mod head;
 mod in_flight;
@@ -16,12 +20,16 @@ mod request;
 mod room;
 
 pub use address::Address;
+pub use backlog::Standing;
+pub(crate) use backlog::{Backlog, PATIENCE};
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;
 pub use client::ServiceClient;
 pub use delivery::Delivery;
 pub use draft::Args;
+pub use fanout::FanoutRequest;
+pub use gather::{Answers, Gather};
 pub use handle::Bus;
 pub use head::{Caller, Head, MAX_DEPTH, Verb};
 pub(crate) use in_flight::Claim;

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb};
+use crate::bus::handle::BusCore;
+use crate::bus::{Bus, Call, CastWhenRoom, Claim, Delivery, FanoutRequest, Verb};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -31,7 +32,7 @@ use crate::version::Version;
 /// Dropped without a verb, it was never sent.
 #[must_use = "nothing is sent before a verb: `.cast()`, `.call()` or `.invoke()`"]
 pub struct Request<T, E = CallError> {
-    draft: Draft,
+    pub(super) draft: Draft,
     outcome: PhantomData<fn() -> (T, E)>,
 }
 
@@ -41,8 +42,12 @@ impl<T, E> Request<T, E> {
         names: Result<(Topic, Method), NameError>,
         arguments: Result<Args, EncodeError>,
     ) -> Self {
+        Request::of(Draft::new(bus, names, arguments))
+    }
+
+    pub(super) fn of(draft: Draft) -> Self {
         Request {
-            draft: Draft::new(bus, names, arguments),
+            draft,
             outcome: PhantomData,
         }
     }
@@ -73,9 +78,23 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).
+    /// Addresses it to every server of the topic (C-AD-4). Give the other options first: what is left to choose is
+    /// [`cast`](FanoutRequest::cast) or [`gather`](FanoutRequest::gather).
+    pub fn fanout(mut self) -> FanoutRequest<T, E> {
+        self.draft.fanout = true;
+        FanoutRequest::new(self)
+    }
+
+    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header). It takes the place of the
+    /// handle's header of this name, if there is one.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.header(name.into(), value.into());
+        self
+    }
+
+    /// Leaves out headers of this name, those of the handle included.
+    pub fn no_header(mut self, name: impl AsRef<str>) -> Self {
+        self.draft.no_header(name.as_ref());
         self
     }
 
@@ -87,10 +106,7 @@ impl<T, E> Request<T, E> {
 
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
-        Request {
-            draft: self.draft,
-            outcome: PhantomData,
-        }
+        Request::of(self.draft)
     }
 
     /// Sends it and wants no reply. Never blocks.
@@ -151,19 +167,28 @@ where
             Ok(delivery) => delivery,
             Err(error) => return Promise::failed(error.into()),
         };
-        let in_flight = delivery.in_flight().clone();
-        if let Err(refused) = bus.transport().send(delivery, mode) {
-            return Promise::failed(refused.into_error().into());
+        dispatch(&bus, delivery, mode)
+    }
+}
+
+/// Sends a call; its failure, if it cannot be sent, is in the promise.
+pub(super) fn dispatch<T, E>(bus: &BusCore, delivery: Delivery, mode: Mode) -> Promise<T, E>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: ReplyError,
+{
+    let in_flight = delivery.in_flight().clone();
+    if let Err(refused) = bus.transport().send(delivery, mode) {
+        return Promise::failed(refused.into_error().into());
+    }
+    match in_flight.claim() {
+        Claim::Answered(reply) => {
+            let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+            Promise::from(reply::read(reply, &report))
         }
-        match in_flight.claim() {
-            Claim::Answered(reply) => {
-                let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-                Promise::from(reply::read(reply, &report))
-            }
-            Claim::Pending(receiver) => {
-                in_flight.arm(bus.timers());
-                Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
-            }
+        Claim::Pending(receiver) => {
+            in_flight.arm(bus.timers());
+            Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
         }
     }
 }

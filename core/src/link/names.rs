@@ -64,7 +64,7 @@ impl Names {
             codec: 0,
             remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
             depth: head.depth,
-            fanout: false,
+            fanout: head.fanout,
             idempotency_key: head.idempotent.then(|| self.idempotency_key()),
             headers: head.headers.clone(),
             caller: match to {

@@ -1,10 +1,10 @@
 //! The queue of requests to one connection, bounded in messages and in bytes (R5, R6).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
 
-use crate::bus::{Delivery, Room, Verb};
+use crate::bus::{Backlog, Delivery, Room, Standing, Verb};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::server::NotAccepted;
@@ -50,6 +50,9 @@ pub(super) struct Outbox {
     most_bytes: usize,
     bytes: AtomicUsize,
     room: Room,
+    backlog: Backlog,
+    /// Some server at the other end has missed copies of fanout casts.
+    some_missed: AtomicBool,
     pub(super) bell: Arc<Doorbell>,
 }
 
@@ -69,6 +72,8 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
         most_bytes: bytes,
         bytes: AtomicUsize::new(0),
         room: Room::new(),
+        backlog: Backlog::default(),
+        some_missed: AtomicBool::new(false),
         bell: Arc::default(),
     });
     let intake = Intake {
@@ -132,11 +137,34 @@ impl Outbox {
     }
 
     fn wake_for_room(&self) {
-        let has_room = self.queue.len() <= self.messages / 2
-            && self.bytes.load(Ordering::Acquire) <= self.most_bytes / 2;
-        if has_room && self.room.is_awaited() {
+        if self.is_half_free() && (self.room.is_awaited() || self.backlog.has_begun()) {
+            self.backlog.half_free();
             self.room.wake();
         }
+    }
+
+    /// How the queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(super) fn standing(&self, weight: usize) -> Standing {
+        let bytes = self.bytes.load(Ordering::Acquire);
+        let fits = bytes == 0 || bytes.saturating_add(weight) <= self.most_bytes;
+        let has_room = fits && self.queue.len() < self.messages.max(1);
+        self.backlog.standing(has_room, self.is_half_free())
+    }
+
+    fn is_half_free(&self) -> bool {
+        self.queue.len() <= self.messages / 2
+            && self.bytes.load(Ordering::Acquire) <= self.most_bytes / 2
+    }
+
+    /// A server at the other end has missed a copy; its process is to be told.
+    pub(super) fn some_missed(&self) {
+        self.some_missed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Whether that happened since this was asked last.
+    pub(super) fn take_some_missed(&self) -> bool {
+        self.some_missed.load(Ordering::Relaxed) && self.some_missed.swap(false, Ordering::Acquire)
     }
 
     pub(super) fn is_disconnected(&self) -> bool {

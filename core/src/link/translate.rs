@@ -74,6 +74,7 @@ impl Incoming {
         let method = Method::from_shared(header.method.name.clone().into_arc())?;
         let head = Head {
             server: to.server,
+            fanout: header.fanout,
             version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
                 Version::new(major, minor, patch)
             }),
