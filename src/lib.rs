@@ -9,15 +9,18 @@ mod open;
 pub use open::{Bus, BusBuilder};
 #[doc(hidden)]
 pub use tidings_core as __core;
+/// Whether a bus is connected, and what changes.
+pub use tidings_core::connection;
 /// Promises, and what can be done with several of them.
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
 pub use tidings_core::{
     Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, MethodError, NameError,
-    OpenError, Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result,
-    ServeError, Server, ServerBuilder, ServerName, Shared, Stage, Version, VersionError, WaitExt,
+    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, MethodError,
+    NameError, OpenError, Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request,
+    Result, ServeError, Server, ServerBuilder, ServerName, Shared, Stage, Version, VersionError,
+    WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

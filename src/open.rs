@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, NameError, OpenError};
+use tidings_core::{Address, NameError, OpenError, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -39,7 +39,7 @@ impl Bus {
     /// A handle whose requests and servers are in the exchange of this name.
     ///
     /// # Errors
-    /// [`NameError`] when it is not a name, or one that is the bus's own.
+    /// [`NameError`] when it is not a name.
     pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Self, NameError> {
         self.0.with_exchange(name).map(Bus)
     }
@@ -54,6 +54,12 @@ impl Bus {
     #[must_use = "the handle it is called on stays as it is"]
     pub fn with_no_timeout(&self) -> Self {
         Bus(self.0.with_no_timeout())
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Self {
+        Bus(self.0.with_when_disconnected(choice))
     }
 
     /// A handle that adds this header to its requests, in the place of headers of the same name that this one adds.
@@ -108,6 +114,12 @@ impl BusBuilder {
     /// Lets requests take as long as they take unless they say otherwise.
     pub fn no_timeout(self) -> Self {
         BusBuilder(self.0.no_timeout())
+    }
+
+    /// What becomes of its requests while there is no connection, unless they say otherwise; unset, they wait for one
+    /// that has been away for less than half a second.
+    pub fn when_disconnected(self, choice: WhenDisconnected) -> Self {
+        BusBuilder(self.0.when_disconnected(choice))
     }
 
     /// Opens the bus at `address`.

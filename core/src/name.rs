@@ -72,7 +72,7 @@ impl Text {
     }
 }
 
-/// How names begin that the bus keeps for itself: of exchanges, and of headers (S10).
+/// How names begin that the bus keeps for itself: of methods, and of headers (S10).
 pub(crate) const RESERVED: &str = "bus.";
 
 /// Says whether `text` may be a name; `what` is told in the error.
@@ -202,35 +202,31 @@ names! {
     ServerName = "server name";
     /// A method of a service.
     Method = "method";
+    /// What tells apart services that share a topic.
+    Namespace = "namespace";
 }
 
 impl Exchange {
     /// The exchange of a bus that was not given one.
     pub const DEFAULT: Exchange = Exchange(Text::Static("tidings"));
+}
 
-    /// Where the router itself answers (PR-LIST).
-    pub(crate) const REGISTRY: Exchange = Exchange(Text::Static("bus.registry"));
+impl Method {
+    /// What the router itself answers: who serves a topic (PR-LIST).
+    pub(crate) const SERVERS: Method = Method(Text::Static("bus.servers"));
 
-    /// The exchange that a user names.
-    pub(crate) fn of_user(text: impl AsRef<str>) -> Result<Self, NameError> {
-        let exchange = Exchange::new(text)?;
-        if exchange.is_reserved() {
-            return Err(exchange.reserved());
+    /// Whether a server may have it.
+    ///
+    /// # Errors
+    /// [`NameError::Reserved`] when it is the bus's own.
+    pub(crate) fn check_not_reserved(&self) -> Result<(), NameError> {
+        if self.starts_with(RESERVED) {
+            return Err(NameError::Reserved {
+                what: "method",
+                name: self.to_string(),
+            });
         }
-        Ok(exchange)
-    }
-
-    /// The failure that it is the bus's own.
-    pub(crate) fn reserved(&self) -> NameError {
-        NameError::Reserved {
-            what: "exchange",
-            name: self.to_string(),
-        }
-    }
-
-    /// Whether it is one of the bus's own, which no server can be in.
-    pub(crate) fn is_reserved(&self) -> bool {
-        self.starts_with(RESERVED)
+        Ok(())
     }
 }
 

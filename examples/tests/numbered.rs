@@ -22,6 +22,16 @@ fn the_context() {
     assert_runs("04_context");
 }
 
+#[test]
+fn versions() {
+    assert_runs("07_versions");
+}
+
+#[test]
+fn namespaces() {
+    assert_runs("08_namespaces");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::bus::draft::{Draft, Timeout};
+use crate::bus::draft::Draft;
 use crate::bus::handle::BusCore;
 use crate::bus::request::dispatch;
-use crate::bus::{Delivery, Head, InFlight, Verb};
+use crate::bus::{Delivery, Head, InFlight, Reach, Verb};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
-use crate::name::ServerName;
+use crate::name::{Method, ServerName};
 use crate::payload::Payload;
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::promise::{Promise, PromiseError, PromiseSet, WaitError};
@@ -52,37 +52,30 @@ where
             answers: Promise::failed(error),
             list: None,
         };
-        let (bus, parent) = (draft.bus.clone(), Context::current());
-        let (request, payload) = match draft.into_delivery(Verb::Call) {
-            Ok(delivery) => delivery.into_parts(),
+        let parent = Context::current();
+        let (bus, request, payload) = match draft.into_delivery(Verb::Call) {
+            Ok((bus, delivery)) => {
+                let (request, payload) = delivery.into_parts();
+                (bus, request, payload)
+            }
             Err(error) => return failed(error),
         };
-        let payload = match payload.into_bytes(usize::MAX) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let kind = CallErrorKind::Encode(error.to_string());
-                let unsent = CallError::new(kind, Fate::NotSent, Stage::Preparing);
-                return failed(request.told(unsent));
-            }
-        };
-        let mut question = bus.list_servers(Ok(request.head().topic.clone()));
-        question.timeout = match request.remaining(Instant::now()) {
-            Some(left) => Timeout::After(left),
-            None => Timeout::None,
-        };
-        let question = match question.into_delivery(Verb::Call) {
-            Ok(delivery) => delivery,
-            Err(error) => return failed(unasked(&request, &error)),
-        };
-        let list = question.in_flight().clone();
-        let asked: Promise<Vec<String>> = dispatch(&bus, question, Mode::Queue);
-        let (completer, answers) = Promise::channel();
         let question = Question {
             bus,
             parent,
+            // It was encoded before: each server gets a value of its own (C-VB-6).
+            payload: payload.into_bytes(usize::MAX).unwrap_or_default(),
             request,
-            payload,
         };
+        let list = question.in_flight(Head {
+            reach: Reach::Registry,
+            method: Method::SERVERS,
+            headers: Vec::new(),
+            ..question.request.head().clone()
+        });
+        let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));
+        let asked: Promise<Vec<String>> = dispatch(&question.bus, delivery, Mode::Queue);
+        let (completer, answers) = Promise::channel();
         asked.on_ready(move |listed| {
             if completer.is_cancelled() {
                 return;
@@ -198,16 +191,11 @@ impl Question {
     /// One server's call.
     fn call(&self, server: ServerName) -> Result<Delivery, CallError> {
         let template = self.request.head();
-        let head = Head {
+        let call = self.in_flight(Head {
             server: Some(server),
+            wait_for_server: false, // It was there: if it has gone, it is not coming.
             ..template.clone()
-        };
-        let capabilities = self.bus.transport().capabilities();
-        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
-        let call = InFlight::new(head, encode_replies);
-        if let Some(parent) = &self.parent {
-            parent.in_flight().adopt(&call);
-        }
+        });
         let unsent = if template.is_late(Instant::now()) {
             Some(CallErrorKind::DeadlineExceeded {
                 timeout: template.timeout().unwrap_or_default(),
@@ -219,6 +207,14 @@ impl Question {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),
             None => Ok(Delivery::new(call, Payload::Bytes(self.payload.clone()))),
         }
+    }
+
+    /// The record of one of the calls that it takes.
+    fn in_flight(&self, head: Head) -> Arc<InFlight> {
+        let capabilities = self.bus.transport().capabilities();
+        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
+        let parent = self.parent.as_ref().map(|parent| &**parent.in_flight());
+        InFlight::new(head, encode_replies, parent)
     }
 }
 

@@ -8,14 +8,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
-use crate::bus::draft::Draft;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request};
-use crate::codec;
+use crate::bus::{Args, Client, Request, WhenDisconnected};
+use crate::codec::{self, EncodeError};
+use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
-use crate::name::{Exchange, NameError, Topic, split_path};
+use crate::name::{Exchange, Method, NameError, Topic, split_path};
 use crate::payload::Payload;
-use crate::router::registry;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
 use crate::timer::Timers;
@@ -44,9 +43,9 @@ impl Bus {
     /// A handle whose requests and servers are in the exchange of this name (C-AD-5).
     ///
     /// # Errors
-    /// [`NameError`] when it is not a name, or one that is the bus's own.
+    /// [`NameError`] when it is not a name.
     pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Bus, NameError> {
-        let exchange = Exchange::of_user(name)?;
+        let exchange = Exchange::new(name)?;
         Ok(self.derive(|defaults| defaults.exchange = exchange))
     }
 
@@ -60,6 +59,12 @@ impl Bus {
     #[must_use = "the handle it is called on stays as it is"]
     pub fn with_no_timeout(&self) -> Bus {
         self.derive(|defaults| defaults.timeout = None)
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Bus {
+        self.derive(|defaults| defaults.when_disconnected = choice)
     }
 
     /// A handle that adds this header to its requests. It takes the place of headers of the same name that the handle
@@ -97,6 +102,12 @@ impl Bus {
         ServerBuilder::new(self, topic)
     }
 
+    /// A client of `topic`, whose requests share a namespace, a version, a version cap.
+    #[must_use]
+    pub fn client(&self, topic: impl AsRef<str>) -> Client {
+        Client::new(self, Topic::new(topic))
+    }
+
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
     /// The arguments' types must be those of the method, to the width of an integer: an untyped
@@ -104,11 +115,16 @@ impl Bus {
     /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
     /// `#[service]`, whose types are checked (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+        Request::new(self, split_path(path), self.borrowed(arguments))
+    }
+
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+    pub(super) fn borrowed(
+        &self,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<Args, EncodeError> {
         let limit = self.core.transport().capabilities().max_message;
-        let arguments =
-            codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
-        Request::new(self, split_path(path), arguments)
+        codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.
@@ -148,7 +164,8 @@ impl Bus {
     /// # Errors
     /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
     pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
-        Request::of(self.core.list_servers(Topic::new(topic)))
+        let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
+        Request::new(self, names, self.borrowed(&()))
     }
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
@@ -165,6 +182,17 @@ impl Bus {
         self.core.timers().len()
     }
 
+    /// Whether it is connected, at this moment.
+    pub fn state(&self) -> State {
+        self.core.open.watch.state()
+    }
+
+    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
+    /// change falls between the two.
+    pub fn events(&self) -> Events {
+        self.core.open.watch.events()
+    }
+
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport().capabilities()
@@ -179,10 +207,12 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let open = Open {
             caller: transport.identity(),
+            watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
             closed: AtomicBool::new(false),
@@ -192,6 +222,7 @@ impl Bus {
             defaults: Defaults {
                 exchange,
                 timeout,
+                when_disconnected,
                 headers: Vec::new(),
             },
         };
@@ -257,6 +288,7 @@ struct Open {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    watch: Arc<Watch>,
     closed: AtomicBool,
 }
 
@@ -265,6 +297,7 @@ struct Open {
 struct Defaults {
     exchange: Exchange,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
     headers: Vec<(String, String)>,
 }
 
@@ -293,24 +326,8 @@ impl BusCore {
         &self.defaults.headers
     }
 
-    /// A request for the names of the servers on `topic` (PR-LIST).
-    pub(super) fn list_servers(self: &Arc<Self>, topic: Result<Topic, NameError>) -> Draft {
-        let asked = (
-            self.exchange().as_str(),
-            topic.as_deref().unwrap_or_default(),
-        );
-        let limit = self.transport().capabilities().max_message;
-        let arguments = codec::encode(&asked, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
-        let handle = Bus {
-            core: self.clone(),
-            flow: next_flow(),
-        };
-        let registry = handle.derive(|defaults| {
-            defaults.exchange = Exchange::REGISTRY;
-            defaults.headers.clear();
-        });
-        let names = topic.and_then(|_| registry::servers_method());
-        Draft::new(&registry, names, arguments)
+    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
+        self.defaults.when_disconnected
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -324,6 +341,7 @@ impl Open {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
             self.transport.close();
+            self.watch.closed();
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a request says beside its payload.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::bus::WhenDisconnected;
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -13,6 +15,27 @@ pub enum Verb {
     Call,
     /// No reply.
     Cast,
+}
+
+/// For how many of the servers on its topic a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For one: the one that is named, or the least busy.
+    One,
+    /// A cast for every one that there is (C-AD-4); beside a server's name, that server's copy of one.
+    Every,
+    /// For none: who they are is asked of whoever knows, the router (PR-LIST).
+    Registry,
+}
+
+impl Reach {
+    fn of(method: &Method) -> Reach {
+        if *method == Method::SERVERS {
+            Reach::Registry
+        } else {
+            Reach::One
+        }
+    }
 }
 
 /// Who made a request: told by the transport, never by the message (S10).
@@ -68,6 +91,22 @@ impl Caller {
     }
 }
 
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.transport)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{}`", name.escape_debug())?;
+        }
+        if let Some(uid) = self.uid {
+            write!(f, " user {uid}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " process {pid}")?;
+        }
+        Ok(())
+    }
+}
+
 /// The most handlers that may call each other in a row: a loop of services stops here.
 pub const MAX_DEPTH: u8 = 32;
 
@@ -82,11 +121,13 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
-    /// A cast for every server of the topic; beside a server's name, that server's copy of one.
-    pub fanout: bool,
+    /// For how many of the topic's servers it is.
+    pub reach: Reach,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
@@ -98,6 +139,10 @@ pub struct Head {
     pub depth: u8,
     /// Whether running it twice does no harm.
     pub idempotent: bool,
+    /// Whether it waits for a server, within its deadline, where there is none.
+    pub wait_for_server: bool,
+    /// What becomes of it while there is no connection.
+    pub when_disconnected: WhenDisconnected,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -120,14 +165,17 @@ impl Head {
             exchange,
             topic,
             server: None,
-            fanout: false,
+            reach: Reach::of(&method),
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             headers: Vec::new(),
             caller: None,
             depth: 0,
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: WhenDisconnected::default(),
             flow: 0,
             made_at,
             deadline: None,

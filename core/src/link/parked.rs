@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, PATIENCE, Verb};
+use crate::bus::{Delivery, Head, PATIENCE, Reach, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::runtime::BoxFuture;
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 use crate::timer;
 
 /// How long a caller in another process is told to wait for room.
@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Where requests of a connection go.
 pub(super) trait Way {
     /// Takes a request.
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for requests like `head`.
     fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
@@ -47,7 +47,7 @@ impl Parked {
             Some(line) => (delivery, Some(line)),
             None => match way.deliver(delivery) {
                 Err(NotAccepted::Full(delivery, _)) => (delivery, None),
-                Ok(()) | Err(NotAccepted::Refused(_)) => return,
+                Ok(_) | Err(NotAccepted::Refused(_)) => return,
             },
         };
         match (verb, line) {
@@ -79,6 +79,11 @@ impl Parked {
         self.lines.get_mut(first)
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lines.iter().map(VecDeque::len).sum()
+    }
+
     /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says
     /// whether anything went.
     pub(super) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {
@@ -87,7 +92,7 @@ impl Parked {
             let mut registered = false;
             while let Some(delivery) = line.pop_front() {
                 match way.deliver(delivery) {
-                    Ok(()) | Err(NotAccepted::Refused(_)) => moved = true,
+                    Ok(_) | Err(NotAccepted::Refused(_)) => moved = true,
                     Err(NotAccepted::Full(delivery, _)) => {
                         // Registered first, tried again after: room that came in between is not
                         // missed.
@@ -124,12 +129,12 @@ impl Parked {
 }
 
 fn is_fanout(delivery: &Delivery) -> bool {
-    delivery.in_flight().head().fanout
+    delivery.in_flight().head().reach == Reach::Every
 }
 
 /// Whether a request would overtake one of `line`: of those to one server, or of a fanout to all.
 fn is_behind(line: &VecDeque<Delivery>, head: &Head) -> bool {
-    let to_all = |head: &Head| head.fanout && head.server.is_none();
+    let to_all = |head: &Head| head.reach == Reach::Every && head.server.is_none();
     let mut heads = line.iter().map(|delivery| delivery.in_flight().head());
     let Some(first) = heads.next() else {
         return false;
@@ -158,7 +163,7 @@ mod tests {
     }
 
     impl Way for Narrow {
-        fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
             if delivery.in_flight().head().topic.as_str() == "narrow" && self.room.get() == 0 {
                 let full = CallError::new(CallErrorKind::Closed, Fate::NotSent, Stage::Accepted);
                 return Err(NotAccepted::Full(delivery, full));
@@ -167,7 +172,7 @@ mod tests {
             self.passed
                 .borrow_mut()
                 .push(delivery.in_flight().head().flow);
-            Ok(())
+            Ok(Sent::OnItsWay)
         }
 
         fn wait_for_room(&self, _head: &Head, _cx: &mut Context<'_>) {
@@ -181,7 +186,7 @@ mod tests {
             flow: n,
             ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
         };
-        Delivery::new(InFlight::new(head, None), Payload::Bytes(Vec::new()))
+        Delivery::new(InFlight::new(head, None, None), Payload::Bytes(Vec::new()))
     }
 
     #[test]

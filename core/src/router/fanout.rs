@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
-use super::{Destination, Router, Servers};
+use super::{Destination, Known, Router, Servers};
 use crate::bus::{Delivery, Head, InFlight, Standing, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::ServerName;
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, NotAccepted, Sent};
 
 impl Router {
     /// Gives a copy to every server that is on the topic now.
-    pub(super) fn fan_out(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    pub(super) fn fan_out(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         let head = delivery.in_flight().head();
         if head.verb == Verb::Call {
             let kind = CallErrorKind::Unsupported {
@@ -26,13 +26,11 @@ impl Router {
             let refused = delivery.refuse(kind, Fate::NotExecuted, Stage::Routing);
             return Err(NotAccepted::Refused(refused));
         }
-        let servers = match self.servers(&head.exchange, &head.topic) {
-            Some(servers) => servers,
-            None => {
-                let kind = self.no_server(head);
-                let refused = delivery.refuse(kind, Fate::NotExecuted, Stage::Routing);
-                return Err(NotAccepted::Refused(refused));
-            }
+        let servers = match (self.servers(head), self.choose(head)) {
+            (Some(servers), _) => servers,
+            (None, Err(kind)) => return self.without_server(delivery, kind),
+            // They come and go just now.
+            (None, Ok(_)) => return self.route(delivery, Mode::Queue),
         };
         let choice = match Choice::of(&servers, delivery.weight()) {
             Ok(choice) => choice,
@@ -47,7 +45,7 @@ impl Router {
 
 /// Who gets a copy.
 struct Choice<'a> {
-    ready: Vec<&'a (ServerName, Arc<dyn Destination>)>,
+    ready: Vec<&'a Known>,
     missing: Vec<&'a Arc<dyn Destination>>,
 }
 
@@ -62,24 +60,24 @@ impl<'a> Choice<'a> {
             missing: Vec::new(),
         };
         for server in &servers.list {
-            match server.1.standing(weight) {
+            match server.server.standing(weight) {
                 Standing::Free => choice.ready.push(server),
-                Standing::Full => return Err(&server.0),
-                Standing::Behind => choice.missing.push(&server.1),
+                Standing::Full => return Err(&server.name),
+                Standing::Behind => choice.missing.push(&server.server),
             }
         }
         match (choice.ready.as_slice(), servers.list.first()) {
             // Nobody at all would get it: then it waits like any cast.
-            ([], Some((name, _))) => Err(name),
+            ([], Some(known)) => Err(&known.name),
             _ => Ok(choice),
         }
     }
 
-    fn deliver(mut self, original: &InFlight, bytes: Vec<u8>) -> Result<(), NotAccepted> {
+    fn deliver(mut self, original: &InFlight, bytes: Vec<u8>) -> Result<Sent, NotAccepted> {
         let (mut taken, mut refused) = (0_usize, None::<CallError>);
-        for (name, server) in self.ready {
+        for Known { name, server, .. } in self.ready {
             match server.deliver(copy(original.head(), name, bytes.clone()), Mode::Queue) {
-                Ok(()) => taken += 1,
+                Ok(_) => taken += 1,
                 Err(NotAccepted::Refused(error)) => refused = refused.or(Some(error)),
                 // Others came in between.
                 Err(NotAccepted::Full(..)) => self.missing.push(server),
@@ -97,7 +95,7 @@ impl<'a> Choice<'a> {
             _ => {
                 // Its copies go on by themselves; the room that it took on its connection is free.
                 original.finish(Reply::Value(Payload::Bytes(Vec::new())));
-                Ok(())
+                Ok(Sent::OnItsWay)
             }
         }
     }
@@ -109,7 +107,7 @@ fn copy(head: &Head, name: &ServerName, bytes: Vec<u8>) -> Delivery {
         server: Some(name.clone()),
         ..head.clone()
     };
-    Delivery::new(InFlight::new(head, None), Payload::Bytes(bytes))
+    Delivery::new(InFlight::new(head, None, None), Payload::Bytes(bytes))
 }
 
 fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {

@@ -439,3 +439,30 @@ pub fn a_copy_carries_what_the_cast_said(world: &World) {
     let expected = |name| (name, "take".to_owned(), Some("t1".to_owned()), true);
     assert_eq!(saw, [expected("a"), expected("b")]);
 }
+
+/// C-OC-4, C-VB-4: they wait in line with the others, and go to all who are there then.
+pub fn fanouts_may_wait_for_a_server_in_their_order(world: &World) {
+    const WAIT: u32 = 20;
+    let took = Journal::new();
+    let client = world.client();
+    for n in 0..WAIT {
+        let request = client.request::<()>("news.take", &n).wait_for_server();
+        if n % 2 == 0 {
+            request.fanout().cast().unwrap();
+        } else {
+            request.cast().unwrap();
+        }
+    }
+    // A call behind them on the same way, so that they wait where servers are known before one comes.
+    client.call::<()>("nobody.take", &()).wait().unwrap_err();
+    let _a = taking(world.server(), "a", &took);
+    took.wait_for(WAIT as usize);
+    let _b = taking(world.server(), "b", &took);
+    let last = client.request::<()>("news.take", &WAIT).wait_for_server();
+    last.fanout().cast().unwrap();
+    took.wait_for(WAIT as usize + 2);
+    let (of_a, of_b): (Vec<_>, Vec<_>) =
+        took.take().into_iter().partition(|(name, _)| *name == "a");
+    assert_eq!(of_a, (0..=WAIT).map(|n| ("a", n)).collect::<Vec<_>>());
+    assert_eq!(of_b, [("b", WAIT)]);
+}

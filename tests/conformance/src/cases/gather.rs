@@ -437,6 +437,42 @@ pub fn a_gather_carries_large_values(world: &World) {
     assert_eq!(error.fate(), Fate::NotSent);
 }
 
+/// C-OC-4
+pub fn a_gather_may_wait_for_a_server(world: &World) {
+    let request = || world.client().request::<String>("poll.ask", &());
+    let gather = request().wait_for_server().fanout().gather();
+    let names = world.client().servers("poll").wait_for_server().invoke();
+    eventually("both are on their way", || world.client().in_flight() == 2);
+    let _server = asked(world.server(), "a", &open());
+    let answers = sorted(gather.wait().unwrap());
+    let [(server, result)] = answers.try_into().unwrap();
+    assert_eq!((server.as_str(), result.unwrap().as_str()), ("a", "a"));
+    assert_eq!(names.wait().unwrap(), ["a"]);
+
+    let brief = world.client().request::<String>("nobody.ask", &());
+    let brief = brief.timeout(SHORT).wait_for_server().fanout().gather();
+    let error = brief.wait().unwrap_err();
+    let is_end = matches!(
+        error.kind(),
+        CallErrorKind::NoServer { .. } | CallErrorKind::DeadlineExceeded { .. }
+    );
+    assert!(is_end, "{error}");
+    assert!(error.fate().is_safe_to_repeat(), "{error}");
+}
+
+/// C-AD-1: what asks who serves is answered by the bus, whoever asks for it, and served by nobody.
+pub fn the_buss_own_method_is_no_servers(world: &World) {
+    let own = |method| world.listen("poll").on(method, |(): ()| ()).start();
+    let Err(refused) = own("bus.servers") else {
+        panic!("a server got the bus's own method");
+    };
+    assert!(refused.to_string().contains("bus.servers"), "{refused}");
+    let _server = asked(world.server(), "a", &open());
+    let client = world.client().client("poll").version("7.3");
+    let names = client.call::<Vec<String>>("bus.servers", &()).wait();
+    assert_eq!(names.unwrap(), ["a"]);
+}
+
 /// C-AD-4: who is on a topic can be asked by itself.
 pub fn the_servers_of_a_topic_can_be_listed(world: &World) {
     let gate = open();
