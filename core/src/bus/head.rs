@@ -18,6 +18,27 @@ pub enum Verb {
     Cast,
 }
 
+/// For how many of the servers on its topic a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For one: the one that is named, or the least busy.
+    One,
+    /// A cast for every one that there is (C-AD-4); beside a server's name, that server's copy of one.
+    Every,
+    /// For none: who they are is asked of whoever knows, the router (PR-LIST).
+    Registry,
+}
+
+impl Reach {
+    fn of(method: &Method) -> Reach {
+        if *method == Method::SERVERS {
+            Reach::Registry
+        } else {
+            Reach::One
+        }
+    }
+}
+
 /// Who made a request: told by the transport, never by the message (S10).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -116,6 +137,8 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
+    /// For how many of the topic's servers it is.
+    pub reach: Reach,
     /// What is asked.
     pub method: Method,
     /// The namespace of the endpoint that it is for; `None` is for those without one.
@@ -158,6 +181,7 @@ impl Head {
             exchange,
             topic,
             server: None,
+            reach: Reach::of(&method),
             method,
             namespace: None,
             version: Version::DEFAULT,

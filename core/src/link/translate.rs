@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Reach, ReplyTo, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
@@ -73,7 +73,7 @@ impl Incoming {
             session::Verb::Cast => Verb::Cast,
         };
         let method = Method::from_shared(header.method.name.clone().into_arc())?;
-        let head = Head {
+        let mut head = Head {
             server: to.server,
             namespace: header
                 .method
@@ -96,6 +96,9 @@ impl Incoming {
                 .and_then(|remaining| self.now.checked_add(remaining)),
             ..Head::new(verb, to.exchange, to.topic, method, self.now)
         };
+        if header.fanout {
+            head.reach = Reach::Every;
+        }
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
         Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
     }
