@@ -23,6 +23,16 @@ fn the_context() {
 }
 
 #[test]
+fn versions() {
+    assert_runs("07_versions");
+}
+
+#[test]
+fn namespaces() {
+    assert_runs("08_namespaces");
+}
+
+#[test]
 fn over_tcp() {
     assert_runs("15_tcp");
 }

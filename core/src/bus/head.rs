@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::bus::WhenDisconnected;
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -117,7 +118,9 @@ pub struct Head {
     pub server: Option<ServerName>,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
@@ -129,6 +132,10 @@ pub struct Head {
     pub depth: u8,
     /// Whether running it twice does no harm.
     pub idempotent: bool,
+    /// Whether it waits for a server, within its deadline, where there is none.
+    pub wait_for_server: bool,
+    /// What becomes of it while there is no connection.
+    pub when_disconnected: WhenDisconnected,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -152,12 +159,15 @@ impl Head {
             topic,
             server: None,
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             headers: Vec::new(),
             caller: None,
             depth: 0,
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: WhenDisconnected::default(),
             flow: 0,
             made_at,
             deadline: None,

@@ -17,6 +17,8 @@ pub struct World {
     /// What was opened, to look at when the case has ended. Dropped before the engine and the place.
     opened: RefCell<Vec<Bus>>,
     pair: OnceCell<Pair>,
+    /// The bus that opened the address first, where that one does nothing else.
+    between: RefCell<Option<Bus>>,
     skipped: Cell<Option<String>>,
     engine: Running,
     callers: Option<Running>,
@@ -34,6 +36,7 @@ impl World {
             setup: setup.clone(),
             opened: RefCell::default(),
             pair: OnceCell::new(),
+            between: RefCell::default(),
             skipped: Cell::new(None),
             engine: setup.engine.start(),
             callers: setup.callers.map(Engine::start),
@@ -88,6 +91,16 @@ impl World {
             Ok(bus) => bus,
             Err(error) => panic!("the address of the case cannot be opened: {error}"),
         }
+    }
+
+    /// Closes the bus that opened the address first, where that is neither the one that serves nor the one that calls;
+    /// else does nothing and says `false`. On a socket, that one is the hub.
+    pub fn lose_the_hub(&self) -> bool {
+        self.pair();
+        self.between.take().is_some_and(|bus| {
+            bus.close();
+            true
+        })
     }
 
     /// The bus that calls.
@@ -161,7 +174,7 @@ impl World {
                 Pair { server, client }
             }
             Layout::Between => {
-                drop(self.another());
+                self.between.replace(Some(self.passing(|builder| builder)));
                 let server = self.another();
                 let client = self.calling();
                 Pair { server, client }

@@ -206,7 +206,7 @@ impl<S: Socket> Stranger<S> {
             return None;
         }
         self.side.is_of(caller);
-        let config = core.options.session_config();
+        let config = core.options.session_config(core.epoch.to_bytes());
         Some(Driver::new(Parts {
             socket: self.socket,
             readiness,
@@ -225,7 +225,11 @@ impl<S: Socket> Stranger<S> {
 fn turn_away(core: &Core, socket: &dyn Socket, caller: &Caller, code: CloseCode) {
     Notice::TurnedAway.tell(caller, &format!("not let in: {code:?}"));
     let now = Instant::now();
-    let mut session = Session::new(Role::Hub, core.options.session_config(), now);
+    let mut session = Session::new(
+        Role::Hub,
+        core.options.session_config(core.epoch.to_bytes()),
+        now,
+    );
     session.close(code, "");
     let notice: Vec<u8> = session.transmit(now).flatten().copied().collect();
     if !notice.is_empty() {

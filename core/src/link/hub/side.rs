@@ -12,7 +12,7 @@ use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
-use crate::link::translate::{Addressee, Incoming};
+use crate::link::translate::{self, Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
 use crate::notice::Notice;
 use crate::router::Router;
@@ -65,7 +65,9 @@ impl HubSide {
             text,
         };
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
+        let offers =
+            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
         match self.core.router.add(exchange, topic, name, server) {
             Ok(()) => {
