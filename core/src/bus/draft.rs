@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
-use crate::codec::EncodeError;
+use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{Method, NameError, Namespace, ServerName, Topic};
@@ -38,7 +38,7 @@ pub(crate) enum Timeout {
 
 /// What few requests say; where it is their client that does, they have a copy of its own.
 #[derive(Clone, Default)]
-pub(super) struct Rare {
+pub(super) struct Terms {
     pub(super) namespace: Option<Namespace>,
     /// The highest version that may be asked for (C-VE-3).
     pub(super) cap: Option<Version>,
@@ -46,7 +46,7 @@ pub(super) struct Rare {
     pub(super) fault: Option<CallErrorKind>,
 }
 
-impl Rare {
+impl Terms {
     pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
         self.fault.get_or_insert_with(|| fault.into());
     }
@@ -61,7 +61,7 @@ pub(super) struct Draft {
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
     /// Boxed, for few requests have any.
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
@@ -81,7 +81,7 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
-            rare: None,
+            terms: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
@@ -94,11 +94,11 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
-        let Rare {
+        let Terms {
             namespace,
             cap,
             fault,
-        } = self.rare.map(|rare| *rare).unwrap_or_default();
+        } = self.terms.map(|terms| *terms).unwrap_or_default();
         if let Some(kind) = fault {
             return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
         }
@@ -115,8 +115,13 @@ impl Draft {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
         };
+        let codec = match &self.arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
+        };
         let head = Head {
             server,
+            codec,
             namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
@@ -162,9 +167,7 @@ impl Draft {
         }
         let payload = match self.arguments {
             Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
-            Ok(Args(payload)) => payload
-                .into_bytes(capabilities.max_message)
-                .map(Payload::Bytes),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };
         match payload {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Rare, Timeout};
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
 use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb};
 use crate::codec::EncodeError;
 use crate::error::{
@@ -48,8 +48,8 @@ impl<T, E> Request<T, E> {
     }
 
     /// The same with what a client says of all its requests.
-    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
-        self.draft.rare = rare;
+    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
+        self.draft.terms = terms;
         self
     }
 
@@ -87,16 +87,16 @@ impl<T, E> Request<T, E> {
     /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.rare().namespace = Some(name),
-            Err(error) => self.rare().spoil(error),
+            Ok(name) => self.terms().namespace = Some(name),
+            Err(error) => self.terms().spoil(error),
         }
         self
     }
 
     /// Sends it to endpoints without a namespace, though its client has one.
     pub fn no_namespace(mut self) -> Self {
-        if let Some(rare) = &mut self.draft.rare {
-            rare.namespace = None;
+        if let Some(terms) = &mut self.draft.terms {
+            terms.namespace = None;
         }
         self
     }
@@ -108,13 +108,13 @@ impl<T, E> Request<T, E> {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.draft.version = version,
-            Err(error) => self.rare().spoil(error.into()),
+            Err(error) => self.terms().spoil(error.into()),
         }
         self
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.draft.rare.get_or_insert_default()
+    fn terms(&mut self) -> &mut Terms {
+        self.draft.terms.get_or_insert_default()
     }
 
     /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).

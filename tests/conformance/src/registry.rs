@@ -84,6 +84,12 @@ registry! { $
         typed_services_share_a_server_by_namespace ["C-VE-2"]
         a_method_of_another_namespace_is_not_there ["C-VE-5"]
     }
+    kinds, USUAL: {
+        arguments_of_another_kind_are_refused_before_the_handler ["C-VE-4", "C-OC"]
+        a_reply_of_another_kind_is_an_error ["C-VE-4", "C-OC"]
+        what_reads_the_same_may_be_sent_as_another_type ["C-VE-4", "C-VB-6"]
+        typed_and_untyped_callers_share_a_typed_server ["C-VE-4"]
+    }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]
         a_cast_into_a_full_queue_is_told_so ["C-VB-1", "C-OV-1"]

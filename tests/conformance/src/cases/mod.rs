@@ -4,6 +4,7 @@ pub mod addressing;
 pub mod cancellation;
 pub mod context;
 pub mod deadlines;
+pub mod kinds;
 pub mod lifecycle;
 pub mod namespaces;
 pub mod numbers;
