@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::bus::{Address, Caller, Delivery, Head};
+use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
@@ -53,6 +54,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Who calls, for handlers in this same process; to others the receiving side says it, from
     /// what it knows of its peer. `None` where nothing is known.
     fn identity(&self) -> Option<Arc<Caller>> {
+        None
+    }
+
+    /// Where it tells how it stands. `None` where it cannot be disconnected: it is then connected until it is closed.
+    fn watch(&self) -> Option<Arc<Watch>> {
         None
     }
 

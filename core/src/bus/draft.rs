@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb, WhenDisconnected};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -66,6 +66,8 @@ pub(super) struct Draft {
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
     pub(super) idempotent: bool,
+    pub(super) wait_for_server: bool,
+    pub(super) when_disconnected: Option<WhenDisconnected>,
 }
 
 impl Draft {
@@ -86,6 +88,8 @@ impl Draft {
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: None,
         }
     }
 
@@ -131,6 +135,10 @@ impl Draft {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
             idempotent: self.idempotent,
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self
+                .when_disconnected
+                .unwrap_or_else(|| bus.when_disconnected()),
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)

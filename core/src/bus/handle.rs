@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Client, Request};
+use crate::bus::{Args, Client, Request, WhenDisconnected};
 use crate::codec::{self, EncodeError};
+use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, Topic, split_path};
 use crate::payload::Payload;
@@ -114,6 +115,17 @@ impl Bus {
         self.core.timers.len()
     }
 
+    /// Whether it is connected, at this moment.
+    pub fn state(&self) -> State {
+        self.core.watch.state()
+    }
+
+    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
+    /// change falls between the two.
+    pub fn events(&self) -> Events {
+        self.core.watch.events()
+    }
+
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport.capabilities()
@@ -128,14 +140,17 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let core = BusCore {
             caller: transport.identity(),
+            watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
             exchange,
             timeout,
+            when_disconnected,
             closed: AtomicBool::new(false),
         };
         Bus {
@@ -181,8 +196,10 @@ pub(crate) struct BusCore {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    watch: Arc<Watch>,
     exchange: Exchange,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
     closed: AtomicBool,
 }
 
@@ -207,6 +224,10 @@ impl BusCore {
         self.timeout
     }
 
+    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
+        self.when_disconnected
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -216,6 +237,7 @@ impl BusCore {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
             self.transport.close();
+            self.watch.closed();
         }
     }
 }

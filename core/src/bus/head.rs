@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bus::WhenDisconnected;
 use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
@@ -118,6 +119,10 @@ pub struct Head {
     pub depth: u8,
     /// Whether running it twice does no harm.
     pub idempotent: bool,
+    /// Whether it waits for a server, within its deadline, where there is none.
+    pub wait_for_server: bool,
+    /// What becomes of it while there is no connection.
+    pub when_disconnected: WhenDisconnected,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -149,6 +154,8 @@ impl Head {
             caller: None,
             depth: 0,
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: WhenDisconnected::default(),
             flow: 0,
             made_at,
             deadline: None,

@@ -17,6 +17,7 @@ use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
+use crate::router::Waiting;
 use crate::server::ServerCore;
 use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
@@ -55,6 +56,8 @@ enum Place {
     Outbox,
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a line of requests that wait for a server.
+    Waiting(Weak<Waiting>, u64),
     /// In a server's queue.
     Queued(Arc<ServerCore>, Ticket),
     /// Its handler has been started; the waker is that of its task.
@@ -70,6 +73,7 @@ impl Place {
             Place::Here => (Fate::NotSent, Stage::Preparing),
             Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
             Place::Ended => (Fate::Executed, Stage::Running),
@@ -235,6 +239,7 @@ impl InFlight {
                 Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
                 _ => Step::None,
             },
+            Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -245,6 +250,11 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Leave(line, ticket) => {
+                if let Some(line) = line.upgrade() {
+                    line.withdraw(self, ticket);
+                }
+            }
         }
         for watcher in watchers {
             watcher.wake();
@@ -310,10 +320,18 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits for a server, in a line of `waiting`.
+    pub(crate) fn waits(&self, waiting: Weak<Waiting>, ticket: u64) {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Waiting(waiting, ticket);
+        }
+    }
+
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here) {
+        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -401,6 +419,7 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<ServerCore>, Ticket),
+    Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

@@ -14,6 +14,7 @@ mod head;
 mod in_flight;
 mod request;
 mod room;
+mod when_disconnected;
 
 pub use address::Address;
 pub(crate) use address::escaped;
@@ -29,3 +30,4 @@ pub(crate) use in_flight::Claim;
 pub use in_flight::{Forwarded, InFlight, ReplyTo};
 pub use request::Request;
 pub use room::Room;
+pub use when_disconnected::WhenDisconnected;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::draft::{Args, Draft, Terms, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb};
+use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -126,6 +126,23 @@ impl<T, E> Request<T, E> {
     /// Says that running it twice does no harm: then a failure of unknown fate is retryable too.
     pub fn idempotent(mut self) -> Self {
         self.draft.idempotent = true;
+        self
+    }
+
+    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
+    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as `NoServer`, not executed.
+    ///
+    /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
+    /// and a cast is told `QueueFull`.
+    pub fn wait_for_server(mut self) -> Self {
+        self.draft.wait_for_server = true;
+        self
+    }
+
+    /// What becomes of it while there is no connection; unset, what its bus says.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.draft.when_disconnected = Some(choice);
         self
     }
 

@@ -65,6 +65,7 @@ impl Names {
             remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
             depth: head.depth,
             fanout: false,
+            wait_for_server: head.wait_for_server && matches!(to, To::Named),
             idempotency_key: head.idempotent.then(|| self.idempotency_key()),
             headers: head.headers.clone(),
             caller: match to {

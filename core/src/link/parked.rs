@@ -54,6 +54,11 @@ impl Parked {
         }
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lines.iter().map(VecDeque::len).sum()
+    }
+
     /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says
     /// whether anything went.
     pub(super) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {

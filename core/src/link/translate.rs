@@ -94,6 +94,7 @@ impl Incoming {
             caller,
             depth: header.depth,
             idempotent: header.idempotency_key.is_some(),
+            wait_for_server: header.wait_for_server,
             flow: self.flow,
             deadline: header
                 .remaining

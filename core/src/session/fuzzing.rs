@@ -149,6 +149,7 @@ impl Ours {
             remaining: None,
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,

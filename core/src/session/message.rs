@@ -109,6 +109,8 @@ pub struct RequestHeader {
     pub depth: u8,
     /// One copy to every server of the topic.
     pub fanout: bool,
+    /// Member to hub: it waits for a server, where there is none.
+    pub wait_for_server: bool,
     /// Set on a request that may be executed again.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The application's headers: at most 64 and 8 KiB; keys follow the rule of [`Name`], and the

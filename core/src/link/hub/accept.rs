@@ -130,7 +130,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
     let Ok(readiness) = core.runtime.register(socket.clone()) else {
         return; // The side gives the place back.
     };
-    let session = Session::new(Role::Hub, options.session_config(), Instant::now());
+    let session = Session::new(
+        Role::Hub,
+        options.session_config(core.epoch.to_bytes()),
+        Instant::now(),
+    );
     let mut driver = Driver::new(Parts {
         socket,
         readiness,
@@ -154,7 +158,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
 fn turn_away(core: &Core, socket: &dyn Socket, caller: &Caller, code: CloseCode) {
     Notice::TurnedAway.tell(caller, &format!("not let in: {code:?}"));
     let now = Instant::now();
-    let mut session = Session::new(Role::Hub, core.options.session_config(), now);
+    let mut session = Session::new(
+        Role::Hub,
+        core.options.session_config(core.epoch.to_bytes()),
+        now,
+    );
     session.close(code, "");
     let notice: Vec<u8> = session.transmit(now).flatten().copied().collect();
     if !notice.is_empty() {

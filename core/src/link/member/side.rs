@@ -1,12 +1,12 @@
 //! The member's end of one connection.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
@@ -68,10 +68,10 @@ impl Side for MemberSide {
         }
     }
 
-    fn opened(&mut self, _hello: &PeerHello) {
-        self.shared.opened.store(true, Ordering::Release);
-        self.shared.refusing.store(false, Ordering::Release);
+    fn opened(&mut self, hello: &PeerHello) {
         self.shared.registrations.connected();
+        let epoch = Epoch::from_bytes(hello.instance);
+        self.shared.watch.connected(epoch, Role::Member);
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
@@ -113,10 +113,10 @@ impl Side for MemberSide {
             Ok(id) => {
                 self.bound.0.insert(id, server.clone());
             }
-            Err(_) => self
-                .shared
-                .registrations
-                .answered(server, Standing::Refused),
+            Err(_) => {
+                let registrations = &self.shared.registrations;
+                registrations.answered(server, Standing::Refused);
+            }
         }
     }
 
@@ -142,7 +142,10 @@ impl Side for MemberSide {
             _ => self.bound.0.get(&id).cloned(),
         };
         if let Some(server) = server {
-            self.shared.registrations.answered(&server, standing);
+            let restored = self.shared.registrations.answered(&server, standing);
+            if let Some(servers) = restored {
+                self.shared.watch.servers_restored(servers);
+            }
         }
     }
 
