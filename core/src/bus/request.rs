@@ -129,9 +129,9 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
-    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
-    /// none comes, it fails as `NoServer`, not executed.
+    /// Where no server is on the topic (or not the one asked for, or none of its namespace and version), has it wait for
+    /// one, within its deadline, instead of failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as it would have at once, not executed.
     ///
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.

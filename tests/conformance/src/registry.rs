@@ -67,6 +67,8 @@ registry! { $
         a_request_goes_to_a_server_that_serves_its_version ["C-VE-2", "C-AD-2"]
         what_no_server_serves_is_refused_with_all_that_is_offered ["C-VE-2"]
         servers_of_other_versions_come_and_go ["C-VE-2"]
+        a_request_waits_for_a_server_of_its_version ["C-VE-2", "C-OC-4"]
+        a_request_that_waits_for_a_version_holds_up_no_other ["C-VE-2", "C-OC-4"]
         a_request_above_the_cap_is_not_sent ["C-VE-3"]
         what_may_be_sent_is_known_beforehand ["C-VE-3"]
         a_request_overrides_the_version_of_its_client ["C-VE-3", "C-AD-7"]
