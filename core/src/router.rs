@@ -14,7 +14,7 @@ use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 
 pub(crate) use waiting::{Waiting, WaitingLimits};
 
@@ -27,7 +27,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// [`NotAccepted`], as for a transport.
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
@@ -37,7 +37,7 @@ impl Destination for Arc<ServerCore> {
     fn load(&self) -> usize {
         ServerCore::load(self)
     }
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
@@ -189,7 +189,7 @@ impl Router {
     ///
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none and it does not wait for one.
-    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
             Ok(server) => server.deliver(delivery, mode),

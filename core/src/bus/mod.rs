@@ -17,6 +17,7 @@ mod room;
 mod when_disconnected;
 
 pub use address::Address;
+pub(crate) use address::escaped;
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;

@@ -29,7 +29,7 @@ use crate::bus::{Delivery, Head};
 use crate::connection::{State, Watch};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -253,7 +253,7 @@ impl Transport for Member {
         &self.shared.runtime
     }
 
-    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
         let shared = &self.shared;
         if shared.watch.is_away() && shared.is_too_late_for(delivery.in_flight().head()) {
             let kind = self.shared.not_connected();

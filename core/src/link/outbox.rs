@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::bus::{Delivery, Room, Verb};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 use crate::session::BindId;
 
 /// A request on its way to a connection.
@@ -119,7 +119,7 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(&self, outgoing: Outgoing) -> Result<(), NotAccepted> {
+    pub(super) fn push(&self, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = outgoing.delivery.weight();
         let (messages, bytes) = self.fill.add(weight);
@@ -135,7 +135,7 @@ impl Outbox {
         match self.queue.send(outgoing) {
             Ok(()) => {
                 self.bell.ring();
-                Ok(())
+                Ok(Sent::OnItsWay)
             }
             Err(flume::SendError(outgoing)) => {
                 self.fill.remove(weight);

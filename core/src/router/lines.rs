@@ -14,7 +14,7 @@ use super::{Router, WeakRouter};
 use crate::bus::{Delivery, InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{Exchange, ServerName, Topic};
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, NotAccepted, Sent};
 use crate::timer::{Expire, Expiry, sleepers};
 
 /// What a caller that finds the lines full is told to wait before it tries again.
@@ -80,7 +80,7 @@ impl Router {
         &self,
         delivery: Delivery,
         kind: CallErrorKind,
-    ) -> Result<(), NotAccepted> {
+    ) -> Result<Sent, NotAccepted> {
         let head = delivery.in_flight().head();
         let Some(until) = self.waiting.waits_until(head, Instant::now()) else {
             return Err(NotAccepted::Refused(no_server(delivery, kind)));
@@ -95,11 +95,11 @@ impl Router {
         if self.choose(in_flight.head()).is_ok() {
             self.let_through(&Key::of(in_flight.head()));
         }
-        Ok(())
+        Ok(Sent::OnItsWay)
     }
 
     /// A request for which there is a server, but others may stand in line for it.
-    pub(super) fn behind_others(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    pub(super) fn behind_others(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
         let head = in_flight.head();
         let lapse = self.lapse(&in_flight, head.deadline);
@@ -109,7 +109,7 @@ impl Router {
                 if self.waiting.stands_still(&key) {
                     self.let_through(&key);
                 }
-                return Ok(());
+                return Ok(Sent::OnItsWay);
             }
             Err(Back::Full(delivery)) => return Err(self.full(delivery)),
             Err(Back::Free(delivery)) => delivery,
@@ -145,7 +145,7 @@ impl Router {
             let head = in_flight.head();
             let (delivery, no_room) = match self.choose(head) {
                 Ok(server) => match server.deliver(delivery, Mode::Queue) {
-                    Ok(()) | Err(NotAccepted::Refused(_)) => {
+                    Ok(_) | Err(NotAccepted::Refused(_)) => {
                         asked = false;
                         continue;
                     }

@@ -21,7 +21,7 @@ use crate::link::pace::Pace;
 use crate::link::parked::{Parked, Way};
 use crate::link::socket::{self, Meet};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::transport::{Capabilities, Transport};
 
 /// How long a hub that has just taken an address over lets requests wait for servers that are not there: those who
@@ -184,7 +184,7 @@ impl Seat {
 }
 
 impl Way for Hub {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         self.send(delivery, Mode::Queue)
     }
 
@@ -210,7 +210,7 @@ impl Transport for Node {
         self.member.runtime()
     }
 
-    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.hub_at_once() {
             Some(hub) => hub.send(delivery, mode),
             None => self.member.send(delivery, mode),
