@@ -210,11 +210,11 @@ pub(crate) fn play(part: &Part) {
 
 /// Reports each return.
 fn watch(bus: &Bus, neighbour: Arc<Mutex<String>>) {
-    let mut events = bus.events();
+    let events = bus.events();
     let bus = bus.clone();
     std::thread::spawn(move || {
         let mut back: Option<(Role, String)> = None;
-        while let Some(event) = events.next() {
+        for event in events {
             match event {
                 Event::Connected { role, epoch } => back = Some((role, epoch.to_string())),
                 Event::ServersRestored { .. } => {
