@@ -15,11 +15,13 @@ pub use tidings_core::connection;
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
+/// The seam to transports, for those who write one.
+pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
-    Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
-    Version, VersionError, WaitExt, WhenDisconnected,
+    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Client,
+    Completer, Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError,
+    PromiseSet, RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder,
+    Shared, Stage, Version, VersionError, WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -63,6 +65,9 @@ pub use tidings_core::{
 /// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+/// The TCP transport: its options, and certificates from memory.
+#[cfg(feature = "tcp")]
+pub use tidings_tcp as tcp;
 
 /// The README's programs, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]

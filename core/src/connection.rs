@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn each_listener_sees_every_change_from_its_own_beginning() {
         let watch = Watch::new(State::Connecting);
-        let mut early = watch.events();
+        let early = watch.events();
         lose(&watch, 1);
         let mut late = watch.events();
         watch.servers_restored(2);

@@ -58,7 +58,9 @@ pub mod transport;
 mod version;
 
 #[cfg(not(tidings_loom))]
-pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request, WhenDisconnected};
+pub use bus::{
+    Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, Request, WhenDisconnected,
+};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]

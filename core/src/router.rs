@@ -1,5 +1,8 @@
 //! Which server a request goes to: the registry of one exchange-and-topic space (C-AD-2, 3, 5).
 //!
+//! Servers on one topic may offer different versions and namespaces, while a service is upgraded, say. Then a request
+//! goes to one that is for it, if there is any (C-VE-2).
+//!
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
@@ -14,7 +17,7 @@ use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
 
 pub(crate) use waiting::{Waiting, WaitingLimits};
 
@@ -22,6 +25,9 @@ pub(crate) use waiting::{Waiting, WaitingLimits};
 pub trait Destination: Send + Sync {
     /// Requests that it has and has not ended.
     fn load(&self) -> usize;
+
+    /// What it offers; asked once, when it is added.
+    fn offers(&self) -> Offers;
 
     /// Takes a request.
     ///
@@ -36,6 +42,9 @@ pub trait Destination: Send + Sync {
 impl Destination for Arc<ServerCore> {
     fn load(&self) -> usize {
         ServerCore::load(self)
+    }
+    fn offers(&self) -> Offers {
+        ServerCore::offers(self).clone()
     }
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
@@ -72,9 +81,19 @@ impl WeakRouter {
 /// The servers on one topic. Replaced, not changed, when one comes or goes.
 #[derive(Default)]
 struct Servers {
-    list: Vec<(ServerName, Arc<dyn Destination>)>,
+    list: Vec<Known>,
+    /// Not all of them offer the same, so that each request must be asked whom it is for.
+    differ: bool,
     /// Where the search for the least busy begins, so that ties go in turn.
     turn: AtomicUsize,
+}
+
+/// One server on a topic.
+#[derive(Clone)]
+struct Known {
+    name: ServerName,
+    server: Arc<dyn Destination>,
+    offers: Offers,
 }
 
 impl Router {
@@ -137,12 +156,13 @@ impl Router {
             });
         }
         let mut list = servers.list.clone();
-        list.push((name.clone(), server));
-        let awaited = self.waiting.comes();
-        *servers = Arc::new(Servers {
-            list,
-            turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
+        list.push(Known {
+            name: name.clone(),
+            offers: server.offers(),
+            server,
         });
+        let awaited = self.waiting.comes();
+        *servers = Arc::new(servers.with(list));
         drop(exchanges);
         if awaited {
             self.let_in(exchange, topic, name);
@@ -167,7 +187,7 @@ impl Router {
         let list: Vec<_> = servers
             .list
             .iter()
-            .filter(|(known, _)| known != name)
+            .filter(|known| known.name != *name)
             .cloned()
             .collect();
         let removed = list.len() < before;
@@ -177,18 +197,16 @@ impl Router {
                 exchanges.remove(exchange);
             }
         } else {
-            *servers = Arc::new(Servers {
-                list,
-                turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
-            });
+            *servers = Arc::new(servers.with(list));
         }
         removed
     }
 
-    /// Sends a request to the server that it names, or to the least busy one on its topic.
+    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it.
     ///
     /// # Errors
-    /// [`NotAccepted`]; `NoServer` when there is none and it does not wait for one.
+    /// [`NotAccepted`]; `NoServer` when there is none, `UnsupportedVersion` and `NoSuchNamespace` when none of several is
+    /// for it, each unless it waits for a server.
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
@@ -239,12 +257,15 @@ impl Router {
         let servers = topics.and_then(|topics| topics.get(&head.topic));
         let found = servers.and_then(|servers| match &head.server {
             Some(name) => servers.named(name),
-            None => servers.least_busy(),
+            None => servers.least_busy(head),
         });
         found.cloned().ok_or_else(|| {
+            if let (None, Some(servers)) = (&head.server, servers) {
+                return servers.refusal(head);
+            }
             let near = match (&head.server, servers) {
                 (Some(name), Some(servers)) => {
-                    nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
+                    nearest(name, servers.list.iter().map(|known| known.name.as_str()))
                 }
                 _ => nearest(
                     &head.topic,
@@ -265,24 +286,42 @@ impl Router {
 }
 
 impl Servers {
+    /// The same topic with other servers.
+    fn with(&self, list: Vec<Known>) -> Servers {
+        let differ = list.iter().any(|known| known.offers != list[0].offers);
+        Servers {
+            list,
+            differ,
+            turn: AtomicUsize::new(self.turn.load(Ordering::Relaxed)),
+        }
+    }
+
     fn named(&self, name: &ServerName) -> Option<&Arc<dyn Destination>> {
         self.list
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, server)| server)
+            .find(|known| known.name == *name)
+            .map(|known| &known.server)
     }
 
-    /// The least busy server; among equals, the next in turn.
-    fn least_busy(&self) -> Option<&Arc<dyn Destination>> {
-        if let [(_, only)] = self.list.as_slice() {
-            return Some(only);
+    /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
+    /// same, any will do, and tells the caller itself what it does not serve.
+    fn least_busy(&self, head: &Head) -> Option<&Arc<dyn Destination>> {
+        if let [only] = self.list.as_slice() {
+            return Some(&only.server);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .map(|(_, server)| server)
+            .filter(|known| !self.differ || known.offers.serve(head))
+            .map(|known| &known.server)
             .min_by_key(|server| server.load())
+    }
+
+    /// Why none of them is for a request like `head`.
+    #[cold]
+    fn refusal(&self, head: &Head) -> CallErrorKind {
+        refusal(self.list.iter().flat_map(|known| known.offers.iter()), head)
     }
 }

@@ -10,7 +10,7 @@ use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -36,6 +36,22 @@ pub(crate) enum Timeout {
     After(Duration),
 }
 
+/// What few requests say; where it is their client that does, they have a copy of its own.
+#[derive(Clone, Default)]
+pub(super) struct Rare {
+    pub(super) namespace: Option<Namespace>,
+    /// The highest version that may be asked for (C-VE-3).
+    pub(super) cap: Option<Version>,
+    /// The first option that cannot be.
+    pub(super) fault: Option<CallErrorKind>,
+}
+
+impl Rare {
+    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
+    }
+}
+
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
@@ -44,6 +60,8 @@ pub(super) struct Draft {
     arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
+    /// Boxed, for few requests have any.
+    pub(super) rare: Option<Box<Rare>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
@@ -65,6 +83,7 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
+            rare: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
@@ -79,6 +98,14 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
+        let Rare {
+            namespace,
+            cap,
+            fault,
+        } = self.rare.map(|rare| *rare).unwrap_or_default();
+        if let Some(kind) = fault {
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
+        }
         let parent = Context::current();
         let made_at = Instant::now();
         let own = match self.timeout {
@@ -94,6 +121,7 @@ impl Draft {
         };
         let head = Head {
             server,
+            namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
@@ -117,6 +145,12 @@ impl Draft {
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
+        if let Some(cap) = cap.filter(|cap| !cap.serves(head.version)) {
+            return unsent(CallErrorKind::VersionCap {
+                requested: head.version,
+                cap,
+            });
+        }
         if head.depth > MAX_DEPTH {
             return unsent(CallErrorKind::TooDeep {
                 depth: head.depth,

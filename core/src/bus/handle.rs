@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request, WhenDisconnected};
-use crate::codec;
+use crate::bus::{Args, Client, Request, WhenDisconnected};
+use crate::codec::{self, EncodeError};
 use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
-use crate::name::{Exchange, split_path};
+use crate::name::{Exchange, Topic, split_path};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
@@ -53,6 +53,12 @@ impl Bus {
         ServerBuilder::new(self, topic)
     }
 
+    /// A client of `topic`, whose requests share a namespace, a version, a version cap.
+    #[must_use]
+    pub fn client(&self, topic: impl AsRef<str>) -> Client {
+        Client::new(self, Topic::new(topic))
+    }
+
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
     /// The arguments' types must be those of the method, to the width of an integer: an untyped
@@ -60,11 +66,16 @@ impl Bus {
     /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
     /// `#[service]`, whose types are checked (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+        Request::new(self, split_path(path), self.borrowed(arguments))
+    }
+
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+    pub(super) fn borrowed(
+        &self,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<Args, EncodeError> {
         let limit = self.core.transport.capabilities().max_message;
-        let arguments =
-            codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
-        Request::new(self, split_path(path), arguments)
+        codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.
@@ -116,6 +127,13 @@ impl Bus {
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport.capabilities()
+    }
+
+    /// The address at which others reach this bus, where this process serves it and that is more than what was opened
+    /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
+    /// for itself. `None` where there is no more to say.
+    pub fn address(&self) -> Option<String> {
+        self.core.transport.address()
     }
 
     /// What runs its tasks.

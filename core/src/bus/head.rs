@@ -1,11 +1,12 @@
 //! What a request says beside its payload.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::WhenDisconnected;
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -31,6 +32,9 @@ pub struct Caller {
     pub pid: Option<u32>,
     /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
     pub name: Option<Arc<str>>,
+    /// Where it is in the network, where this process itself has the connection. That is for a log: it says nothing
+    /// of who it is.
+    pub address: Option<SocketAddr>,
 }
 
 impl Caller {
@@ -68,6 +72,14 @@ impl Caller {
             ..self
         }
     }
+
+    /// The same caller at an address in the network.
+    pub fn with_address(self, address: SocketAddr) -> Self {
+        Caller {
+            address: Some(address),
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -75,6 +87,10 @@ impl fmt::Display for Caller {
         f.write_str(&self.transport)?;
         if let Some(name) = &self.name {
             write!(f, " `{}`", name.escape_debug())?;
+        }
+        // Without the port, which each connection has its own of.
+        if let Some(address) = self.address {
+            write!(f, " at {}", address.ip())?;
         }
         if let Some(uid) = self.uid {
             write!(f, " user {uid}")?;
@@ -102,7 +118,9 @@ pub struct Head {
     pub server: Option<ServerName>,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
@@ -141,6 +159,7 @@ impl Head {
             topic,
             server: None,
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             headers: Vec::new(),

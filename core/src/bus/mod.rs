@@ -1,5 +1,5 @@
 //! The bus, in reading order from what a user holds to what travels: [`Bus`] and its builder;
-//! [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
+//! [`Client`], [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
 //! [`InFlight`] record and [`Delivery`] that it becomes.
 
 mod address;
@@ -21,7 +21,7 @@ pub(crate) use address::escaped;
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;
-pub use client::ServiceClient;
+pub use client::{Client, ServiceClient};
 pub use delivery::Delivery;
 pub use draft::Args;
 pub use handle::Bus;

@@ -8,18 +8,18 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Timeout};
+use crate::bus::draft::{Args, Draft, Rare, Timeout};
 use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{Method, NameError, Namespace, ServerName, Topic};
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
 use crate::server::{Mode, Sent};
-use crate::version::Version;
+use crate::version::{Version, VersionError};
 
 /// A request that has not been sent: choose options, then a verb.
 ///
@@ -47,9 +47,20 @@ impl<T, E> Request<T, E> {
         }
     }
 
-    /// The same as a request of a typed client.
-    pub(super) fn of_service(mut self, version: Version, fingerprint: fn() -> u64) -> Self {
+    /// The same with what a client says of all its requests.
+    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
+        self.draft.rare = rare;
+        self
+    }
+
+    /// The same for a version.
+    pub(super) fn of_version(mut self, version: Version) -> Self {
         self.draft.version = version;
+        self
+    }
+
+    /// The same as a request of a typed client.
+    pub(super) fn of_service(mut self, fingerprint: fn() -> u64) -> Self {
         self.draft.fingerprint = Some(fingerprint);
         self
     }
@@ -71,6 +82,39 @@ impl<T, E> Request<T, E> {
     pub fn to(mut self, server: impl AsRef<str>) -> Self {
         self.draft.server = Some(ServerName::new(server));
         self
+    }
+
+    /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        match Namespace::new(name) {
+            Ok(name) => self.rare().namespace = Some(name),
+            Err(error) => self.rare().spoil(error),
+        }
+        self
+    }
+
+    /// Sends it to endpoints without a namespace, though its client has one.
+    pub fn no_namespace(mut self) -> Self {
+        if let Some(rare) = &mut self.draft.rare {
+            rare.namespace = None;
+        }
+        self
+    }
+
+    /// The least version of the service that will do for it, as a [`Version`] or a text such as `"1.3"`. Unset, it is
+    /// that in which a generated client's method came, else 1.0.
+    ///
+    /// A server serves it that implements the same major version, and this or a later minor one (C-VE-1).
+    pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        match version.try_into() {
+            Ok(version) => self.draft.version = version,
+            Err(error) => self.rare().spoil(error.into()),
+        }
+        self
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.draft.rare.get_or_insert_default()
     }
 
     /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).

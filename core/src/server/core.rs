@@ -13,15 +13,16 @@ use std::time::Duration;
 use crate::bus::{Delivery, Head, InFlight, Room, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
-use crate::server::handler::{Methods, Registered};
+use crate::server::endpoint::Endpoints;
+use crate::server::handler::Registered;
+use crate::server::offers::Offers;
 use crate::server::running;
-use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +87,7 @@ pub struct ServerCore {
     exchange: Exchange,
     topic: Topic,
     name: ServerName,
-    version: Version,
-    methods: Methods,
+    endpoints: Endpoints,
     limits: ServerLimits,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
@@ -104,8 +104,7 @@ pub struct ServerCore {
 impl ServerCore {
     pub(crate) fn start(
         (exchange, topic, name): (Exchange, Topic, ServerName),
-        version: Version,
-        methods: Methods,
+        endpoints: Endpoints,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
@@ -113,8 +112,7 @@ impl ServerCore {
             exchange,
             topic,
             name,
-            version,
-            methods,
+            endpoints,
             limits,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
@@ -147,9 +145,9 @@ impl ServerCore {
         &self.name
     }
 
-    /// The version it implements.
-    pub fn version(&self) -> Version {
-        self.version
+    /// What it offers.
+    pub fn offers(&self) -> &Offers {
+        self.endpoints.offers()
     }
 
     /// Requests that it has and has not ended: those that wait and those that run.
@@ -188,20 +186,7 @@ impl ServerCore {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        if !self.version.serves(head.version) {
-            return Err(CallErrorKind::UnsupportedVersion {
-                topic: self.topic.to_string(),
-                requested: head.version.to_string(),
-                offered: self.version.to_string(),
-            });
-        }
-        let Some(method) = self.methods.find(&head.method) else {
-            return Err(CallErrorKind::NoSuchMethod {
-                topic: self.topic.to_string(),
-                method: head.method.to_string(),
-                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
-            });
-        };
+        let method = self.endpoints.find(head)?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {

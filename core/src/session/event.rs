@@ -148,6 +148,9 @@ pub enum Refusal {
     /// As many registrations as one connection may have.
     #[error("too many registrations on one connection")]
     TooManyBindings,
+    /// More offers than a registration may name (PR-BIND-5).
+    #[error("too many namespaces and versions in one registration")]
+    TooManyOffers,
 }
 
 /// A request that was not accepted, given back whole.

@@ -89,6 +89,7 @@ fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
             exchange,
             topic,
             server,
+            offers: Vec::new(),
         };
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);

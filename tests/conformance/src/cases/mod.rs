@@ -5,6 +5,7 @@ pub mod cancellation;
 pub mod context;
 pub mod deadlines;
 pub mod lifecycle;
+pub mod namespaces;
 pub mod numbers;
 pub mod outcome;
 pub mod overload;
