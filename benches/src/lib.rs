@@ -30,16 +30,17 @@ pub mod streams;
 use std::process::ExitCode;
 
 use arguments::{Command, Measure};
-use peer::Peer;
+use peer::{Peer, packages};
 use report::Report;
 
 #[global_allocator]
 static ALLOCATOR: counters::allocations::Counting = counters::allocations::Counting;
 
-/// The program: measures tidings beside `peers`, or whatever else its arguments say.
-pub fn run(peers: &'static [Peer]) -> ExitCode {
+/// The program: measures tidings beside `peers`, or whatever else its arguments say. `lock` is the lock file that has the
+/// peers' versions.
+pub fn run(peers: &'static [Peer], lock: &str) -> ExitCode {
     let done = Command::read(std::env::args().skip(1)).and_then(|command| match command {
-        Command::Measure(measure) => self::measure(&measure, peers),
+        Command::Measure(measure) => self::measure(&measure, peers, lock),
         Command::Compare(before, after) => report::compare(&before, &after),
         Command::Serve(role, address) => groups::serve(&role, &address, peers),
     });
@@ -52,8 +53,8 @@ pub fn run(peers: &'static [Peer]) -> ExitCode {
     }
 }
 
-fn measure(measure: &Measure, peers: &'static [Peer]) -> Result<(), String> {
-    let mut report = Report::begin(measure, peers);
+fn measure(measure: &Measure, peers: &'static [Peer], lock: &str) -> Result<(), String> {
+    let mut report = Report::begin(measure, packages(peers, lock));
     print!("{}", report.opening());
     for group in groups::all(measure) {
         group(measure, peers, &mut report);

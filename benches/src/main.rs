@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tidings_benches::run(&[])
+    tidings_benches::run(&[], "")
 }

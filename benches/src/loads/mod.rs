@@ -3,6 +3,7 @@
 pub mod cells;
 
 use std::future::Future;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +56,33 @@ where
             }
         }
     }
+}
+
+/// As many requests at a time: all are sent, then their replies are awaited in order.
+pub fn windows<F, T, E>(
+    name: &str,
+    driver: Driver,
+    in_flight: u64,
+    mut send: impl AsyncFnMut() -> F + 'static,
+) -> Case
+where
+    F: Future<Output = Result<T, E>>,
+    E: std::fmt::Debug,
+{
+    let run = move |operations| {
+        driver.block_on(async {
+            let mut replies = Vec::with_capacity(in_flight as usize);
+            for _ in 0..operations / in_flight {
+                for _ in 0..in_flight {
+                    replies.push(send().await);
+                }
+                for reply in replies.drain(..) {
+                    black_box(reply.await.expect("no call fails"));
+                }
+            }
+        });
+    };
+    Case::new(name, run).in_grains_of(in_flight)
 }
 
 /// Casts that are sent between two turns of their consumer.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Measure;
 use crate::harness::Target;
-use crate::peer::Peer;
 pub(crate) use compare::compare;
 use machine::Machine;
 pub use row::{Row, Unit, Verdict};
@@ -51,10 +50,7 @@ impl Section {
 }
 
 impl Report {
-    pub(crate) fn begin(measure: &Measure, peers: &[Peer]) -> Self {
-        let mut peers: Vec<String> = peers.iter().map(|peer| peer.package.to_owned()).collect();
-        peers.sort();
-        peers.dedup();
+    pub(crate) fn begin(measure: &Measure, peers: Vec<String>) -> Self {
         Report {
             machine: Machine::this_one(),
             peers,
