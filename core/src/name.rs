@@ -191,6 +191,8 @@ names! {
     ServerName = "server name";
     /// A method of a service.
     Method = "method";
+    /// What tells apart services that share a topic.
+    Namespace = "namespace";
 }
 
 impl Exchange {

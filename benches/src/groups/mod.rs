@@ -21,11 +21,14 @@ use crate::setting::{Setting, Wire};
 type Group = fn(&Measure, &'static [Peer], &mut Report);
 
 /// The groups by their names, in the order in which they are run.
-const GROUPS: [(&str, Group); 8] = [
+const GROUPS: [(&str, Group); 9] = [
     ("promise", promise::run),
     ("memory", memory::run),
     ("unix", |measure, peers, report| {
         socket::run(Wire::Unix, measure, peers, report);
+    }),
+    ("tcp", |measure, peers, report| {
+        socket::run(Wire::Tcp, measure, peers, report);
     }),
     ("scale", scale::run),
     ("options", options::run),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -36,6 +36,22 @@ pub(crate) enum Timeout {
     After(Duration),
 }
 
+/// What few requests say; where it is their client that does, they have a copy of its own.
+#[derive(Clone, Default)]
+pub(super) struct Rare {
+    pub(super) namespace: Option<Namespace>,
+    /// The highest version that may be asked for (C-VE-3).
+    pub(super) cap: Option<Version>,
+    /// The first option that cannot be.
+    pub(super) fault: Option<CallErrorKind>,
+}
+
+impl Rare {
+    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
+    }
+}
+
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
@@ -44,10 +60,14 @@ pub(super) struct Draft {
     arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
+    /// Boxed, for few requests have any.
+    pub(super) rare: Option<Box<Rare>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
     pub(super) idempotent: bool,
+    pub(super) wait_for_server: bool,
+    pub(super) when_disconnected: Option<WhenDisconnected>,
 }
 
 impl Draft {
@@ -63,18 +83,29 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
+            rare: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: None,
         }
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<Delivery, CallError> {
+    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
+        let Rare {
+            namespace,
+            cap,
+            fault,
+        } = self.rare.map(|rare| *rare).unwrap_or_default();
+        if let Some(kind) = fault {
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
+        }
         let parent = Context::current();
         let made_at = Instant::now();
         let own = match self.timeout {
@@ -90,6 +121,7 @@ impl Draft {
         };
         let head = Head {
             server,
+            namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
             headers: self.headers,
@@ -98,19 +130,27 @@ impl Draft {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
             idempotent: self.idempotent,
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self
+                .when_disconnected
+                .unwrap_or_else(|| bus.when_disconnected()),
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
         let capabilities = bus.transport().capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
-        let in_flight = InFlight::new(head, encode_replies);
-        if let (Some(parent), Verb::Call) = (&parent, verb) {
-            parent.in_flight().adopt(&in_flight);
-        }
+        let parent = parent.as_ref().map(|parent| &**parent.in_flight());
+        let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
+        if let Some(cap) = cap.filter(|cap| !cap.serves(head.version)) {
+            return unsent(CallErrorKind::VersionCap {
+                requested: head.version,
+                cap,
+            });
+        }
         if head.depth > MAX_DEPTH {
             return unsent(CallErrorKind::TooDeep {
                 depth: head.depth,
@@ -136,7 +176,7 @@ impl Draft {
             Err(error) => Err(error),
         };
         match payload {
-            Ok(payload) => Ok(Delivery::new(in_flight, payload)),
+            Ok(payload) => Ok((bus, Delivery::new(in_flight, payload))),
             Err(EncodeError::TooLarge { at_least, limit }) => unsent(CallErrorKind::TooLarge {
                 size: at_least,
                 limit,

@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request};
-use crate::codec;
+use crate::bus::{Args, Client, Request, WhenDisconnected};
+use crate::codec::{self, EncodeError};
+use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
-use crate::name::{Exchange, split_path};
+use crate::name::{Exchange, Topic, split_path};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
@@ -52,6 +53,12 @@ impl Bus {
         ServerBuilder::new(self, topic)
     }
 
+    /// A client of `topic`, whose requests share a namespace, a version, a version cap.
+    #[must_use]
+    pub fn client(&self, topic: impl AsRef<str>) -> Client {
+        Client::new(self, Topic::new(topic))
+    }
+
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
     /// The arguments' types must be those of the method, to the width of an integer: an untyped
@@ -59,11 +66,16 @@ impl Bus {
     /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
     /// `#[service]`, whose types are checked (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+        Request::new(self, split_path(path), self.borrowed(arguments))
+    }
+
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+    pub(super) fn borrowed(
+        &self,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<Args, EncodeError> {
         let limit = self.core.transport.capabilities().max_message;
-        let arguments =
-            codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
-        Request::new(self, split_path(path), arguments)
+        codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.
@@ -101,9 +113,27 @@ impl Bus {
         self.core.timers.len()
     }
 
+    /// Whether it is connected, at this moment.
+    pub fn state(&self) -> State {
+        self.core.watch.state()
+    }
+
+    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
+    /// change falls between the two.
+    pub fn events(&self) -> Events {
+        self.core.watch.events()
+    }
+
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport.capabilities()
+    }
+
+    /// The address at which others reach this bus, where this process serves it and that is more than what was opened
+    /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
+    /// for itself. `None` where there is no more to say.
+    pub fn address(&self) -> Option<String> {
+        self.core.transport.address()
     }
 
     /// What runs its tasks.
@@ -115,14 +145,17 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let core = BusCore {
             caller: transport.identity(),
+            watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
             exchange,
             timeout,
+            when_disconnected,
             closed: AtomicBool::new(false),
         };
         Bus {
@@ -168,8 +201,10 @@ pub(crate) struct BusCore {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    watch: Arc<Watch>,
     exchange: Exchange,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
     closed: AtomicBool,
 }
 
@@ -194,6 +229,10 @@ impl BusCore {
         self.timeout
     }
 
+    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
+        self.when_disconnected
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -203,6 +242,7 @@ impl BusCore {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
             self.transport.close();
+            self.watch.closed();
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What a request says beside its payload.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::bus::WhenDisconnected;
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -29,6 +32,9 @@ pub struct Caller {
     pub pid: Option<u32>,
     /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
     pub name: Option<Arc<str>>,
+    /// Where it is in the network, where this process itself has the connection. That is for a log: it says nothing
+    /// of who it is.
+    pub address: Option<SocketAddr>,
 }
 
 impl Caller {
@@ -66,6 +72,34 @@ impl Caller {
             ..self
         }
     }
+
+    /// The same caller at an address in the network.
+    pub fn with_address(self, address: SocketAddr) -> Self {
+        Caller {
+            address: Some(address),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.transport)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{}`", name.escape_debug())?;
+        }
+        // Without the port, which each connection has its own of.
+        if let Some(address) = self.address {
+            write!(f, " at {}", address.ip())?;
+        }
+        if let Some(uid) = self.uid {
+            write!(f, " user {uid}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " process {pid}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The most handlers that may call each other in a row: a loop of services stops here.
@@ -84,7 +118,9 @@ pub struct Head {
     pub server: Option<ServerName>,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
@@ -96,6 +132,10 @@ pub struct Head {
     pub depth: u8,
     /// Whether running it twice does no harm.
     pub idempotent: bool,
+    /// Whether it waits for a server, within its deadline, where there is none.
+    pub wait_for_server: bool,
+    /// What becomes of it while there is no connection.
+    pub when_disconnected: WhenDisconnected,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -119,12 +159,15 @@ impl Head {
             topic,
             server: None,
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             headers: Vec::new(),
             caller: None,
             depth: 0,
             idempotent: false,
+            wait_for_server: false,
+            when_disconnected: WhenDisconnected::default(),
             flow: 0,
             made_at,
             deadline: None,

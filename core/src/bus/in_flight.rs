@@ -17,6 +17,7 @@ use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
+use crate::router::Waiting;
 use crate::server::ServerCore;
 use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
@@ -55,6 +56,8 @@ enum Place {
     Outbox,
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a line of requests that wait for a server.
+    Waiting(Weak<Waiting>, u64),
     /// In a server's queue.
     Queued(Arc<ServerCore>, Ticket),
     /// Its handler has been started; the waker is that of its task.
@@ -70,6 +73,7 @@ impl Place {
             Place::Here => (Fate::NotSent, Stage::Preparing),
             Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
             Place::Ended => (Fate::Executed, Stage::Running),
@@ -93,6 +97,8 @@ pub struct InFlight {
     head: Head,
     /// The largest encoded reply, where replies are handed over encoded.
     encode_replies: Option<usize>,
+    /// Made by another request's handler, which may cancel it at any time.
+    adopted: bool,
     state: Mutex<State>,
 }
 
@@ -106,21 +112,35 @@ pub(crate) enum Claim {
 
 impl InFlight {
     /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
-    /// is at most that many bytes, wherever the handler runs.
-    pub(crate) fn new(head: Head, encode_replies: Option<usize>) -> Arc<Self> {
-        let port = match head.verb {
-            Verb::Call => Port::Unclaimed,
-            Verb::Cast => Port::Closed,
+    /// is at most that many bytes, wherever the handler runs. A call that is made by the handler of
+    /// `parent` ends with that.
+    pub(crate) fn new(
+        head: Head,
+        encode_replies: Option<usize>,
+        parent: Option<&InFlight>,
+    ) -> Arc<Self> {
+        let (port, parent) = match head.verb {
+            Verb::Call => (Port::Unclaimed, parent),
+            Verb::Cast => (Port::Closed, None),
         };
-        Self::with_port(head, port, encode_replies)
+        let in_flight = Self::with_port(head, port, encode_replies, parent.is_some());
+        if let Some(parent) = parent {
+            parent.adopt(&in_flight);
+        }
+        in_flight
     }
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None)
+        Self::with_port(head, Port::Remote(connection, id), None, false)
     }
 
-    fn with_port(head: Head, port: Port, encode_replies: Option<usize>) -> Arc<Self> {
+    fn with_port(
+        head: Head,
+        port: Port,
+        encode_replies: Option<usize>,
+        adopted: bool,
+    ) -> Arc<Self> {
         let state = State {
             port,
             place: Place::Here,
@@ -132,6 +152,7 @@ impl InFlight {
         Arc::new(InFlight {
             head,
             encode_replies,
+            adopted,
             state: Mutex::new(state),
         })
     }
@@ -169,8 +190,14 @@ impl InFlight {
         drop((place, children));
     }
 
+    /// Whether the handler that made it may cancel it. Otherwise nobody knows of it before it is
+    /// queued or its outcome is asked for.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
-    fn as_outcome(&self, reply: Reply) -> Reply {
+    pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
             Some(limit) => reply.encoded(limit),
             None => reply,
@@ -212,6 +239,7 @@ impl InFlight {
                 Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
                 _ => Step::None,
             },
+            Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -222,6 +250,11 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Leave(line, ticket) => {
+                if let Some(line) = line.upgrade() {
+                    line.withdraw(self, ticket);
+                }
+            }
         }
         for watcher in watchers {
             watcher.wake();
@@ -287,10 +320,18 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits for a server, in a line of `waiting`.
+    pub(crate) fn waits(&self, waiting: Weak<Waiting>, ticket: u64) {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Waiting(waiting, ticket);
+        }
+    }
+
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here) {
+        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -324,7 +365,7 @@ impl InFlight {
     }
 
     /// Has `child`, a request made by this one's handler, end with it.
-    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
+    fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
         if state.cancelled {
             drop(state);
@@ -378,6 +419,7 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<ServerCore>, Ticket),
+    Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

@@ -1,5 +1,5 @@
 //! The bus, in reading order from what a user holds to what travels: [`Bus`] and its builder;
-//! [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
+//! [`Client`], [`Request`] and its verbs ([`Call`], [`CastWhenRoom`]); the draft that they share and the
 //! [`InFlight`] record and [`Delivery`] that it becomes.
 
 mod address;
@@ -14,12 +14,14 @@ mod head;
 mod in_flight;
 mod request;
 mod room;
+mod when_disconnected;
 
 pub use address::Address;
+pub(crate) use address::escaped;
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;
-pub use client::ServiceClient;
+pub use client::{Client, ServiceClient};
 pub use delivery::Delivery;
 pub use draft::Args;
 pub use handle::Bus;
@@ -28,3 +30,4 @@ pub(crate) use in_flight::Claim;
 pub use in_flight::{Forwarded, InFlight, ReplyTo};
 pub use request::Request;
 pub use room::Room;
+pub use when_disconnected::WhenDisconnected;

@@ -8,18 +8,18 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb};
+use crate::bus::draft::{Args, Draft, Rare, Timeout};
+use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{Method, NameError, Namespace, ServerName, Topic};
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
-use crate::server::{Mode, NotAccepted};
-use crate::version::Version;
+use crate::server::{Mode, Sent};
+use crate::version::{Version, VersionError};
 
 /// A request that has not been sent: choose options, then a verb.
 ///
@@ -47,9 +47,20 @@ impl<T, E> Request<T, E> {
         }
     }
 
-    /// The same as a request of a typed client.
-    pub(super) fn of_service(mut self, version: Version, fingerprint: fn() -> u64) -> Self {
+    /// The same with what a client says of all its requests.
+    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
+        self.draft.rare = rare;
+        self
+    }
+
+    /// The same for a version.
+    pub(super) fn of_version(mut self, version: Version) -> Self {
         self.draft.version = version;
+        self
+    }
+
+    /// The same as a request of a typed client.
+    pub(super) fn of_service(mut self, fingerprint: fn() -> u64) -> Self {
         self.draft.fingerprint = Some(fingerprint);
         self
     }
@@ -73,6 +84,39 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        match Namespace::new(name) {
+            Ok(name) => self.rare().namespace = Some(name),
+            Err(error) => self.rare().spoil(error),
+        }
+        self
+    }
+
+    /// Sends it to endpoints without a namespace, though its client has one.
+    pub fn no_namespace(mut self) -> Self {
+        if let Some(rare) = &mut self.draft.rare {
+            rare.namespace = None;
+        }
+        self
+    }
+
+    /// The least version of the service that will do for it, as a [`Version`] or a text such as `"1.3"`. Unset, it is
+    /// that in which a generated client's method came, else 1.0.
+    ///
+    /// A server serves it that implements the same major version, and this or a later minor one (C-VE-1).
+    pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        match version.try_into() {
+            Ok(version) => self.draft.version = version,
+            Err(error) => self.rare().spoil(error.into()),
+        }
+        self
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.draft.rare.get_or_insert_default()
+    }
+
     /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.draft.headers.push((name.into(), value.into()));
@@ -82,6 +126,23 @@ impl<T, E> Request<T, E> {
     /// Says that running it twice does no harm: then a failure of unknown fate is retryable too.
     pub fn idempotent(mut self) -> Self {
         self.draft.idempotent = true;
+        self
+    }
+
+    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
+    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as `NoServer`, not executed.
+    ///
+    /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
+    /// and a cast is told `QueueFull`.
+    pub fn wait_for_server(mut self) -> Self {
+        self.draft.wait_for_server = true;
+        self
+    }
+
+    /// What becomes of it while there is no connection; unset, what its bus says.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.draft.when_disconnected = Some(choice);
         self
     }
 
@@ -99,18 +160,18 @@ impl<T, E> Request<T, E> {
     /// `Ok` means accepted into a bounded queue. `QueueFull` when that is full; see
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
-        let bus = self.draft.bus.clone();
-        let delivery = self.draft.into_delivery(Verb::Cast)?;
-        bus.transport()
-            .send(delivery, Mode::Queue)
-            .map_err(NotAccepted::into_error)
+        let (bus, delivery) = self.draft.into_delivery(Verb::Cast)?;
+        match bus.transport().send(delivery, Mode::Queue) {
+            // A cast has no answer to miss.
+            Ok(Sent::OnItsWay | Sent::Answered(_)) => Ok(()),
+            Err(refused) => Err(refused.into_error()),
+        }
     }
 
     /// As [`cast`](Self::cast), but waits for room: `.await` it, or [`wait`](crate::WaitExt::wait) on it. Dropped
     /// before it resolved, it was not sent.
     pub fn cast_when_room(self) -> CastWhenRoom {
-        let bus = self.draft.bus.clone();
-        CastWhenRoom::new(bus, self.draft.into_delivery(Verb::Cast))
+        CastWhenRoom::new(self.draft.into_delivery(Verb::Cast))
     }
 }
 
@@ -146,25 +207,24 @@ where
     }
 
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let bus = self.draft.bus.clone();
-        let delivery = match self.draft.into_delivery(Verb::Call) {
-            Ok(delivery) => delivery,
+        let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
+            Ok(made) => made,
             Err(error) => return Promise::failed(error.into()),
         };
         let in_flight = delivery.in_flight().clone();
-        if let Err(refused) = bus.transport().send(delivery, mode) {
-            return Promise::failed(refused.into_error().into());
-        }
-        match in_flight.claim() {
-            Claim::Answered(reply) => {
-                let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-                Promise::from(reply::read(reply, &report))
-            }
-            Claim::Pending(receiver) => {
-                in_flight.arm(bus.timers());
-                Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
-            }
-        }
+        let answered = match bus.transport().send(delivery, mode) {
+            Ok(Sent::Answered(reply)) => reply,
+            Ok(Sent::OnItsWay) => match in_flight.claim() {
+                Claim::Answered(reply) => reply,
+                Claim::Pending(receiver) => {
+                    in_flight.arm(bus.timers());
+                    return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+                }
+            },
+            Err(refused) => return Promise::failed(refused.into_error().into()),
+        };
+        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+        Promise::from(reply::read(answered, &report))
     }
 }
 

@@ -7,21 +7,23 @@ use std::task::Context;
 use super::outbox::{Load, Outbox, Outgoing, To};
 use crate::bus::Delivery;
 use crate::router::Destination;
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, NotAccepted, Offers, Sent};
 use crate::session::BindId;
 
 /// A registration of a member.
 pub(super) struct RemoteServer {
     outbox: Arc<Outbox>,
     id: BindId,
+    offers: Offers,
     load: Arc<AtomicUsize>,
 }
 
 impl RemoteServer {
-    pub(super) fn new(outbox: Arc<Outbox>, id: BindId) -> RemoteServer {
+    pub(super) fn new(outbox: Arc<Outbox>, id: BindId, offers: Offers) -> RemoteServer {
         RemoteServer {
             outbox,
             id,
+            offers,
             load: Arc::default(),
         }
     }
@@ -33,7 +35,12 @@ impl Destination for RemoteServer {
         self.load.load(Ordering::Relaxed)
     }
 
-    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+    /// What its registration says.
+    fn offers(&self) -> Offers {
+        self.offers.clone()
+    }
+
+    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
         self.outbox.push(Outgoing {
             delivery,
             to: To::Bound(self.id),

@@ -13,14 +13,16 @@ use std::time::Duration;
 use crate::bus::{Delivery, Head, InFlight, Room, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
-use crate::server::handler::{Methods, Registered};
+use crate::server::endpoint::Endpoints;
+use crate::server::handler::Registered;
+use crate::server::offers::Offers;
 use crate::server::running;
-use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,16 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+}
+
+/// How a request that was taken goes on.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Sent {
+    /// Its record tells the outcome.
+    OnItsWay,
+    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// record is not told.
+    Answered(Reply),
 }
 
 /// Why a request was not taken.
@@ -46,7 +58,7 @@ impl NotAccepted {
             NotAccepted::Refused(error) => error,
             NotAccepted::Full(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
-                in_flight.finish(crate::reply::Reply::Failed(error.clone()));
+                in_flight.finish(Reply::Failed(error.clone()));
                 error
             }
         }
@@ -75,8 +87,7 @@ pub struct ServerCore {
     exchange: Exchange,
     topic: Topic,
     name: ServerName,
-    version: Version,
-    methods: Methods,
+    endpoints: Endpoints,
     limits: ServerLimits,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
@@ -93,8 +104,7 @@ pub struct ServerCore {
 impl ServerCore {
     pub(crate) fn start(
         (exchange, topic, name): (Exchange, Topic, ServerName),
-        version: Version,
-        methods: Methods,
+        endpoints: Endpoints,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
@@ -102,8 +112,7 @@ impl ServerCore {
             exchange,
             topic,
             name,
-            version,
-            methods,
+            endpoints,
             limits,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
@@ -136,9 +145,9 @@ impl ServerCore {
         &self.name
     }
 
-    /// The version it implements.
-    pub fn version(&self) -> Version {
-        self.version
+    /// What it offers.
+    pub fn offers(&self) -> &Offers {
+        self.endpoints.offers()
     }
 
     /// Requests that it has and has not ended: those that wait and those that run.
@@ -151,7 +160,7 @@ impl ServerCore {
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] when the queue is full.
-    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
@@ -163,10 +172,13 @@ impl ServerCore {
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, delivery, method, mode));
+            return Ok(Inline::enter(|| {
+                running::start_inline(self, delivery, method)
+            }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })
+        self.enqueue(Waiting { delivery, method })?;
+        Ok(Sent::OnItsWay)
     }
 
     /// The method that a request is for, when this server will run it.
@@ -174,20 +186,7 @@ impl ServerCore {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        if !self.version.serves(head.version) {
-            return Err(CallErrorKind::UnsupportedVersion {
-                topic: self.topic.to_string(),
-                requested: head.version.to_string(),
-                offered: self.version.to_string(),
-            });
-        }
-        let Some(method) = self.methods.find(&head.method) else {
-            return Err(CallErrorKind::NoSuchMethod {
-                topic: self.topic.to_string(),
-                method: head.method.to_string(),
-                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
-            });
-        };
+        let method = self.endpoints.find(head)?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
@@ -394,11 +393,11 @@ impl Inline {
         DEPTH.get() < INLINE_DEPTH
     }
 
-    fn enter(run: impl FnOnce()) -> Result<(), NotAccepted> {
+    fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
         // User code in `run` is guarded against panics, so that the count is always taken back.
-        run();
+        let outcome = run();
         DEPTH.set(DEPTH.get() - 1);
-        Ok(())
+        outcome
     }
 }

@@ -148,6 +148,9 @@ pub enum Refusal {
     /// As many registrations as one connection may have.
     #[error("too many registrations on one connection")]
     TooManyBindings,
+    /// More offers than a registration may name (PR-BIND-5).
+    #[error("too many namespaces and versions in one registration")]
+    TooManyOffers,
 }
 
 /// A request that was not accepted, given back whole.
@@ -175,6 +178,21 @@ pub struct Closed {
     pub reason: CloseReason,
     /// Text for people. From the peer where the reason is: escape and cap it before logging.
     pub text: String,
+}
+
+impl Closed {
+    /// Whether a side wished it, or the peer's process ended between two messages: nothing is
+    /// wrong with either.
+    #[must_use]
+    pub fn is_orderly(&self) -> bool {
+        use CloseCode::{Normal, ShuttingDown};
+        matches!(
+            self.reason,
+            CloseReason::Us(Normal | ShuttingDown)
+                | CloseReason::Peer(Normal | ShuttingDown)
+                | CloseReason::Eof
+        )
+    }
 }
 
 /// Who ended a session, and why.

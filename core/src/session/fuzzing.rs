@@ -89,6 +89,7 @@ fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
             exchange,
             topic,
             server,
+            offers: Vec::new(),
         };
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);
@@ -148,6 +149,7 @@ impl Ours {
             remaining: None,
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,

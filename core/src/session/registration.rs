@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::code::{CloseCode, error_code};
-use super::config::{Role, TEXT_MAX};
+use super::config::{OFFERS_MAX, Role, TEXT_MAX};
 use super::event::{BindRefusal, Refusal};
 use super::frame::{Kind, whole};
-use super::message::{BindId, Registration};
+use super::message::{BindId, Offer, Registration};
 use super::wire::{
-    Parsed, Reader, cut_text, malformed, put_counted, put_name, put_size, put_varint, violation,
+    Parsed, Reader, cut_text, malformed, put_counted, put_name, put_optional_name, put_size,
+    put_varint, violation,
 };
 
 /// A frame about a registration that waits to be staged.
@@ -65,6 +66,9 @@ impl Registrations {
         if self.role != Role::Member {
             return Err(Refusal::WrongRole);
         }
+        if registration.offers.len() > OFFERS_MAX {
+            return Err(Refusal::TooManyOffers);
+        }
         // Withdrawals that wait count too, or binding and unbinding against a peer that does not
         // read would have no bound.
         if self.live.len().max(self.notices.len()) >= self.limit {
@@ -115,6 +119,7 @@ impl Registrations {
             exchange: reader.name()?,
             topic: reader.name()?,
             server: reader.name()?,
+            offers: parse_offers(&mut reader)?,
         };
         reader.end()?;
         // Ids may leave gaps: a registration may be withdrawn before it was sent.
@@ -199,6 +204,7 @@ impl Registrations {
                     put_name(out, &registration.exchange);
                     put_name(out, &registration.topic);
                     put_name(out, &registration.server);
+                    put_offers(out, &registration.offers);
                 }),
                 Notice::Unbind(id) => whole(out, Kind::Unbind, |out| put_varint(out, id.into())),
                 Notice::Result(id, result) => whole(out, Kind::BindResult, |out| {
@@ -225,4 +231,40 @@ impl Registrations {
             )
         }
     }
+}
+
+/// Writes what a server offers; nothing, when it does not say (PR-ENC-3).
+fn put_offers(out: &mut Vec<u8>, offers: &[Offer]) {
+    if offers.is_empty() {
+        return;
+    }
+    put_size(out, offers.len());
+    for Offer { namespace, version } in offers {
+        put_optional_name(out, namespace.as_ref());
+        let (major, minor, patch) = *version;
+        for part in [major, minor, patch] {
+            put_size(out, part.into());
+        }
+    }
+}
+
+fn parse_offers(reader: &mut Reader<'_>) -> Parsed<Vec<Offer>> {
+    let mut offers = Vec::new();
+    if reader.is_empty() {
+        return Ok(offers);
+    }
+    let count = reader.size()?;
+    if count == 0 {
+        return malformed("a list of no offers");
+    }
+    if count > OFFERS_MAX {
+        return malformed("more offers than allowed");
+    }
+    for _ in 0..count {
+        offers.push(Offer {
+            namespace: reader.optional_name()?,
+            version: (reader.u16()?, reader.u16()?, reader.u16()?),
+        });
+    }
+    Ok(offers)
 }

@@ -76,6 +76,12 @@ pub(crate) fn extended(tag: u64, value: &[u8]) -> Vec<u8> {
     request(EXTENSIONS, &[vec![1], varint(tag), counted(value)].concat())
 }
 
+/// As many offers, of versions 1.0 and on.
+pub(crate) fn offers(count: u8) -> Vec<u8> {
+    let each = (1..=count).flat_map(|major| [0, major, 0, 0]);
+    std::iter::once(count).chain(each).collect()
+}
+
 /// A session in the given role that a peer of the other role has just greeted, with what the peer
 /// read of it taken away.
 pub(crate) fn open(role: Role, limits: Limits, now: Instant) -> Session {

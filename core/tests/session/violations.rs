@@ -37,6 +37,10 @@ fn bytes_that_no_encoder_makes_end_the_session() {
         call(&extended(2, &one.repeat(n)))
     };
     let second_hello = frame(HELLO, &[1]);
+    let bind = |offers: &[u8]| {
+        let names: &[u8] = b"\x01\x01x\x01t\x01s";
+        frame(BIND, &[names, offers].concat())
+    };
     expect(
         Role::Hub,
         vec![
@@ -80,6 +84,24 @@ fn bytes_that_no_encoder_makes_end_the_session() {
             (
                 "P27 name longer than its frame",
                 call(&[1, 0, 0, 0xff, 0xff, 3]),
+                Malformed,
+            ),
+            ("a list of no offers", bind(&[0]), Malformed),
+            ("33 offers", bind(&offers(33)), Malformed),
+            ("an offer cut short", bind(&[1, 0, 1, 0]), Malformed),
+            (
+                "an offer of version 65536.0",
+                bind(&[1, 0, 0x80, 0x80, 4, 0, 0]),
+                Malformed,
+            ),
+            (
+                "an offer in no namespace",
+                bind(b"\x01\x01*\x01\0\0"),
+                Malformed,
+            ),
+            (
+                "bytes behind the offers",
+                bind(&[offers(1), vec![0]].concat()),
                 Malformed,
             ),
             ("P27 65 headers", long_headers(65, b""), Malformed),

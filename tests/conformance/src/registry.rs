@@ -59,8 +59,30 @@ registry! { $
     versions, USUAL: {
         a_version_serves_the_older_ones_of_its_major ["C-VE-1"]
         a_message_without_a_version_asks_for_1_0 ["C-VE-1"]
+        what_is_no_version_is_told_where_it_is_given ["C-VE-1"]
+        endpoints_of_several_versions_share_a_server ["C-VE-2"]
+        the_first_endpoint_that_has_the_method_is_called ["C-VE-2"]
+        the_error_tells_how_far_a_request_got ["C-VE-2"]
+        a_server_that_could_never_be_reached_is_refused ["C-VE-2"]
+        a_request_goes_to_a_server_that_serves_its_version ["C-VE-2", "C-AD-2"]
+        what_no_server_serves_is_refused_with_all_that_is_offered ["C-VE-2"]
+        servers_of_other_versions_come_and_go ["C-VE-2"]
+        a_request_above_the_cap_is_not_sent ["C-VE-3"]
+        what_may_be_sent_is_known_beforehand ["C-VE-3"]
+        a_request_overrides_the_version_of_its_client ["C-VE-3", "C-AD-7"]
         types_that_differ_are_refused_on_their_method_only ["C-VE-4"]
         a_method_that_is_not_there_is_told_with_the_nearest ["C-VE-2"]
+    }
+    namespaces, USUAL: {
+        a_namespace_tells_endpoints_apart ["C-VE-2"]
+        a_request_without_a_namespace_is_for_endpoints_without_one ["C-VE-2"]
+        an_alias_reaches_the_endpoint_as_well ["C-VE-2"]
+        servers_of_several_namespaces_share_a_topic ["C-VE-2", "C-AD-2"]
+        a_namespace_has_versions_of_its_own ["C-VE-2"]
+        a_request_overrides_the_namespace_of_its_client ["C-AD-7"]
+        what_is_no_namespace_fails_before_anything_is_sent ["C-AD-1"]
+        typed_services_share_a_server_by_namespace ["C-VE-2"]
+        a_method_of_another_namespace_is_not_there ["C-VE-5"]
     }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]
@@ -154,6 +176,18 @@ registry! { $
         a_server_may_start_again_under_its_name_at_once ["C-LC-4"]
         an_address_may_be_opened_again_at_once ["C-LC-4"]
         a_server_that_cannot_start_leaves_nothing_behind ["C-LC-1"]
+    }
+    reconnect, USUAL: {
+        a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]
+        events_end_when_the_last_handle_is_dropped ["C-LC-2", "C-LC-3"]
+        a_request_may_wait_for_its_server ["C-OC-4"]
+        what_waited_for_a_server_is_not_overtaken ["C-OC-4", "C-VB-4"]
+        who_waits_for_one_server_is_served_by_no_other ["C-OC-4", "C-AD-3"]
+        who_waits_in_vain_is_told_at_the_deadline_and_leaves_nothing ["C-OC-4", "C-DL-1"]
+        who_waits_for_a_server_can_be_cancelled ["C-OC-4", "C-DL-3"]
+        many_who_wait_for_a_server_hold_up_nobody ["C-OC-4", "C-OV-1", "C-OV-2"]
+        all_goes_on_when_the_hub_goes ["C-LC-2", "FAULTS-T20"]
+        what_was_in_flight_fails_at_once_when_the_hub_goes ["C-LC-2", "C-OC"]
     }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]

@@ -15,9 +15,13 @@ use crate::process::Server;
 use crate::runtimes::{Driver, yield_now};
 use crate::setting::{BLOCK, Blob, Size, Wire};
 
-/// Opens the bus at `address`.
+/// Opens the bus at `address`: `?listen` to be its hub, else `?connect`, and other options.
 pub(in crate::groups) fn open(address: &Address, driver: &Driver, options: &str) -> Bus {
-    let address = format!("{address}{options}");
+    let address = match address {
+        Address::Unix(_) => format!("{address}{options}"),
+        // Who does not listen there connects.
+        Address::Tcp(_) => format!("{address}{}", options.replace("?connect", "?")),
+    };
     let bus = Bus::builder().runtime(driver.runtime()).open(&address);
     bus.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -6,17 +6,19 @@ use std::task::Context;
 
 use super::Core;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
-use crate::link::translate::{Addressee, Incoming};
+use crate::link::translate::{self, Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::notice::Notice;
 use crate::router::Router;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
+    BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// What a member of this connection has registered, and who it is. Dropping it takes all of that
@@ -31,15 +33,30 @@ pub(super) struct HubSide {
 }
 
 impl HubSide {
-    pub(super) fn new(core: Arc<Core>, id: u64, caller: Arc<Caller>, outbox: Arc<Outbox>) -> Self {
+    /// The side of connection `id`, of whose peer nothing is known yet.
+    pub(super) fn new(core: Arc<Core>, id: u64, outbox: Arc<Outbox>) -> Self {
         HubSide {
             core,
             id,
-            caller,
+            caller: Arc::default(),
             outbox,
             bound: HashMap::new(),
             parked: Parked::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Rings when there is something for the connection's task.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.outbox.bell
+    }
+
+    /// It is known who the peer is.
+    pub(super) fn is_of(&mut self, caller: Caller) {
+        self.caller = Arc::new(caller);
     }
 
     fn try_bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -48,7 +65,9 @@ impl HubSide {
             text,
         };
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
+        let offers =
+            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
         match self.core.router.add(exchange, topic, name, server) {
             Ok(()) => {
@@ -121,13 +140,16 @@ impl Side for HubSide {
         self.withdraw(); // It will refuse what it is sent.
     }
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
+            Notice::ConnectionEnded.tell(&self.caller, why);
+        }
         self.withdraw();
     }
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         self.route(delivery, Mode::Queue)
     }
 
