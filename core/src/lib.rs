@@ -23,6 +23,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(not(tidings_loom))]
+mod instance;
 #[cfg(all(unix, not(tidings_loom)))]
 pub mod link;
 #[doc(hidden)]
@@ -53,7 +55,7 @@ pub mod transport;
 mod version;
 
 #[cfg(not(tidings_loom))]
-pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
+pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, IdempotencyKey, Request};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]
@@ -63,6 +65,6 @@ pub use error::{
 };
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, Server, ServerBuilder};
+pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

@@ -94,6 +94,7 @@ impl Peer {
             depth: 0,
             fanout: false,
             idempotency_key: None,
+            heartbeat: None,
             headers: Vec::new(),
             caller: None,
         };

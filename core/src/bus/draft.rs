@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Verb};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -47,7 +47,7 @@ pub(super) struct Draft {
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) idempotent: bool,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 impl Draft {
@@ -66,8 +66,12 @@ impl Draft {
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
-            idempotent: false,
+            rare: None,
         }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
@@ -97,13 +101,15 @@ impl Draft {
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
-            idempotent: self.idempotent,
+            rare: self.rare,
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
         let capabilities = bus.transport().capabilities();
-        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
+        // What may be asked for again is encoded, so that it, and its answer, can be given again.
+        let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
+        let encode_replies = (!moves_values).then_some(capabilities.max_message);
         let in_flight = InFlight::new(head, encode_replies);
         if let (Some(parent), Verb::Call) = (&parent, verb) {
             parent.in_flight().adopt(&in_flight);
@@ -125,11 +131,14 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
+        if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
+            return unsent(kind);
+        }
         if bus.is_closed() {
             return unsent(CallErrorKind::Closed);
         }
         let payload = match self.arguments {
-            Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
+            Ok(Args(payload)) if moves_values => Ok(payload),
             Ok(Args(payload)) => payload
                 .into_bytes(capabilities.max_message)
                 .map(Payload::Bytes),

@@ -16,7 +16,7 @@ use crate::name::{Exchange, split_path};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
-use crate::timer::Timers;
+use crate::timer::{Ticks, Timers};
 use crate::transport::{Capabilities, Transport};
 
 /// A handle on a bus: everything starts here. Cheap to clone; a clone is a handle of its own, with an order of its own
@@ -117,10 +117,12 @@ impl Bus {
         timeout: Option<Duration>,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
+        let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
         let core = BusCore {
             caller: transport.identity(),
             transport,
             timers,
+            ticks,
             exchange,
             timeout,
             closed: AtomicBool::new(false),
@@ -168,6 +170,8 @@ pub(crate) struct BusCore {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    /// For heartbeats.
+    ticks: Arc<Ticks>,
     exchange: Exchange,
     timeout: Option<Duration>,
     closed: AtomicBool,
@@ -186,6 +190,10 @@ impl BusCore {
         &self.timers
     }
 
+    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
+        &self.ticks
+    }
+
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
     }
@@ -202,6 +210,7 @@ impl BusCore {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
+            self.ticks.close();
             self.transport.close();
         }
     }

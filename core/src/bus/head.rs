@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bus::{IdempotencyKey, Rare};
 use crate::name::{Exchange, Method, ServerName, Topic};
 use crate::version::Version;
 
@@ -94,8 +95,8 @@ pub struct Head {
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
     pub depth: u8,
-    /// Whether running it twice does no harm.
-    pub idempotent: bool,
+    /// What few requests say.
+    pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -124,7 +125,7 @@ impl Head {
             headers: Vec::new(),
             caller: None,
             depth: 0,
-            idempotent: false,
+            rare: None,
             flow: 0,
             made_at,
             deadline: None,
@@ -134,6 +135,16 @@ impl Head {
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The key under which its repetitions are known as one.
+    pub fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        self.rare.as_ref()?.idempotency_key
+    }
+
+    /// How long it may be without a sign of life from its server.
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.rare.as_ref()?.heartbeat
     }
 
     /// The whole time that it has.

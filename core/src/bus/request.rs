@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb};
+use crate::bus::{Bus, Call, CastWhenRoom, Claim, IdempotencyKey, Verb};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -79,9 +79,41 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Says that running it twice does no harm: then a failure of unknown fate is retryable too.
-    pub fn idempotent(mut self) -> Self {
-        self.draft.idempotent = true;
+    /// Names the work that it asks for, so that asking again does not do it again: a server that
+    /// has seen `key` gives the answer that it gave, or will give, to the first (C-VB-5). So a
+    /// failure of unknown fate is retryable too. Another payload under the same key is
+    /// [`KeyConflict`](CallErrorKind::KeyConflict).
+    ///
+    /// The key is a number, a UUID's bytes, a text, or [`IdempotencyKey::unique()`]. Each server
+    /// remembers its own, for as long and as many as its
+    /// [`IdempotencyWindow`](crate::IdempotencyWindow) says; among several servers of a topic,
+    /// one key goes to one server for as long as that is there. In memory too, arguments and reply
+    /// are encoded, so that the answer can be given again.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// bus.request::<()>("shop.order", &("tea", 2_u32)).idempotent("order 17").wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn idempotent(mut self, key: impl Into<IdempotencyKey>) -> Self {
+        self.draft.rare().idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Wants a sign of life: while the call waits or runs at its server, that beats, and when no
+    /// beat came for `longest` the call fails as [`ServerLost`](CallErrorKind::ServerLost), at the
+    /// latest a quarter of that time later, however far its deadline (C-DL-6).
+    ///
+    /// For calls that take long: `.no_timeout().heartbeat(Duration::from_secs(5))` waits for as
+    /// long as the server lives. It does not move the deadline. The time counts from the start,
+    /// whatever the call waits for; only its server beats, not a hub on the way. What beats is the
+    /// server's runtime: a handler that blocks the only thread of that, which only blocking
+    /// handlers may, is not told from a server that is dead.
+    ///
+    /// At least 10 ms; less, or for a cast, is `Unsupported`, and not sent.
+    pub fn heartbeat(mut self, longest: Duration) -> Self {
+        self.draft.rare().heartbeat = Some(longest);
         self
     }
 
@@ -162,6 +194,9 @@ where
             }
             Claim::Pending(receiver) => {
                 in_flight.arm(bus.timers());
+                if let Some(heartbeat) = in_flight.head().heartbeat() {
+                    in_flight.watch_server(bus.ticks().timers(), heartbeat);
+                }
                 Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
             }
         }
@@ -199,7 +234,7 @@ impl<T, E> fmt::Debug for Request<T, E> {
             Err(error) => out.field("names", error),
         };
         out.field("timeout", &self.draft.timeout)
-            .field("idempotent", &self.draft.idempotent)
+            .field("rare", &self.draft.rare)
             .finish_non_exhaustive()
     }
 }

@@ -294,6 +294,23 @@ pub enum CallErrorKind {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     ConnectionLost(String),
+    /// No heartbeat came: the process that has the request is dead, stopped or cut off (C-DL-6).
+    #[error(
+        "no sign of life from the server for {heartbeat:.1?}: it is dead, stopped, cut off or blocked; \
+         ask for fewer with a longer `.heartbeat(duration)`"
+    )]
+    ServerLost {
+        /// The time that the request gave.
+        heartbeat: Duration,
+    },
+    /// The key of the request was used before, with other arguments; nothing ran.
+    #[error(
+        "the idempotency key was used before for `{method}` with other arguments: give each piece of work its own key"
+    )]
+    KeyConflict {
+        /// The method.
+        method: String,
+    },
     /// The caller cancelled the request.
     #[error("cancelled by the caller")]
     Cancelled,

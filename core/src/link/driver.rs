@@ -23,7 +23,7 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
-use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
+use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
 const READ: usize = 64 * 1024;
@@ -150,7 +150,9 @@ impl Driver {
             moved = true;
             match control {
                 Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
-                Control::Cancel(token) => self.cancel(token),
+                Control::Cancel(token) => self.cancel(token, Session::cancel),
+                Control::Leave(token) => self.cancel(token, Session::leave),
+                Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
                 Control::Close(code) => {
@@ -174,12 +176,19 @@ impl Driver {
         }
     }
 
-    fn cancel(&mut self, token: u64) {
+    fn beat(&mut self, id: IncomingId) {
+        if let Some(in_flight) = self.serving.get(&id) {
+            in_flight.beat_taken();
+            self.session.beat(id);
+        }
+    }
+
+    fn cancel(&mut self, token: u64, give_up: fn(&mut Session, RequestId)) {
         let Some(entry) = self.pending.remove(token) else {
             return;
         };
         if let Some(id) = entry.id {
-            self.session.cancel(id);
+            give_up(&mut self.session, id);
         }
         // Where it came from another connection, its place there is free again.
         let kind = CallErrorKind::Cancelled;
@@ -336,8 +345,16 @@ impl Driver {
                     }
                 }
                 Event::Cancelled(id) => {
-                    if let Some(in_flight) = self.serving.get(&id) {
-                        in_flight.abandon(CallErrorKind::Cancelled);
+                    let lost = self.session.is_closed();
+                    match self.serving.get(&id) {
+                        Some(in_flight) if lost => in_flight.caller_lost(),
+                        Some(in_flight) => in_flight.abandon(CallErrorKind::Cancelled),
+                        None => {}
+                    }
+                }
+                Event::Beat { token } => {
+                    if let Some(entry) = self.pending.get(token) {
+                        entry.in_flight.beat();
                     }
                 }
                 Event::Reply { token, reply } => {

@@ -24,8 +24,6 @@ pub(super) struct Names {
     last_target: Option<Arc<session::Target>>,
     last_method: Option<Arc<session::Method>>,
     callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
-    /// For idempotency keys.
-    serial: u64,
 }
 
 impl Names {
@@ -37,7 +35,6 @@ impl Names {
             last_target: None,
             last_method: None,
             callers: HashMap::new(),
-            serial: 0,
         }
     }
 
@@ -65,7 +62,10 @@ impl Names {
             remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
             depth: head.depth,
             fanout: false,
-            idempotency_key: head.idempotent.then(|| self.idempotency_key()),
+            idempotency_key: head
+                .idempotency_key()
+                .map(|key| IdempotencyKey(key.to_bytes())),
+            heartbeat: head.heartbeat(),
             headers: head.headers.clone(),
             caller: match to {
                 // Only a hub tells who calls (S10).
@@ -157,15 +157,6 @@ impl Names {
         });
         remember(&mut self.callers, key, (caller.clone(), told.clone()));
         Ok(Some(told))
-    }
-
-    fn idempotency_key(&mut self) -> IdempotencyKey {
-        self.serial += 1;
-        let mut key = super::instance();
-        for (byte, mixed) in key.iter_mut().zip(self.serial.to_le_bytes()) {
-            *byte ^= mixed;
-        }
-        IdempotencyKey(key)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Rare, ReplyTo, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
@@ -67,6 +67,7 @@ impl Incoming {
     ) -> Result<Delivery, NameError> {
         let header = self.header;
         let version = header.method.version;
+        let rare = rare(&header);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
@@ -81,7 +82,7 @@ impl Incoming {
             headers: header.headers,
             caller,
             depth: header.depth,
-            idempotent: header.idempotency_key.is_some(),
+            rare,
             flow: self.flow,
             deadline: header
                 .remaining
@@ -91,6 +92,17 @@ impl Incoming {
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
         Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
     }
+}
+
+/// What few requests say.
+fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
+    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
+    (key.is_some() || heartbeat.is_some()).then(|| {
+        Box::new(Rare {
+            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
+            heartbeat,
+        })
+    })
 }
 
 /// The caller that a hub vouches for.

@@ -11,6 +11,8 @@ use crate::name::{Method, NameError, ServerName, Topic};
 use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Endpoint, Handler, MethodSpec, Methods, Registered};
+use crate::server::seen::Seen;
+use crate::server::window::IdempotencyWindow;
 use crate::version::Version;
 
 /// What can be served: implemented by the server type that `#[service]` generates.
@@ -43,6 +45,7 @@ pub struct ServerBuilder {
     version: Version,
     methods: Vec<(Result<Method, NameError>, Registered)>,
     limits: ServerLimits,
+    window: IdempotencyWindow,
 }
 
 impl ServerBuilder {
@@ -58,6 +61,7 @@ impl ServerBuilder {
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
+            window: IdempotencyWindow::default(),
         }
     }
 
@@ -118,6 +122,13 @@ impl ServerBuilder {
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.queue_bytes = bytes;
+        self
+    }
+
+    /// How much it remembers of idempotent requests that are done; unset, as
+    /// [`IdempotencyWindow::default`].
+    pub fn idempotency_window(mut self, window: IdempotencyWindow) -> Self {
+        self.window = window;
         self
     }
 
@@ -253,12 +264,16 @@ impl ServerBuilder {
         }
         let exchange = self.bus.core().exchange().clone();
         let runtime = self.bus.runtime().clone();
+        let ticks = self.bus.core().ticks().clone();
+        let max_message = self.bus.capabilities().max_message;
+        let seen = Seen::new(self.window, max_message, ticks.clone());
         let core = ServerCore::start(
             (exchange, topic, name),
             self.version,
             methods,
             self.limits,
             runtime,
+            (ticks, seen),
         );
         Server::bind(self.bus, core)
     }

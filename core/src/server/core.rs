@@ -10,16 +10,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::bus::{Delivery, Head, IdempotencyKey, InFlight, Room, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::payload::Payload;
+use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
 use crate::server::handler::{Methods, Registered};
 use crate::server::running;
+use crate::server::seen::{Entered, Seen};
+use crate::server::stats::Beating;
+use crate::timer::Ticks;
 use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
@@ -46,7 +51,7 @@ impl NotAccepted {
             NotAccepted::Refused(error) => error,
             NotAccepted::Full(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
-                in_flight.finish(crate::reply::Reply::Failed(error.clone()));
+                in_flight.finish(Reply::Failed(error.clone()));
                 error
             }
         }
@@ -88,6 +93,11 @@ pub struct ServerCore {
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// For heartbeats, and to forget.
+    ticks: Arc<Ticks>,
+    /// Requests whose callers are sent heartbeats.
+    beating: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
 }
 
 impl ServerCore {
@@ -97,6 +107,7 @@ impl ServerCore {
         methods: Methods,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
+        (ticks, seen): (Arc<Ticks>, Arc<Seen>),
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -116,6 +127,9 @@ impl ServerCore {
             room: Room::new(),
             idle: Room::new(),
             runtime,
+            ticks,
+            beating: Arc::default(),
+            seen,
         });
         driver::spawn(&server);
         server
@@ -162,11 +176,112 @@ impl ServerCore {
                 )));
             }
         };
+        if delivery.in_flight().head().rare.is_some() {
+            let method = method.clone();
+            return self.deliver_rare(delivery, &method, mode);
+        }
+        self.take(delivery, method, mode)
+    }
+
+    /// Takes a request that this server will run.
+    fn take(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<(), NotAccepted> {
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
             return Inline::enter(|| running::start(self, delivery, method, mode));
         }
         let method = method.clone();
         self.enqueue(Waiting { delivery, method })
+    }
+
+    /// Takes a request that asks for more than most do.
+    fn deliver_rare(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<(), NotAccepted> {
+        let in_flight = delivery.in_flight().clone();
+        match in_flight.head().idempotency_key() {
+            Some(key) => self.take_once(delivery, key, method, mode)?,
+            None => self.take(delivery, method, mode)?,
+        }
+        if let Some(heartbeat) = in_flight.head().heartbeat() {
+            let counted = Beating::one_more(&self.beating);
+            in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
+        }
+        Ok(())
+    }
+
+    /// Takes a request unless its key was seen before: then it gets the outcome of the first one
+    /// (C-VB-5).
+    fn take_once(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        key: IdempotencyKey,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<(), NotAccepted> {
+        let refused = |delivery: Delivery, kind| {
+            let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
+            Err(NotAccepted::Refused(error))
+        };
+        let (in_flight, payload) = delivery.into_parts();
+        let arguments = match payload.into_bytes(self.seen.max_message) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let delivery = Delivery::new(in_flight, Payload::Bytes(Vec::new()));
+                return refused(delivery, CallErrorKind::BadRequest(error.to_string()));
+            }
+        };
+        let (run, record) = match self.seen.enter(in_flight.head(), key, &arguments) {
+            Entered::New(run, record) => (run, record),
+            Entered::Done(outcome) => {
+                in_flight.finish(outcome.into_reply());
+                return Ok(());
+            }
+            Entered::Runs(run) => {
+                return run.attach(&in_flight).or_else(|busy| {
+                    refused(Delivery::new(in_flight, Payload::Bytes(arguments)), busy)
+                });
+            }
+            Entered::Conflict => {
+                let method = in_flight.head().method.to_string();
+                let delivery = Delivery::new(in_flight, Payload::Bytes(arguments));
+                return refused(delivery, CallErrorKind::KeyConflict { method });
+            }
+        };
+        match self.take(
+            Delivery::new(record, Payload::Bytes(arguments)),
+            method,
+            mode,
+        ) {
+            Ok(()) => {
+                run.limit();
+                let busy = |busy| {
+                    refused(
+                        Delivery::new(in_flight.clone(), Payload::Bytes(Vec::new())),
+                        busy,
+                    )
+                };
+                run.attach(&in_flight).or_else(busy)
+            }
+            Err(NotAccepted::Full(delivery, error)) => {
+                let (record, arguments) = delivery.into_parts();
+                record.finish(Reply::Failed(error.clone())); // The key is free again.
+                Err(NotAccepted::Full(
+                    Delivery::new(in_flight, arguments),
+                    error,
+                ))
+            }
+            Err(NotAccepted::Refused(error)) => {
+                in_flight.finish(Reply::Failed(error.clone()));
+                Err(NotAccepted::Refused(error))
+            }
+        }
     }
 
     /// The method that a request is for, when this server will run it.

@@ -5,9 +5,15 @@ mod core;
 mod driver;
 mod handle;
 pub mod handler;
+mod run;
 mod running;
+mod seen;
+mod stats;
+mod window;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, ServerCore};
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};
+pub(crate) use stats::Beating;
+pub use window::IdempotencyWindow;

@@ -149,6 +149,7 @@ impl Ours {
             depth: 0,
             fanout: false,
             idempotency_key: None,
+            heartbeat: None,
             headers: Vec::new(),
             caller: None,
         };
@@ -180,6 +181,9 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Beat { token } => {
+                    assert!(self.open & 1 << token != 0, "a beat after the end")
+                }
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -195,6 +199,7 @@ impl Ours {
     /// Answers in every way in turn; every fourth request is left running.
     fn answer(&mut self, session: &mut Session, id: IncomingId) {
         self.came = self.came.wrapping_add(1);
+        session.beat(id);
         match self.came % 4 {
             0 => {}
             1 => session.release(id),

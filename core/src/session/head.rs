@@ -19,6 +19,7 @@ const KNOWN: u8 = DEADLINE | CODEC | DEPTH | FANOUT | EXTENSIONS | PARTS;
 const HEADERS: u64 = 2;
 const IDEMPOTENCY_KEY: u64 = 4;
 const CALLER: u64 = 6;
+const HEARTBEAT: u64 = 9;
 
 /// Keys with this prefix are the bus's own and never taken from the wire (S10).
 const RESERVED_PREFIX: &str = "bus.";
@@ -94,6 +95,7 @@ impl HeadWriter {
             !header.headers.is_empty(),
             header.idempotency_key.is_some(),
             header.caller.is_some(),
+            header.heartbeat.is_some(),
         ];
         let count = extensions.iter().filter(|&&present| present).count();
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -153,6 +155,12 @@ impl HeadWriter {
             self.scratch.clear();
             self.callers.put(caller, &mut self.scratch);
             put_counted(out, &self.scratch);
+        }
+        if let Some(heartbeat) = header.heartbeat {
+            put_varint(out, HEARTBEAT);
+            let millis = millis(heartbeat);
+            put_size(out, varint_len(millis));
+            put_varint(out, millis);
         }
     }
 }
@@ -214,6 +222,7 @@ impl HeadReader {
                 depth,
                 fanout: has(FANOUT),
                 idempotency_key: None,
+                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             },
@@ -253,6 +262,10 @@ impl HeadReader {
                     let caller = self.callers.parse(&mut value)?;
                     value.end()?;
                     head.header.caller = (self.role == Role::Member).then_some(caller);
+                }
+                HEARTBEAT => {
+                    head.header.heartbeat = Some(Duration::from_millis(value.varint()?));
+                    value.end()?;
                 }
                 unknown => head.unsupported |= unknown % 2 == 1,
             }

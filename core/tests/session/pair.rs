@@ -152,6 +152,7 @@ pub(crate) fn header(destination: Destination) -> RequestHeader {
         depth: 0,
         fanout: false,
         idempotency_key: None,
+        heartbeat: None,
         headers: Vec::new(),
         caller: None,
     }

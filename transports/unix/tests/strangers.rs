@@ -176,6 +176,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
                 depth: 0,
                 fanout: false,
                 idempotency_key: None,
+                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             };
