@@ -16,8 +16,9 @@ pub use tidings_core::runtime;
 pub use tidings_core::{
     Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
     Context, DrainReport, Error, Fate, IdempotencyKey, IdempotencyWindow, MethodError, OpenError,
-    Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, ServeError,
-    Server, ServerBuilder, Shared, Stage, Version, VersionError, WaitExt,
+    Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry,
+    RetryBudget, RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerStats, Shared,
+    Stage, Version, VersionError, WaitExt,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -55,7 +55,10 @@ pub mod transport;
 mod version;
 
 #[cfg(not(tidings_loom))]
-pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, IdempotencyKey, Request};
+pub use bus::{
+    Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, IdempotencyKey, Request, Retry,
+    RetryBudget, RetryCall, Retrying,
+};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]
@@ -65,6 +68,6 @@ pub use error::{
 };
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder};
+pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

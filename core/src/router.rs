@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head};
+use crate::bus::{Delivery, Head, IdempotencyKey};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -180,7 +180,10 @@ impl Router {
         let servers = topics.and_then(|topics| topics.get(&head.topic));
         let found = servers.and_then(|servers| match &head.server {
             Some(name) => servers.named(name),
-            None => servers.least_busy(),
+            None => match head.idempotency_key() {
+                Some(key) => servers.that_knows(key),
+                None => servers.least_busy(),
+            },
         });
         found.cloned().ok_or_else(|| {
             let near = match (&head.server, servers) {
@@ -205,12 +208,30 @@ impl Router {
     }
 }
 
+/// A number for a server and a key, the same in every process: FNV-1a, and its bits mixed, because
+/// those of two names that differ in their last letter are near each other else.
+fn mark(name: &ServerName, key: IdempotencyKey) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let bytes = name.bytes().chain(key.to_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ hash >> 32
+}
+
 impl Servers {
     fn named(&self, name: &ServerName) -> Option<&Arc<dyn Destination>> {
         self.list
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, server)| server)
+    }
+
+    /// The server for a key, which may have seen it (C-VB-5): the one with the highest mark for it.
+    /// So every hub finds the same one, and when servers come or go, only their own keys move.
+    fn that_knows(&self, key: IdempotencyKey) -> Option<&Arc<dyn Destination>> {
+        let marked = self.list.iter().max_by_key(|(name, _)| mark(name, key))?;
+        Some(&marked.1)
     }
 
     /// The least busy server; among equals, the next in turn.
@@ -225,5 +246,40 @@ impl Servers {
             .chain(before)
             .map(|(_, server)| server)
             .min_by_key(|server| server.load())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(names: &[ServerName], key: u128) -> &ServerName {
+        let best = names.iter().max_by_key(|name| mark(name, key.into()));
+        best.expect("there are servers")
+    }
+
+    fn names(count: usize) -> Vec<ServerName> {
+        let name = |n| ServerName::new(format!("server-{n}"));
+        (0..count).map(name).collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn every_server_gets_its_share_of_keys() {
+        let names = names(4);
+        for name in &names {
+            let keys = (0..4000).filter(|key| chosen(&names, *key) == name).count();
+            assert!((800..1200).contains(&keys), "{name}: {keys} of 4000");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_moves_its_own_keys_only() {
+        let all = names(4);
+        let (gone, left) = all.split_first().unwrap();
+        let moved = (0..4000).filter(|key| {
+            let before = chosen(&all, *key);
+            before != gone && before != chosen(left, *key)
+        });
+        assert_eq!(moved.count(), 0);
     }
 }

@@ -15,7 +15,7 @@ use crate::payload::Payload;
 use crate::version::Version;
 
 /// The arguments of a request.
-pub struct Args(Payload);
+pub struct Args(pub(super) Payload);
 
 impl Args {
     /// Arguments that are moved where they can be.
@@ -39,15 +39,17 @@ pub(crate) enum Timeout {
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
-    flow: u64,
+    pub(super) flow: u64,
     pub(super) names: Result<(Topic, Method), NameError>,
-    arguments: Result<Args, EncodeError>,
+    pub(super) arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
     pub(super) rare: Option<Box<Rare>>,
+    /// Where it is an attempt of several: when the first one was made, with the time that all have.
+    pub(super) begun: Option<Instant>,
 }
 
 impl Draft {
@@ -67,6 +69,7 @@ impl Draft {
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             rare: None,
+            begun: None,
         }
     }
 
@@ -74,24 +77,30 @@ impl Draft {
         self.rare.get_or_insert_default()
     }
 
-    /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<Delivery, CallError> {
-        let bus = self.bus;
-        let (topic, method) = self.names?;
-        let server = self.server.transpose()?;
-        let parent = Context::current();
-        let made_at = Instant::now();
+    /// When its time is over, if it is made at `made_at` by a handler of `parent`.
+    pub(super) fn deadline(&self, made_at: Instant, parent: Option<&Context>) -> Option<Instant> {
         let own = match self.timeout {
-            Timeout::Inherited => bus.timeout(),
+            Timeout::Inherited => self.bus.timeout(),
             Timeout::None => None,
             Timeout::After(timeout) => Some(timeout),
         };
         let own = own.and_then(|timeout| made_at.checked_add(timeout));
-        let inherited = parent.as_ref().and_then(Context::deadline);
-        let deadline = match (own, inherited) {
+        let inherited = parent.and_then(Context::deadline);
+        match (own, inherited) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
-        };
+        }
+    }
+
+    /// Makes the message, within the context of the handler that it is made in, if any.
+    pub(super) fn into_delivery(self, verb: Verb) -> Result<Delivery, CallError> {
+        let parent = Context::current();
+        let now = Instant::now();
+        let made_at = self.begun.unwrap_or(now);
+        let deadline = self.deadline(made_at, parent.as_ref());
+        let bus = self.bus;
+        let (topic, method) = self.names?;
+        let server = self.server.transpose()?;
         let head = Head {
             server,
             version: self.version,
@@ -123,7 +132,7 @@ impl Draft {
                 limit: MAX_DEPTH,
             });
         }
-        if head.is_late(made_at) {
+        if head.is_late(now) {
             return unsent(CallErrorKind::DeadlineExceeded {
                 timeout: head.timeout().unwrap_or_default(),
             });

@@ -1,15 +1,15 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request};
+use crate::bus::{Args, Request, RetryBudget};
 use crate::codec;
 use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, split_path};
@@ -123,6 +123,7 @@ impl Bus {
             transport,
             timers,
             ticks,
+            retry_budget: OnceLock::new(),
             exchange,
             timeout,
             closed: AtomicBool::new(false),
@@ -172,6 +173,7 @@ pub(crate) struct BusCore {
     timers: Arc<Timers>,
     /// For heartbeats.
     ticks: Arc<Ticks>,
+    retry_budget: OnceLock<RetryBudget>,
     exchange: Exchange,
     timeout: Option<Duration>,
     closed: AtomicBool,
@@ -192,6 +194,11 @@ impl BusCore {
 
     pub(crate) fn ticks(&self) -> &Arc<Ticks> {
         &self.ticks
+    }
+
+    /// What pays for retries unless their policy says otherwise.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.retry_budget.get_or_init(RetryBudget::default)
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {

@@ -15,7 +15,9 @@ mod idempotency_key;
 mod in_flight;
 mod rare;
 mod request;
+mod retry;
 mod room;
+mod sent;
 
 pub use address::Address;
 pub use builder::BusBuilder;
@@ -31,4 +33,5 @@ pub(crate) use in_flight::Claim;
 pub use in_flight::{Forwarded, InFlight, ReplyTo};
 pub use rare::Rare;
 pub use request::Request;
+pub use retry::{Retry, RetryBudget, RetryCall, Retrying};
 pub use room::Room;

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, IdempotencyKey, Verb};
+use crate::bus::sent::Sent;
+use crate::bus::{Bus, Call, CastWhenRoom, IdempotencyKey, Retry, Retrying, Verb};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -177,26 +178,33 @@ where
         self.send(Mode::Inline).wait()
     }
 
+    /// Tries again where that is safe, after pauses, as `policy` says: what was not sent or not
+    /// executed, and with an idempotency key also what is unknown ([`idempotent`](Self::idempotent)).
+    /// Not what the server would say again (no such method, say), and nothing that ran. The request's
+    /// time is that of all attempts and pauses together.
+    ///
+    /// The arguments are encoded once, also in memory. Options come before it: what follows is a verb.
+    ///
+    /// ```
+    /// use tidings_core::{IdempotencyKey, Retry};
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let saved = bus.request::<()>("store.save", &"text").idempotent(IdempotencyKey::unique());
+    /// saved.retry(Retry::new().attempts(5)).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(self, policy: Retry) -> Retrying<T, E> {
+        Retrying::new(self.draft, policy)
+    }
+
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let bus = self.draft.bus.clone();
-        let delivery = match self.draft.into_delivery(Verb::Call) {
-            Ok(delivery) => delivery,
-            Err(error) => return Promise::failed(error.into()),
-        };
-        let in_flight = delivery.in_flight().clone();
-        if let Err(refused) = bus.transport().send(delivery, mode) {
-            return Promise::failed(refused.into_error().into());
-        }
-        match in_flight.claim() {
-            Claim::Answered(reply) => {
+        match Sent::of(self.draft, mode) {
+            Sent::Failed(error) => Promise::failed(error.into()),
+            Sent::Answered(reply, in_flight) => {
                 let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
                 Promise::from(reply::read(reply, &report))
             }
-            Claim::Pending(receiver) => {
-                in_flight.arm(bus.timers());
-                if let Some(heartbeat) = in_flight.head().heartbeat() {
-                    in_flight.watch_server(bus.ticks().timers(), heartbeat);
-                }
+            Sent::Pending(receiver, in_flight) => {
                 Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
             }
         }

@@ -22,6 +22,7 @@ struct Inner {
     target: String,
     elapsed: Duration,
     idempotent: bool,
+    attempts: u32,
 }
 
 impl CallError {
@@ -34,13 +35,18 @@ impl CallError {
             target: String::new(),
             elapsed: Duration::ZERO,
             idempotent: false,
+            attempts: 1,
         }))
     }
 
     /// The same failure, told of a request: `target` is `topic.method`.
     pub(crate) fn of_request(self, target: String, elapsed: Duration, idempotent: bool) -> Self {
         let Inner {
-            kind, fate, stage, ..
+            kind,
+            fate,
+            stage,
+            attempts,
+            ..
         } = &*self.0;
         CallError(Arc::new(Inner {
             kind: kind.clone(),
@@ -49,6 +55,31 @@ impl CallError {
             target,
             elapsed,
             idempotent,
+            attempts: *attempts,
+        }))
+    }
+
+    /// The same failure as that of the last of `attempts`, which all together allow to claim `fate`.
+    pub(crate) fn after(self, attempts: u32, fate: Fate) -> Self {
+        if (self.0.attempts, self.0.fate) == (attempts, fate) {
+            return self;
+        }
+        let Inner {
+            kind,
+            stage,
+            target,
+            elapsed,
+            idempotent,
+            ..
+        } = &*self.0;
+        CallError(Arc::new(Inner {
+            kind: kind.clone(),
+            fate,
+            stage: *stage,
+            target: target.clone(),
+            elapsed: *elapsed,
+            idempotent: *idempotent,
+            attempts,
         }))
     }
 
@@ -77,8 +108,18 @@ impl CallError {
         self.0.elapsed
     }
 
-    /// Whether sending the request again cannot run its handler twice: nothing ran, or the request was marked
-    /// `idempotent` and its fate is unknown (C-OC).
+    /// How often it was tried: 1, unless it was sent with [`retry`](crate::Request::retry). Kind and
+    /// stage are those of the last attempt; the fate is what is known of all of them.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.0.idempotent
+    }
+
+    /// Whether sending the request again cannot run its handler twice: nothing ran, or the request has an
+    /// idempotency key and its fate is unknown (C-OC).
     pub fn is_retryable(&self) -> bool {
         match self.0.fate {
             Fate::NotSent | Fate::NotExecuted => true,
@@ -104,6 +145,7 @@ impl fmt::Display for CallError {
             stage,
             target,
             elapsed,
+            attempts,
             ..
         } = &*self.0;
         if target.is_empty() {
@@ -111,8 +153,12 @@ impl fmt::Display for CallError {
         }
         write!(
             f,
-            "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request)"
-        )
+            "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request"
+        )?;
+        match attempts {
+            1 => f.write_str(")"),
+            _ => write!(f, ", {attempts} attempts)"),
+        }
     }
 }
 
@@ -125,6 +171,7 @@ impl fmt::Debug for CallError {
             target,
             elapsed,
             idempotent,
+            attempts,
         } = &*self.0;
         f.debug_struct("CallError")
             .field("kind", kind)
@@ -133,6 +180,7 @@ impl fmt::Debug for CallError {
             .field("target", target)
             .field("elapsed", elapsed)
             .field("idempotent", idempotent)
+            .field("attempts", attempts)
             .finish()
     }
 }

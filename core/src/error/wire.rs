@@ -116,7 +116,7 @@ impl WireFailure {
             K::Cancelled => (CANCELLED, Vec::new()),
             K::Closed => (CLOSED, Vec::new()),
             K::NotConnected { address, reason } => (NOT_CONNECTED, pack(&(address, reason))),
-            K::QueueFull { .. } => (QUEUE_FULL, Vec::new()),
+            K::QueueFull { limit, .. } => (QUEUE_FULL, pack(limit)),
             K::Unsupported { .. } => (UNSUPPORTED, Vec::new()),
             // These arise on the caller's side alone; should one ever travel, its text does.
             K::Name(_) | K::Encode(_) | K::BadReply { .. } | K::Promise(_) | K::Other(_) => {
@@ -167,8 +167,13 @@ impl WireFailure {
         Reply::Failed(CallError::new(kind, fate, stage))
     }
 
+    /// What it says of the handler.
+    pub(super) fn fate(&self) -> Fate {
+        byte_fate(self.fate)
+    }
+
     /// The failure's kind from its code and details; none when this build does not know it or cannot read it.
-    fn kind_of_code(&self) -> Option<CallErrorKind> {
+    pub(super) fn kind_of_code(&self) -> Option<CallErrorKind> {
         use CallErrorKind as K;
         let details = &self.details;
         Some(match self.code {
@@ -240,6 +245,10 @@ impl WireFailure {
             }
             DEADLINE_EXCEEDED => K::DeadlineExceeded {
                 timeout: unpack(details)?,
+            },
+            QUEUE_FULL => K::QueueFull {
+                queue: "a queue on the way",
+                limit: unpack(details)?,
             },
             CONNECTION_LOST => K::ConnectionLost(unpack(details)?),
             KEY_CONFLICT => K::KeyConflict {

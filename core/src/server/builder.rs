@@ -12,6 +12,7 @@ use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Endpoint, Handler, MethodSpec, Methods, Registered};
 use crate::server::seen::Seen;
+use crate::server::stats::{self, Expected};
 use crate::server::window::IdempotencyWindow;
 use crate::version::Version;
 
@@ -46,6 +47,7 @@ pub struct ServerBuilder {
     methods: Vec<(Result<Method, NameError>, Registered)>,
     limits: ServerLimits,
     window: IdempotencyWindow,
+    expects: Vec<Expected>,
 }
 
 impl ServerBuilder {
@@ -62,6 +64,7 @@ impl ServerBuilder {
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
             window: IdempotencyWindow::default(),
+            expects: Vec::new(),
         }
     }
 
@@ -129,6 +132,28 @@ impl ServerBuilder {
     /// [`IdempotencyWindow::default`].
     pub fn idempotency_window(mut self, window: IdempotencyWindow) -> Self {
         self.window = window;
+        self
+    }
+
+    /// Says which errors of type `E` are answers like any other, and not failures of this service:
+    /// they reach the caller all the same, and are counted apart ([`ServerStats::expected`]). May be
+    /// given several times, for several types.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let find = |name: String| Err::<u32, _>(format!("nobody is called {name}"));
+    /// let server = bus.listen("people").try_on("find", find).expects(|_: &String| true).start()?;
+    /// assert_eq!(server.stats().failed, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`ServerStats::expected`]: crate::ServerStats::expected
+    pub fn expects<E: ApplicationError>(
+        mut self,
+        is_expected: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expects.push(stats::expected(is_expected));
         self
     }
 
@@ -274,6 +299,7 @@ impl ServerBuilder {
             self.limits,
             runtime,
             (ticks, seen),
+            self.expects,
         );
         Server::bind(self.bus, core)
     }

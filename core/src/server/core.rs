@@ -23,7 +23,7 @@ use crate::server::driver;
 use crate::server::handler::{Methods, Registered};
 use crate::server::running;
 use crate::server::seen::{Entered, Seen};
-use crate::server::stats::Beating;
+use crate::server::stats::{Expected, Stats};
 use crate::timer::Ticks;
 use crate::version::Version;
 
@@ -95,9 +95,10 @@ pub struct ServerCore {
     pub(crate) runtime: Arc<dyn Runtime>,
     /// For heartbeats, and to forget.
     ticks: Arc<Ticks>,
-    /// Requests whose callers are sent heartbeats.
-    beating: Arc<AtomicUsize>,
     seen: Arc<Seen>,
+    pub(crate) stats: Stats,
+    /// Which of the application's errors are no failures.
+    expects: Vec<Expected>,
 }
 
 impl ServerCore {
@@ -108,6 +109,7 @@ impl ServerCore {
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
         (ticks, seen): (Arc<Ticks>, Arc<Seen>),
+        expects: Vec<Expected>,
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -128,8 +130,9 @@ impl ServerCore {
             idle: Room::new(),
             runtime,
             ticks,
-            beating: Arc::default(),
             seen,
+            stats: Stats::default(),
+            expects,
         });
         driver::spawn(&server);
         server
@@ -169,6 +172,7 @@ impl ServerCore {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
+                self.stats.refused();
                 return Err(NotAccepted::Refused(delivery.refuse(
                     kind,
                     Fate::NotExecuted,
@@ -210,7 +214,7 @@ impl ServerCore {
             None => self.take(delivery, method, mode)?,
         }
         if let Some(heartbeat) = in_flight.head().heartbeat() {
-            let counted = Beating::one_more(&self.beating);
+            let counted = self.stats.beating();
             in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
         }
         Ok(())
@@ -240,10 +244,12 @@ impl ServerCore {
         let (run, record) = match self.seen.enter(in_flight.head(), key, &arguments) {
             Entered::New(run, record) => (run, record),
             Entered::Done(outcome) => {
+                self.stats.repeated();
                 in_flight.finish(outcome.into_reply());
                 return Ok(());
             }
             Entered::Runs(run) => {
+                self.stats.repeated();
                 return run.attach(&in_flight).or_else(|busy| {
                     refused(Delivery::new(in_flight, Payload::Bytes(arguments)), busy)
                 });
@@ -449,6 +455,11 @@ impl ServerCore {
     /// In one order with the flag of those who wait: either they see that it is idle, or whoever made it so sees them.
     fn is_idle(&self) -> bool {
         self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
+    }
+
+    /// A handler has ended with `outcome`, or was not started after all.
+    pub(crate) fn count(&self, outcome: &Reply) {
+        self.stats.ended(outcome, &self.expects);
     }
 
     /// Takes no new requests from here on; what is queued and what runs goes on.

@@ -16,4 +16,5 @@ pub use core::{Mode, NotAccepted, ServerCore};
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};
 pub(crate) use stats::Beating;
+pub use stats::ServerStats;
 pub use window::IdempotencyWindow;

@@ -119,7 +119,10 @@ impl Drop for Slot {
         // without it.
         self.server.release_slot();
         match self.outcome.take() {
-            Some(reply) => self.in_flight.ended(reply),
+            Some(reply) => {
+                self.server.count(&reply);
+                self.in_flight.ended(reply);
+            }
             // Its runtime has ended: started perhaps, and stopped somewhere on its way, so that
             // neither "ran" nor "did not run" would be true.
             None => self.in_flight.finish(failed(

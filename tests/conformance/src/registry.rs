@@ -155,6 +155,37 @@ registry! { $
         an_address_may_be_opened_again_at_once ["C-LC-4"]
         a_server_that_cannot_start_leaves_nothing_behind ["C-LC-1"]
     }
+    heartbeats, USUAL: {
+        a_call_that_takes_long_lives_while_its_server_beats ["C-DL-6"]
+        no_beat_comes_after_the_reply ["C-DL-6"]
+        a_quick_call_is_not_beaten_for ["C-DL-6"]
+        what_no_server_runs_gets_no_beat ["C-DL-6", "C-OC-4"]
+        nobody_is_beaten_for_who_has_given_up ["C-DL-3", "C-DL-6"]
+        a_heartbeat_does_not_move_the_deadline ["C-DL-1", "C-DL-6"]
+        a_heartbeat_that_cannot_be_kept_is_not_sent ["C-DL-6"]
+        many_calls_are_beaten_for_at_the_same_time ["C-DL-6"]
+        a_nested_call_has_a_heartbeat_of_its_own ["C-DL-6"]
+    }
+    idempotency, USUAL: {
+        a_repetition_attaches_to_what_runs ["C-VB-5"]
+        a_repetition_attaches_to_what_is_queued ["C-VB-5"]
+        a_repetition_of_what_is_done_gets_the_same_outcome ["C-VB-5", "C-OC-3"]
+        another_payload_under_a_key_is_a_conflict ["C-VB-5"]
+        a_key_means_something_for_its_method_only ["C-VB-5"]
+        a_key_is_known_by_every_connection_of_its_caller ["C-VB-5"]
+        one_who_gives_up_leaves_the_run_to_the_others ["C-DL-3", "C-VB-5"]
+        a_run_that_all_give_up_is_cancelled_and_its_key_free ["C-DL-3", "C-DL-4", "C-VB-5"]
+        what_did_not_run_may_be_asked_for_again ["C-VB-5"]
+        a_server_remembers_as_many_keys_as_it_says ["C-VB-5"]
+        a_server_remembers_as_many_bytes_as_it_says ["C-VB-5"]
+        a_server_remembers_for_as_long_as_it_says ["C-VB-5"]
+        a_window_of_nothing_still_attaches ["C-VB-5"]
+        a_cast_under_a_key_that_was_seen_does_nothing ["C-VB-1", "C-VB-5"]
+        a_key_goes_to_one_of_several_servers ["C-AD-2", "C-VB-5"]
+        those_who_ask_at_once_get_one_run ["C-VB-5"]
+        all_who_wait_for_one_run_are_beaten_for ["C-DL-6", "C-VB-5"]
+        a_run_under_a_key_ends_with_its_deadline ["C-DL-1", "C-VB-5"]
+    }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]
         ten_thousand_invokes_in_flight_end_together ["C-VB-2"]

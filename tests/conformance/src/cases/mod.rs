@@ -4,6 +4,8 @@ pub mod addressing;
 pub mod cancellation;
 pub mod context;
 pub mod deadlines;
+pub mod heartbeats;
+pub mod idempotency;
 pub mod lifecycle;
 pub mod numbers;
 pub mod outcome;

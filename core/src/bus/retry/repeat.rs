@@ -1,0 +1,79 @@
+//! A request that can be made again.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use crate::bus::Rare;
+use crate::bus::draft::{Args, Draft, Timeout};
+use crate::bus::handle::BusCore;
+use crate::codec::EncodeError;
+use crate::name::{Method, NameError, ServerName, Topic};
+use crate::payload::Payload;
+use crate::version::Version;
+
+/// All that a draft says, with its arguments encoded. It does not keep the bus open.
+pub(super) struct Repeat {
+    bus: Weak<BusCore>,
+    flow: u64,
+    names: Result<(Topic, Method), NameError>,
+    arguments: Result<Vec<u8>, EncodeError>,
+    server: Option<Result<ServerName, NameError>>,
+    version: Version,
+    fingerprint: Option<fn() -> u64>,
+    timeout: Timeout,
+    headers: Vec<(String, String)>,
+    rare: Option<Box<Rare>>,
+    pub(super) begun: Instant,
+}
+
+impl Repeat {
+    /// Encodes the arguments, once for all attempts, and starts the time that they have.
+    pub(super) fn of(draft: Draft) -> Self {
+        let limit = draft.bus.transport().capabilities().max_message;
+        let encode = |Args(payload): Args| payload.into_bytes(limit);
+        Repeat {
+            bus: Arc::downgrade(&draft.bus),
+            flow: draft.flow,
+            names: draft.names,
+            arguments: draft.arguments.and_then(encode),
+            server: draft.server,
+            version: draft.version,
+            fingerprint: draft.fingerprint,
+            timeout: draft.timeout,
+            headers: draft.headers,
+            rare: draft.rare,
+            begun: Instant::now(),
+        }
+    }
+
+    /// The request for another attempt; none when the bus is gone.
+    pub(super) fn draft(&self) -> Option<Draft> {
+        let arguments = self.arguments.clone();
+        Some(Draft {
+            bus: self.bus.upgrade()?,
+            flow: self.flow,
+            names: self.names.clone(),
+            arguments: arguments.map(|bytes| Args(Payload::Bytes(bytes))),
+            server: self.server.clone(),
+            version: self.version,
+            fingerprint: self.fingerprint,
+            timeout: self.timeout,
+            headers: self.headers.clone(),
+            rare: self.rare.clone(),
+            begun: Some(self.begun),
+        })
+    }
+
+    /// What it is for, for messages.
+    pub(super) fn target(&self) -> String {
+        match &self.names {
+            Ok((topic, method)) => format!("{topic}.{method}"),
+            Err(_) => String::new(),
+        }
+    }
+
+    pub(super) fn is_idempotent(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.idempotency_key.is_some())
+    }
+}
