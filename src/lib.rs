@@ -9,6 +9,8 @@ mod open;
 pub use open::{Bus, BusBuilder};
 #[doc(hidden)]
 pub use tidings_core as __core;
+/// Whether a bus is connected, and what changes.
+pub use tidings_core::connection;
 /// Promises, and what can be done with several of them.
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
@@ -18,7 +20,7 @@ pub use tidings_core::{
     Context, DrainReport, Error, Fate, IdempotencyKey, IdempotencyWindow, MethodError, OpenError,
     Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry,
     RetryBudget, RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerStats, Shared,
-    Stage, Version, VersionError, WaitExt,
+    Stage, Version, VersionError, WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, OpenError};
+use tidings_core::{Address, OpenError, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -76,6 +76,12 @@ impl BusBuilder {
     /// Lets requests take as long as they take unless they say otherwise.
     pub fn no_timeout(self) -> Self {
         BusBuilder(self.0.no_timeout())
+    }
+
+    /// What becomes of its requests while there is no connection, unless they say otherwise; unset, they wait for one
+    /// that has been away for less than half a second.
+    pub fn when_disconnected(self, choice: WhenDisconnected) -> Self {
+        BusBuilder(self.0.when_disconnected(choice))
     }
 
     /// Opens the bus at `address`.

@@ -5,6 +5,7 @@
 //!
 //! * [`Bus`], [`Request`], [`Promise`]: what a user holds.
 //! * [`server`]: methods, and what starts and runs them.
+//! * [`connection`]: whether a bus is connected, and what changes.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
@@ -17,6 +18,8 @@ pub mod blocking;
 pub mod bus;
 #[cfg(not(tidings_loom))]
 pub mod codec;
+#[cfg(not(tidings_loom))]
+pub mod connection;
 #[cfg(not(tidings_loom))]
 mod context;
 #[doc(hidden)]
@@ -33,6 +36,8 @@ pub mod mailbox;
 pub mod name;
 #[cfg(not(tidings_loom))]
 mod name_map;
+#[cfg(not(tidings_loom))]
+mod notice;
 #[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
@@ -57,7 +62,7 @@ mod version;
 #[cfg(not(tidings_loom))]
 pub use bus::{
     Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, IdempotencyKey, Request, Retry,
-    RetryBudget, RetryCall, Retrying,
+    RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;

@@ -3,15 +3,20 @@
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
+mod lines;
+mod waiting;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
 use crate::bus::{Delivery, Head, IdempotencyKey};
-use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
+use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+
+pub(crate) use waiting::{Waiting, WaitingLimits};
 
 /// A server as the router sees it: here, or at the other end of a connection.
 pub trait Destination: Send + Sync {
@@ -22,7 +27,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// [`NotAccepted`], as for a transport.
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
@@ -32,7 +37,7 @@ impl Destination for Arc<ServerCore> {
     fn load(&self) -> usize {
         ServerCore::load(self)
     }
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
@@ -43,7 +48,25 @@ impl Destination for Arc<ServerCore> {
 /// The servers of a bus by exchange, topic and name.
 #[derive(Default)]
 pub struct Router {
-    exchanges: RwLock<NameMap<Exchange, NameMap<Topic, Arc<Servers>>>>,
+    exchanges: Arc<RwLock<Exchanges>>,
+    waiting: Arc<Waiting>,
+}
+
+type Exchanges = NameMap<Exchange, NameMap<Topic, Arc<Servers>>>;
+
+/// A router that is not kept.
+struct WeakRouter {
+    exchanges: Weak<RwLock<Exchanges>>,
+    waiting: Weak<Waiting>,
+}
+
+impl WeakRouter {
+    fn upgrade(&self) -> Option<Router> {
+        Some(Router {
+            exchanges: self.exchanges.upgrade()?,
+            waiting: self.waiting.upgrade()?,
+        })
+    }
 }
 
 /// The servers on one topic. Replaced, not changed, when one comes or goes.
@@ -60,7 +83,34 @@ impl Router {
         Router::default()
     }
 
-    /// Adds a server.
+    /// The same with limits of its own for requests that wait.
+    #[cfg(unix)]
+    pub(crate) fn with_waiting(limits: WaitingLimits) -> Self {
+        Router {
+            waiting: Arc::new(Waiting::new(limits)),
+            ..Router::default()
+        }
+    }
+
+    /// How many requests wait for a server.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Until `end`, has requests wait for their server that did not ask for it: those who serve are just coming back.
+    #[cfg(unix)]
+    pub(crate) fn settle_until(&self, end: std::time::Instant) {
+        self.waiting.settle_until(end);
+    }
+
+    fn downgrade(&self) -> WeakRouter {
+        WeakRouter {
+            exchanges: Arc::downgrade(&self.exchanges),
+            waiting: Arc::downgrade(&self.waiting),
+        }
+    }
+
+    /// Adds a server. Requests that wait for it go to it, on this thread: hold no lock.
     ///
     /// # Errors
     /// [`ServeError::NameTaken`] when the topic has a server of that name.
@@ -88,10 +138,16 @@ impl Router {
         }
         let mut list = servers.list.clone();
         list.push((name.clone(), server));
+        let awaited = self.waiting.comes();
         *servers = Arc::new(Servers {
             list,
             turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
         });
+        drop(exchanges);
+        if awaited {
+            self.let_in(exchange, topic, name);
+            self.waiting.came();
+        }
         Ok(())
     }
 
@@ -132,22 +188,25 @@ impl Router {
     /// Sends a request to the server that it names, or to the least busy one on its topic.
     ///
     /// # Errors
-    /// [`NotAccepted`]; `NoServer` when there is none.
-    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    /// [`NotAccepted`]; `NoServer` when there is none and it does not wait for one.
+    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
+            Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
             Ok(server) => server.deliver(delivery, mode),
-            Err(kind) => Err(NotAccepted::Refused(delivery.refuse(
-                kind,
-                Fate::NotExecuted,
-                Stage::Routing,
-            ))),
+            Err(kind) => self.without_server(delivery, kind),
         }
     }
 
     /// Wakes the waker of `cx` when there may be room for requests like `head`.
     pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
         match self.choose(head) {
-            Ok(server) => server.wait_for_room(cx),
+            Ok(server) => {
+                server.wait_for_room(cx);
+                if self.waiting.is_moving() {
+                    self.waiting.wait_for_room(head, cx);
+                }
+            }
+            Err(_) if head.wait_for_server => self.waiting.wait_for_room(head, cx),
             // Nobody to wait for: let the sender try, and learn that.
             Err(_) => cx.waker().wake_by_ref(),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bus::{Address, Bus};
+use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::name::{Exchange, NameError};
 use crate::runtime::Runtime;
@@ -19,6 +19,7 @@ pub struct BusBuilder {
     options: OpenOptions,
     exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
 }
 
 impl BusBuilder {
@@ -27,6 +28,7 @@ impl BusBuilder {
             options: OpenOptions::default(),
             exchange: Ok(Exchange::DEFAULT),
             timeout: Some(DEFAULT_TIMEOUT),
+            when_disconnected: WhenDisconnected::default(),
         }
     }
 
@@ -55,6 +57,13 @@ impl BusBuilder {
         self
     }
 
+    /// What becomes of its requests while there is no connection, unless they say otherwise; unset, they wait for one
+    /// that has been away for less than half a second.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.when_disconnected = choice;
+        self
+    }
+
     /// Opens `address` by `plugin`.
     ///
     /// # Errors
@@ -63,6 +72,11 @@ impl BusBuilder {
         let exchange = self.exchange?;
         let address = Address::parse(address)?;
         let transport = plugin.open(&address, &self.options)?;
-        Ok(Bus::over(transport, exchange, self.timeout))
+        Ok(Bus::over(
+            transport,
+            exchange,
+            self.timeout,
+            self.when_disconnected,
+        ))
     }
 }

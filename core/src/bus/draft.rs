@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Verb};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -47,6 +47,8 @@ pub(super) struct Draft {
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) wait_for_server: bool,
+    pub(super) when_disconnected: Option<WhenDisconnected>,
     pub(super) rare: Option<Box<Rare>>,
     /// Where it is an attempt of several: when the first one was made, with the time that all have.
     pub(super) begun: Option<Instant>,
@@ -68,6 +70,8 @@ impl Draft {
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
+            wait_for_server: false,
+            when_disconnected: None,
             rare: None,
             begun: None,
         }
@@ -93,7 +97,7 @@ impl Draft {
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<Delivery, CallError> {
+    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let parent = Context::current();
         let now = Instant::now();
         let made_at = self.begun.unwrap_or(now);
@@ -110,6 +114,10 @@ impl Draft {
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self
+                .when_disconnected
+                .unwrap_or_else(|| bus.when_disconnected()),
             rare: self.rare,
             flow: self.flow,
             deadline,
@@ -119,10 +127,8 @@ impl Draft {
         // What may be asked for again is encoded, so that it, and its answer, can be given again.
         let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
         let encode_replies = (!moves_values).then_some(capabilities.max_message);
-        let in_flight = InFlight::new(head, encode_replies);
-        if let (Some(parent), Verb::Call) = (&parent, verb) {
-            parent.in_flight().adopt(&in_flight);
-        }
+        let parent = parent.as_ref().map(|parent| &**parent.in_flight());
+        let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
@@ -154,7 +160,7 @@ impl Draft {
             Err(error) => Err(error),
         };
         match payload {
-            Ok(payload) => Ok(Delivery::new(in_flight, payload)),
+            Ok(payload) => Ok((bus, Delivery::new(in_flight, payload))),
             Err(EncodeError::TooLarge { at_least, limit }) => unsent(CallErrorKind::TooLarge {
                 size: at_least,
                 limit,

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request, RetryBudget};
+use crate::bus::{Args, Request, RetryBudget, WhenDisconnected};
 use crate::codec;
+use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, split_path};
 use crate::payload::Payload;
@@ -101,6 +102,17 @@ impl Bus {
         self.core.timers.len()
     }
 
+    /// Whether it is connected, at this moment.
+    pub fn state(&self) -> State {
+        self.core.watch.state()
+    }
+
+    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
+    /// change falls between the two.
+    pub fn events(&self) -> Events {
+        self.core.watch.events()
+    }
+
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport.capabilities()
@@ -115,17 +127,20 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
         let core = BusCore {
             caller: transport.identity(),
+            watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
             ticks,
             retry_budget: OnceLock::new(),
             exchange,
             timeout,
+            when_disconnected,
             closed: AtomicBool::new(false),
         };
         Bus {
@@ -174,8 +189,10 @@ pub(crate) struct BusCore {
     /// For heartbeats.
     ticks: Arc<Ticks>,
     retry_budget: OnceLock<RetryBudget>,
+    watch: Arc<Watch>,
     exchange: Exchange,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
     closed: AtomicBool,
 }
 
@@ -209,6 +226,10 @@ impl BusCore {
         self.timeout
     }
 
+    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
+        self.when_disconnected
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -219,6 +240,7 @@ impl BusCore {
             self.timers.close();
             self.ticks.close();
             self.transport.close();
+            self.watch.closed();
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a request says beside its payload.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bus::{IdempotencyKey, Rare};
+use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
 use crate::name::{Exchange, Method, ServerName, Topic};
 use crate::version::Version;
 
@@ -69,6 +70,22 @@ impl Caller {
     }
 }
 
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.transport)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{}`", name.escape_debug())?;
+        }
+        if let Some(uid) = self.uid {
+            write!(f, " user {uid}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " process {pid}")?;
+        }
+        Ok(())
+    }
+}
+
 /// The most handlers that may call each other in a row: a loop of services stops here.
 pub const MAX_DEPTH: u8 = 32;
 
@@ -95,6 +112,10 @@ pub struct Head {
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
     pub depth: u8,
+    /// Whether it waits for a server, within its deadline, where there is none.
+    pub wait_for_server: bool,
+    /// What becomes of it while there is no connection.
+    pub when_disconnected: WhenDisconnected,
     /// What few requests say.
     pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
@@ -125,6 +146,8 @@ impl Head {
             headers: Vec::new(),
             caller: None,
             depth: 0,
+            wait_for_server: false,
+            when_disconnected: WhenDisconnected::default(),
             rare: None,
             flow: 0,
             made_at,

@@ -22,6 +22,7 @@ use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
+use crate::router::Waiting;
 use crate::server::ServerCore;
 use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
@@ -68,6 +69,8 @@ enum Place {
     Outbox,
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a line of requests that wait for a server.
+    Waiting(Weak<Waiting>, u64),
     /// In a server's queue.
     Queued(Arc<ServerCore>, Ticket),
     /// Its handler has been started; the waker is that of its task.
@@ -83,6 +86,7 @@ impl Place {
             Place::Here => (Fate::NotSent, Stage::Preparing),
             Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
             Place::Ended => (Fate::Executed, Stage::Running),
@@ -107,6 +111,8 @@ pub struct InFlight {
     head: Head,
     /// The largest encoded reply, where replies are handed over encoded.
     encode_replies: Option<usize>,
+    /// Made by another request's handler, or run for several who asked: it may be cancelled at any time.
+    adopted: bool,
     /// A beat waits for the connection that it goes to.
     beat_waits: AtomicBool,
     state: Mutex<State>,
@@ -122,21 +128,40 @@ pub(crate) enum Claim {
 
 impl InFlight {
     /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
-    /// is at most that many bytes, wherever the handler runs.
-    pub(crate) fn new(head: Head, encode_replies: Option<usize>) -> Arc<Self> {
-        let port = match head.verb {
-            Verb::Call => Port::Unclaimed,
-            Verb::Cast => Port::Closed,
+    /// is at most that many bytes, wherever the handler runs. A call that is made by the handler of
+    /// `parent` ends with that.
+    pub(crate) fn new(
+        head: Head,
+        encode_replies: Option<usize>,
+        parent: Option<&InFlight>,
+    ) -> Arc<Self> {
+        let (port, parent) = match head.verb {
+            Verb::Call => (Port::Unclaimed, parent),
+            Verb::Cast => (Port::Closed, None),
         };
-        Self::with_port(head, port, encode_replies)
+        let in_flight = Self::with_port(head, port, encode_replies, parent.is_some());
+        if let Some(parent) = parent {
+            parent.adopt(&in_flight);
+        }
+        in_flight
     }
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None)
+        Self::with_port(head, Port::Remote(connection, id), None, false)
     }
 
-    fn with_port(head: Head, port: Port, encode_replies: Option<usize>) -> Arc<Self> {
+    /// What the handler of a run under a key runs for: it may be cancelled at any time.
+    pub(crate) fn of_run(head: Head, run: Arc<dyn ReplyTo>) -> Arc<Self> {
+        Self::with_port(head, Port::Remote(run, 0), None, true)
+    }
+
+    fn with_port(
+        head: Head,
+        port: Port,
+        encode_replies: Option<usize>,
+        adopted: bool,
+    ) -> Arc<Self> {
         let state = State {
             port,
             place: Place::Here,
@@ -150,6 +175,7 @@ impl InFlight {
             head,
             encode_replies,
             beat_waits: AtomicBool::new(false),
+            adopted,
             state: Mutex::new(state),
         })
     }
@@ -187,8 +213,14 @@ impl InFlight {
         drop((place, children));
     }
 
+    /// Whether the handler that made it may cancel it. Otherwise nobody knows of it before it is
+    /// queued or its outcome is asked for.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
-    fn as_outcome(&self, reply: Reply) -> Reply {
+    pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
             Some(limit) => reply.encoded(limit),
             None => reply,
@@ -239,13 +271,14 @@ impl InFlight {
             state.port = Port::Answered(Reply::Failed(error));
         }
         let step = match &mut state.place {
-            Place::Forwarded(connection, id) if leave => Step::Leave(connection.clone(), *id),
+            Place::Forwarded(connection, id) if leave => Step::Part(connection.clone(), *id),
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
             Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
                 Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
                 _ => Step::None,
             },
+            Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -256,8 +289,13 @@ impl InFlight {
             Step::None => {}
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
-            Step::Leave(connection, id) => connection.leave(id),
+            Step::Part(connection, id) => connection.leave(id),
             Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Leave(line, ticket) => {
+                if let Some(line) = line.upgrade() {
+                    line.withdraw(self, ticket);
+                }
+            }
         }
         for watcher in watchers {
             watcher.wake();
@@ -323,10 +361,26 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It was not taken by whom it was handed to.
+    pub(crate) fn back_here(&self) {
+        let mut state = self.lock();
+        let place = std::mem::replace(&mut state.place, Place::Here);
+        drop(state);
+        drop(place);
+    }
+
+    /// It waits for a server, in a line of `waiting`.
+    pub(crate) fn waits(&self, waiting: Weak<Waiting>, ticket: u64) {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Waiting(waiting, ticket);
+        }
+    }
+
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here) {
+        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -360,7 +414,7 @@ impl InFlight {
     }
 
     /// Has `child`, a request made by this one's handler, end with it.
-    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
+    fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
         if state.cancelled {
             drop(state);
@@ -416,8 +470,9 @@ enum Step {
     None,
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
-    Leave(Arc<dyn Forwarded>, u64),
+    Part(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<ServerCore>, Ticket),
+    Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

@@ -8,9 +8,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
+use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::sent::Sent;
-use crate::bus::{Bus, Call, CastWhenRoom, IdempotencyKey, Retry, Retrying, Verb};
+use crate::bus::{
+    Bus, Call, CastWhenRoom, IdempotencyKey, Retry, Retrying, Verb, WhenDisconnected,
+};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -19,7 +21,7 @@ use crate::name::{Method, NameError, ServerName, Topic};
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, Sent};
 use crate::version::Version;
 
 /// A request that has not been sent: choose options, then a verb.
@@ -118,6 +120,23 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
+    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as `NoServer`, not executed.
+    ///
+    /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
+    /// and a cast is told `QueueFull`.
+    pub fn wait_for_server(mut self) -> Self {
+        self.draft.wait_for_server = true;
+        self
+    }
+
+    /// What becomes of it while there is no connection; unset, what its bus says.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.draft.when_disconnected = Some(choice);
+        self
+    }
+
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
         Request {
@@ -132,18 +151,18 @@ impl<T, E> Request<T, E> {
     /// `Ok` means accepted into a bounded queue. `QueueFull` when that is full; see
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
-        let bus = self.draft.bus.clone();
-        let delivery = self.draft.into_delivery(Verb::Cast)?;
-        bus.transport()
-            .send(delivery, Mode::Queue)
-            .map_err(NotAccepted::into_error)
+        let (bus, delivery) = self.draft.into_delivery(Verb::Cast)?;
+        match bus.transport().send(delivery, Mode::Queue) {
+            // A cast has no answer to miss.
+            Ok(Sent::OnItsWay | Sent::Answered(_)) => Ok(()),
+            Err(refused) => Err(refused.into_error()),
+        }
     }
 
     /// As [`cast`](Self::cast), but waits for room: `.await` it, or [`wait`](crate::WaitExt::wait) on it. Dropped
     /// before it resolved, it was not sent.
     pub fn cast_when_room(self) -> CastWhenRoom {
-        let bus = self.draft.bus.clone();
-        CastWhenRoom::new(bus, self.draft.into_delivery(Verb::Cast))
+        CastWhenRoom::new(self.draft.into_delivery(Verb::Cast))
     }
 }
 
@@ -198,16 +217,15 @@ where
     }
 
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        match Sent::of(self.draft, mode) {
-            Sent::Failed(error) => Promise::failed(error.into()),
-            Sent::Answered(reply, in_flight) => {
-                let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-                Promise::from(reply::read(reply, &report))
+        let (answered, in_flight) = match Dispatched::of(self.draft, mode) {
+            Dispatched::Answered(reply, in_flight) => (reply, in_flight),
+            Dispatched::Pending(receiver, in_flight) => {
+                return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
             }
-            Sent::Pending(receiver, in_flight) => {
-                Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
-            }
-        }
+            Dispatched::Failed(error) => return Promise::failed(error.into()),
+        };
+        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+        Promise::from(reply::read(answered, &report))
     }
 }
 

@@ -137,6 +137,11 @@ impl Driver {
         Poll::Pending
     }
 
+    /// The requests that it has not taken.
+    pub(super) fn intake(&mut self) -> Option<&mut Intake> {
+        self.intake.as_mut()
+    }
+
     fn bell(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.intake {
             Some(intake) => intake.outbox().bell.poll_rung(cx),

@@ -9,8 +9,8 @@
 //! In reading order: `socket` is what a byte transport supplies; `outbox`, `connection` and
 //! `pending` are what the task shares with others; `names` and `translate` turn the bus's words
 //! into the session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
-//! [`Member`] connects to a hub and comes back by itself. Both are a
-//! [`Transport`](crate::transport::Transport).
+//! [`Member`] connects to a hub and comes back by itself, [`Node`] is a member that takes the address over when its hub
+//! has gone. Each is a [`Transport`](crate::transport::Transport).
 
 mod backoff;
 mod connection;
@@ -20,6 +20,7 @@ mod hub;
 mod member;
 mod names;
 mod outbox;
+mod pace;
 mod parked;
 mod pending;
 mod remote_server;
@@ -28,8 +29,8 @@ mod socket;
 mod translate;
 
 pub use hub::{Hub, HubLimits};
-pub use member::Member;
-pub use socket::{Dial, Listener, Socket};
+pub use member::{Member, Node};
+pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
 use crate::bus::Caller;
 use crate::session;
@@ -63,8 +64,8 @@ impl LinkOptions {
         }
     }
 
-    fn session_config(&self) -> session::Config {
-        let mut config = session::Config::new(crate::instance::id());
+    fn session_config(&self, instance: [u8; 16]) -> session::Config {
+        let mut config = session::Config::new(instance);
         config.limits = self.limits.clone();
         config
     }

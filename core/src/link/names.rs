@@ -59,9 +59,13 @@ impl Names {
             },
             method: self.method(head).map_err(unsendable)?,
             codec: 0,
-            remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
+            // The round may have begun before the request was made: it must not get more than it has.
+            remaining: head
+                .deadline
+                .map(|at| at.saturating_duration_since(now.max(head.made_at))),
             depth: head.depth,
             fanout: false,
+            wait_for_server: head.wait_for_server && matches!(to, To::Named),
             idempotency_key: head
                 .idempotency_key()
                 .map(|key| IdempotencyKey(key.to_bytes())),

@@ -60,3 +60,26 @@ pub trait Dial: Send + Sync + 'static {
     /// The system's.
     fn dial(&self) -> io::Result<Self::Socket>;
 }
+
+/// What somebody finds who comes to an address.
+pub enum Standing<S, L> {
+    /// Somebody serves it, and this is a connection to them.
+    Member(S),
+    /// Nobody did: now this process does.
+    Hub(L),
+}
+
+/// An address that whoever comes may connect to or, where nobody serves it, serve.
+pub trait Meet: Send + Sync + 'static {
+    /// A connection to whoever serves it.
+    type Socket: Socket;
+    /// What serves it. Nobody else can have one at the same time, whatever happens: that is the one thing on which all
+    /// depends.
+    type Listener: Listener;
+
+    /// One attempt, which does not wait. It is made again, soon and then less often.
+    ///
+    /// # Errors
+    /// Why it can be neither connected to nor served at this moment; somebody may just be about to serve it.
+    fn meet(&self) -> io::Result<Standing<Self::Socket, Self::Listener>>;
+}

@@ -82,6 +82,7 @@ impl Incoming {
             headers: header.headers,
             caller,
             depth: header.depth,
+            wait_for_server: header.wait_for_server,
             rare,
             flow: self.flow,
             deadline: header

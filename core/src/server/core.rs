@@ -21,6 +21,7 @@ use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
 use crate::server::handler::{Methods, Registered};
+use crate::server::run::Run;
 use crate::server::running;
 use crate::server::seen::{Entered, Seen};
 use crate::server::stats::{Expected, Stats};
@@ -34,6 +35,16 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+}
+
+/// How a request that was taken goes on.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Sent {
+    /// Its record tells the outcome.
+    OnItsWay,
+    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// record is not told.
+    Answered(Reply),
 }
 
 /// Why a request was not taken.
@@ -168,7 +179,7 @@ impl ServerCore {
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] when the queue is full.
-    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
@@ -193,12 +204,15 @@ impl ServerCore {
         delivery: Delivery,
         method: &Arc<Registered>,
         mode: Mode,
-    ) -> Result<(), NotAccepted> {
+    ) -> Result<Sent, NotAccepted> {
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, delivery, method, mode));
+            return Ok(Inline::enter(|| {
+                running::start_inline(self, delivery, method)
+            }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })
+        self.enqueue(Waiting { delivery, method })?;
+        Ok(Sent::OnItsWay)
     }
 
     /// Takes a request that asks for more than most do.
@@ -207,17 +221,17 @@ impl ServerCore {
         delivery: Delivery,
         method: &Arc<Registered>,
         mode: Mode,
-    ) -> Result<(), NotAccepted> {
+    ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
-        match in_flight.head().idempotency_key() {
+        let sent = match in_flight.head().idempotency_key() {
             Some(key) => self.take_once(delivery, key, method, mode)?,
             None => self.take(delivery, method, mode)?,
-        }
-        if let Some(heartbeat) = in_flight.head().heartbeat() {
+        };
+        if let (Sent::OnItsWay, Some(heartbeat)) = (&sent, in_flight.head().heartbeat()) {
             let counted = self.stats.beating();
             in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// Takes a request unless its key was seen before: then it gets the outcome of the first one
@@ -228,64 +242,69 @@ impl ServerCore {
         key: IdempotencyKey,
         method: &Arc<Registered>,
         mode: Mode,
-    ) -> Result<(), NotAccepted> {
-        let refused = |delivery: Delivery, kind| {
+    ) -> Result<Sent, NotAccepted> {
+        let (in_flight, payload) = delivery.into_parts();
+        let refused = |kind| {
+            let delivery = Delivery::new(in_flight.clone(), Payload::Bytes(Vec::new()));
             let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
             Err(NotAccepted::Refused(error))
         };
-        let (in_flight, payload) = delivery.into_parts();
         let arguments = match payload.into_bytes(self.seen.max_message) {
             Ok(bytes) => bytes,
-            Err(error) => {
-                let delivery = Delivery::new(in_flight, Payload::Bytes(Vec::new()));
-                return refused(delivery, CallErrorKind::BadRequest(error.to_string()));
-            }
+            Err(error) => return refused(CallErrorKind::BadRequest(error.to_string())),
         };
-        let (run, record) = match self.seen.enter(in_flight.head(), key, &arguments) {
-            Entered::New(run, record) => (run, record),
+        match self.seen.enter(&in_flight, key, &arguments) {
+            Entered::New(run, record) => {
+                let delivery = Delivery::new(record, Payload::Bytes(arguments));
+                self.take_first(delivery, &in_flight, &run, method, mode)
+            }
             Entered::Done(outcome) => {
                 self.stats.repeated();
                 in_flight.finish(outcome.into_reply());
-                return Ok(());
+                Ok(Sent::OnItsWay)
             }
             Entered::Runs(run) => {
                 self.stats.repeated();
-                return run.attach(&in_flight).or_else(|busy| {
-                    refused(Delivery::new(in_flight, Payload::Bytes(arguments)), busy)
-                });
+                match run.attach(&in_flight) {
+                    Ok(()) => Ok(Sent::OnItsWay),
+                    Err(busy) => refused(busy),
+                }
             }
-            Entered::Conflict => {
-                let method = in_flight.head().method.to_string();
-                let delivery = Delivery::new(in_flight, Payload::Bytes(arguments));
-                return refused(delivery, CallErrorKind::KeyConflict { method });
-            }
-        };
-        match self.take(
-            Delivery::new(record, Payload::Bytes(arguments)),
-            method,
-            mode,
-        ) {
-            Ok(()) => {
+            Entered::Conflict => refused(CallErrorKind::KeyConflict {
+                method: in_flight.head().method.to_string(),
+            }),
+        }
+    }
+
+    /// Takes the first request under a key: `delivery` is that of its run, to which `in_flight` is
+    /// attached.
+    fn take_first(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        in_flight: &Arc<InFlight>,
+        run: &Arc<Run>,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        run.told_to(in_flight);
+        match self.take(delivery, method, mode) {
+            Ok(Sent::OnItsWay) => {
                 run.limit();
-                let busy = |busy| {
-                    refused(
-                        Delivery::new(in_flight.clone(), Payload::Bytes(Vec::new())),
-                        busy,
-                    )
-                };
-                run.attach(&in_flight).or_else(busy)
+                Ok(Sent::OnItsWay)
             }
+            // Others may have attached to it: they hear of it from the run alone.
+            Ok(Sent::Answered(reply)) => {
+                run.ended(reply);
+                Ok(Sent::OnItsWay)
+            }
+            // The run has told those who attached to it.
+            Err(NotAccepted::Refused(error)) => Err(NotAccepted::Refused(error)),
             Err(NotAccepted::Full(delivery, error)) => {
+                run.let_go(in_flight);
                 let (record, arguments) = delivery.into_parts();
                 record.finish(Reply::Failed(error.clone())); // The key is free again.
-                Err(NotAccepted::Full(
-                    Delivery::new(in_flight, arguments),
-                    error,
-                ))
-            }
-            Err(NotAccepted::Refused(error)) => {
-                in_flight.finish(Reply::Failed(error.clone()));
-                Err(NotAccepted::Refused(error))
+                let delivery = Delivery::new(in_flight.clone(), arguments);
+                Err(NotAccepted::Full(delivery, error))
             }
         }
     }
@@ -458,8 +477,8 @@ impl ServerCore {
     }
 
     /// A handler has ended with `outcome`, or was not started after all.
-    pub(crate) fn count(&self, outcome: &Reply) {
-        self.stats.ended(outcome, &self.expects);
+    pub(crate) fn note(&self, head: &Head, outcome: &Reply) {
+        self.stats.ended(head, outcome, &self.expects);
     }
 
     /// Takes no new requests from here on; what is queued and what runs goes on.
@@ -520,11 +539,11 @@ impl Inline {
         DEPTH.get() < INLINE_DEPTH
     }
 
-    fn enter(run: impl FnOnce()) -> Result<(), NotAccepted> {
+    fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
         // User code in `run` is guarded against panics, so that the count is always taken back.
-        run();
+        let outcome = run();
         DEPTH.set(DEPTH.get() - 1);
-        Ok(())
+        outcome
     }
 }

@@ -12,7 +12,7 @@ mod stats;
 mod window;
 
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, ServerCore};
+pub use core::{Mode, NotAccepted, Sent, ServerCore};
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};
 pub(crate) use stats::Beating;

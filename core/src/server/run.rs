@@ -22,6 +22,9 @@ const MOST_ATTACHED: usize = 1024;
 /// What somebody is told to wait who finds the run being cancelled, or too many waiting for it.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// What the request is known by that the run was made for.
+const FIRST: u64 = 0;
+
 /// One run of a handler under a key.
 pub(super) struct Run {
     this: Weak<Run>,
@@ -50,16 +53,21 @@ enum Phase {
 }
 
 impl Run {
-    /// A run for a request like `head`, and the record that its handler is to run for.
-    pub(super) fn new(seen: Weak<Seen>, scope: Scope, head: &Head) -> (Arc<Run>, Arc<InFlight>) {
+    /// A run for `first`, which is attached, and the record that its handler is to run for.
+    pub(super) fn new(
+        seen: Weak<Seen>,
+        scope: Scope,
+        first: &Arc<InFlight>,
+    ) -> (Arc<Run>, Arc<InFlight>) {
+        let head = first.head();
         let run = Arc::new_cyclic(|this| Run {
             this: this.clone(),
             seen,
             scope,
             state: Mutex::new(State {
                 record: Weak::new(),
-                attached: BTreeMap::new(),
-                next: 0,
+                attached: BTreeMap::from([(FIRST, first.clone())]),
+                next: FIRST + 1,
                 until: head.deadline,
                 timer: None,
                 phase: Phase::Open,
@@ -73,9 +81,21 @@ impl Run {
             rare: Some(Box::new(rare)),
             ..head.clone()
         };
-        let record = InFlight::from_remote(head, run.clone(), 0);
+        let record = InFlight::of_run(head, run.clone());
         run.lock().record = Arc::downgrade(&record);
         (run, record)
+    }
+
+    /// Lets `first`, which the run was made for, be given up.
+    pub(super) fn told_to(&self, first: &Arc<InFlight>) {
+        self.is_known_to(first, FIRST);
+    }
+
+    /// The run does not begin after all, and `first` may be tried again.
+    pub(super) fn let_go(&self, first: &Arc<InFlight>) {
+        let gone = self.lock().attached.remove(&FIRST);
+        first.back_here();
+        drop(gone);
     }
 
     /// Lets `request` have the run's outcome.
@@ -105,12 +125,16 @@ impl Run {
         };
         state.attached.insert(id, request.clone());
         drop(state);
+        self.is_known_to(request, id);
+        Ok(())
+    }
+
+    fn is_known_to(&self, request: &Arc<InFlight>, id: u64) {
         if let Some(this) = self.this.upgrade() {
             if !request.forwarded(this, id) {
                 self.cancel(id); // It was given up before.
             }
         }
-        Ok(())
     }
 
     /// Has the run end when the last deadline has passed: who asked for it may be gone.
@@ -139,8 +163,9 @@ impl Run {
     }
 }
 
-impl ReplyTo for Run {
-    fn reply(&self, _id: u64, reply: Reply) {
+impl Run {
+    /// The handler has ended with `reply`, or will not run.
+    pub(super) fn ended(&self, reply: Reply) {
         let seen = self.seen.upgrade();
         let limit = seen.as_ref().map_or(usize::MAX, |seen| seen.max_message);
         let outcome = Outcome::of(reply.encoded(limit));
@@ -159,6 +184,12 @@ impl ReplyTo for Run {
         for request in attached.into_values() {
             request.finish(outcome.clone().into_reply());
         }
+    }
+}
+
+impl ReplyTo for Run {
+    fn reply(&self, _id: u64, reply: Reply) {
+        self.ended(reply);
     }
 
     /// The handler's record asks for none.

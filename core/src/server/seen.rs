@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::bus::{Head, IdempotencyKey, InFlight};
+use crate::bus::{IdempotencyKey, InFlight};
 use crate::name::Method;
 use crate::server::run::{Outcome, Run};
 use crate::server::window::IdempotencyWindow;
@@ -82,7 +82,13 @@ impl Seen {
     }
 
     /// Looks a request up that has `key`, and notes it if it is new.
-    pub(super) fn enter(&self, head: &Head, key: IdempotencyKey, arguments: &[u8]) -> Entered {
+    pub(super) fn enter(
+        &self,
+        request: &Arc<InFlight>,
+        key: IdempotencyKey,
+        arguments: &[u8],
+    ) -> Entered {
+        let head = request.head();
         let caller = head.caller.as_deref();
         let scope = Scope {
             uid: caller.and_then(|caller| caller.uid),
@@ -102,7 +108,7 @@ impl Seen {
             },
             Entry::Vacant(place) => {
                 let scope = place.key().clone();
-                let (run, record) = Run::new(self.this.clone(), scope, head);
+                let (run, record) = Run::new(self.this.clone(), scope, request);
                 place.insert(Known {
                     digest,
                     what: What::Runs(run.clone()),

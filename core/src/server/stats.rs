@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::bus::{Head, escaped};
 use crate::error::{ApplicationError, CallErrorKind, Fate};
+use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::reply::{ApplicationFailure, Reply};
 
@@ -49,14 +51,22 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    /// A handler has ended with `outcome`, or was not started after all.
-    pub(crate) fn ended(&self, outcome: &Reply, expects: &[Expected]) {
+    /// A handler has ended with `outcome`, or was not started after all. What is a failure of the
+    /// service is told in the program's log as well: its caller may be another program.
+    pub(crate) fn ended(&self, head: &Head, outcome: &Reply, expects: &[Expected]) {
         let counter = match outcome {
             Reply::Value(_) => &self.completed,
             Reply::Application(failure) if is_expected(failure, expects) => &self.expected,
-            Reply::Application(_) => &self.failed,
+            Reply::Application(failure) => {
+                let what = format!("failed as {}: {}", failure.kind, escaped(&failure.message));
+                Notice::HandlerFailed.tell(&called(head), &what);
+                &self.failed
+            }
             Reply::Failed(error) => match (error.kind(), error.fate()) {
-                (CallErrorKind::Panicked, _) => &self.panicked,
+                (CallErrorKind::Panicked, _) => {
+                    Notice::HandlerPanicked.tell(&called(head), "its handler panicked");
+                    &self.panicked
+                }
                 (_, Fate::NotSent | Fate::NotExecuted) => &self.refused,
                 (_, Fate::Executed | Fate::Unknown) => &self.cancelled,
             },
@@ -93,6 +103,10 @@ impl Stats {
             beating: self.beating.load(Ordering::Relaxed),
         }
     }
+}
+
+fn called(head: &Head) -> String {
+    format!("`{}.{}`", head.topic, head.method)
 }
 
 /// One request whose caller is sent heartbeats, for as long as this lives.

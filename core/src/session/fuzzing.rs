@@ -148,6 +148,7 @@ impl Ours {
             remaining: None,
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             heartbeat: None,
             headers: Vec::new(),

@@ -20,6 +20,7 @@ const HEADERS: u64 = 2;
 const IDEMPOTENCY_KEY: u64 = 4;
 const CALLER: u64 = 6;
 const HEARTBEAT: u64 = 9;
+const WAIT_FOR_SERVER: u64 = 10;
 
 /// Keys with this prefix are the bus's own and never taken from the wire (S10).
 const RESERVED_PREFIX: &str = "bus.";
@@ -96,6 +97,7 @@ impl HeadWriter {
             header.idempotency_key.is_some(),
             header.caller.is_some(),
             header.heartbeat.is_some(),
+            header.wait_for_server,
         ];
         let count = extensions.iter().filter(|&&present| present).count();
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -162,6 +164,10 @@ impl HeadWriter {
             put_size(out, varint_len(millis));
             put_varint(out, millis);
         }
+        if header.wait_for_server {
+            put_varint(out, WAIT_FOR_SERVER);
+            put_counted(out, &[]);
+        }
     }
 }
 
@@ -221,6 +227,7 @@ impl HeadReader {
                 remaining,
                 depth,
                 fanout: has(FANOUT),
+                wait_for_server: false,
                 idempotency_key: None,
                 heartbeat: None,
                 headers: Vec::new(),
@@ -266,6 +273,10 @@ impl HeadReader {
                 HEARTBEAT => {
                     head.header.heartbeat = Some(Duration::from_millis(value.varint()?));
                     value.end()?;
+                }
+                WAIT_FOR_SERVER => {
+                    value.end()?;
+                    head.header.wait_for_server = true;
                 }
                 unknown => head.unsupported |= unknown % 2 == 1,
             }

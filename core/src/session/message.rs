@@ -98,6 +98,8 @@ pub struct RequestHeader {
     pub depth: u8,
     /// One copy to every server of the topic.
     pub fanout: bool,
+    /// Member to hub: it waits for a server, where there is none.
+    pub wait_for_server: bool,
     /// Set on a request that may be executed again.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The caller wants to hear at least this often that the call still waits or runs; in whole

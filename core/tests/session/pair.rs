@@ -151,6 +151,7 @@ pub(crate) fn header(destination: Destination) -> RequestHeader {
         remaining: Some(Duration::from_secs(30)),
         depth: 0,
         fanout: false,
+        wait_for_server: false,
         idempotency_key: None,
         heartbeat: None,
         headers: Vec::new(),

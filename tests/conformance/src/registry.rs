@@ -186,6 +186,18 @@ registry! { $
         all_who_wait_for_one_run_are_beaten_for ["C-DL-6", "C-VB-5"]
         a_run_under_a_key_ends_with_its_deadline ["C-DL-1", "C-VB-5"]
     }
+    reconnect, USUAL: {
+        a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]
+        events_end_when_the_last_handle_is_dropped ["C-LC-2", "C-LC-3"]
+        a_request_may_wait_for_its_server ["C-OC-4"]
+        what_waited_for_a_server_is_not_overtaken ["C-OC-4", "C-VB-4"]
+        who_waits_for_one_server_is_served_by_no_other ["C-OC-4", "C-AD-3"]
+        who_waits_in_vain_is_told_at_the_deadline_and_leaves_nothing ["C-OC-4", "C-DL-1"]
+        who_waits_for_a_server_can_be_cancelled ["C-OC-4", "C-DL-3"]
+        many_who_wait_for_a_server_hold_up_nobody ["C-OC-4", "C-OV-1", "C-OV-2"]
+        all_goes_on_when_the_hub_goes ["C-LC-2", "FAULTS-T20"]
+        what_was_in_flight_fails_at_once_when_the_hub_goes ["C-LC-2", "C-OC"]
+    }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]
         ten_thousand_invokes_in_flight_end_together ["C-VB-2"]

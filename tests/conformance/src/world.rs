@@ -17,6 +17,8 @@ pub struct World {
     /// What was opened, to look at when the case has ended. Dropped before the engine and the place.
     opened: RefCell<Vec<Bus>>,
     pair: OnceCell<Pair>,
+    /// The bus that opened the address first, where that one does nothing else.
+    between: RefCell<Option<Bus>>,
     skipped: Cell<Option<String>>,
     engine: Running,
     place: Place,
@@ -33,6 +35,7 @@ impl World {
             setup: setup.clone(),
             opened: RefCell::default(),
             pair: OnceCell::new(),
+            between: RefCell::default(),
             skipped: Cell::new(None),
             engine: setup.engine.start(),
             place: (setup.place)(),
@@ -76,6 +79,16 @@ impl World {
             Ok(bus) => bus,
             Err(error) => panic!("the address of the case cannot be opened: {error}"),
         }
+    }
+
+    /// Closes the bus that opened the address first, where that is neither the one that serves nor the one that calls;
+    /// else does nothing and says `false`. On a socket, that one is the hub.
+    pub fn lose_the_hub(&self) -> bool {
+        self.pair();
+        self.between.take().is_some_and(|bus| {
+            bus.close();
+            true
+        })
     }
 
     /// Runs `future` as a task of the engine and waits for what it gives.
@@ -141,7 +154,7 @@ impl World {
                 Pair { server, client }
             }
             Layout::Between => {
-                drop(self.another());
+                self.between.replace(Some(self.passing(|builder| builder)));
                 let server = self.another();
                 let client = self.another();
                 Pair { server, client }

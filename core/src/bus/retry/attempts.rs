@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::repeat::Repeat;
 use super::{Retry, RetryBudget, fate_of_all};
+use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
-use crate::bus::sent::Sent;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::Promise;
@@ -67,20 +67,20 @@ impl Attempts {
     }
 
     /// Sends the request once.
-    pub(super) fn send(&mut self, mode: Mode) -> Sent {
+    pub(super) fn send(&mut self, mode: Mode) -> Dispatched {
         self.made += 1;
         match self.repeat.draft() {
-            Some(draft) => Sent::of(draft, mode),
+            Some(draft) => Dispatched::of(draft, mode),
             None => {
                 let closed = CallErrorKind::Closed;
                 let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
-                Sent::Failed(self.teller().told(error))
+                Dispatched::Failed(self.teller().told(error))
             }
         }
     }
 
     /// Goes on from what was sent first.
-    pub(super) async fn run(mut self, mut sent: Sent) -> Reply {
+    pub(super) async fn run(mut self, mut sent: Dispatched) -> Reply {
         loop {
             let error = match answer(sent).await {
                 Reply::Failed(error) => error,
@@ -127,11 +127,11 @@ impl Attempts {
 }
 
 /// The outcome of one attempt. Dropped before, it cancels that.
-async fn answer(sent: Sent) -> Reply {
+async fn answer(sent: Dispatched) -> Reply {
     match sent {
-        Sent::Failed(error) => Reply::Failed(error),
-        Sent::Answered(reply, _) => reply,
-        Sent::Pending(receiver, in_flight) => {
+        Dispatched::Failed(error) => Reply::Failed(error),
+        Dispatched::Answered(reply, _) => reply,
+        Dispatched::Pending(receiver, in_flight) => {
             let whole = Promise::<Reply>::of_reply(receiver, |reply, _| Ok(reply), in_flight);
             whole.await.unwrap_or_else(Reply::Failed)
         }
@@ -165,7 +165,7 @@ pub(super) fn poll_within<F: Future + ?Sized>(
     match parent {
         Some(parent) => {
             let request = Arc::clone(parent.in_flight());
-            crate::context::enter(&request, || future.poll(cx))
+            crate::context::enter(request, || future.poll(cx)).0
         }
         None => future.poll(cx),
     }

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::bus::Rare;
 use crate::bus::draft::{Args, Draft, Timeout};
 use crate::bus::handle::BusCore;
+use crate::bus::{Rare, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::name::{Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
@@ -22,6 +22,8 @@ pub(super) struct Repeat {
     fingerprint: Option<fn() -> u64>,
     timeout: Timeout,
     headers: Vec<(String, String)>,
+    wait_for_server: bool,
+    when_disconnected: Option<WhenDisconnected>,
     rare: Option<Box<Rare>>,
     pub(super) begun: Instant,
 }
@@ -41,6 +43,8 @@ impl Repeat {
             fingerprint: draft.fingerprint,
             timeout: draft.timeout,
             headers: draft.headers,
+            wait_for_server: draft.wait_for_server,
+            when_disconnected: draft.when_disconnected,
             rare: draft.rare,
             begun: Instant::now(),
         }
@@ -59,6 +63,8 @@ impl Repeat {
             fingerprint: self.fingerprint,
             timeout: self.timeout,
             headers: self.headers.clone(),
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self.when_disconnected,
             rare: self.rare.clone(),
             begun: Some(self.begun),
         })

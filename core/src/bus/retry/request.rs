@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::attempts::{Attempts, Teller};
 use super::{Retry, task};
 use crate::blocking;
+use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
-use crate::bus::sent::Sent;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError, WaitError, WaitExt};
@@ -49,7 +49,7 @@ where
         let bus = self.draft.bus.clone();
         let mut attempts = Attempts::of(self.draft, self.policy);
         let first = attempts.send(Mode::Queue);
-        if let Sent::Answered(reply @ (Reply::Value(_) | Reply::Application(_)), _) = first {
+        if let Dispatched::Answered(reply @ (Reply::Value(_) | Reply::Application(_)), _) = first {
             return Promise::from(read(reply, &attempts.teller()));
         }
         let runtime = bus.transport().runtime();

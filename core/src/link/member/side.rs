@@ -1,18 +1,19 @@
 //! The member's end of one connection.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::notice::Notice;
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
@@ -67,10 +68,10 @@ impl Side for MemberSide {
         }
     }
 
-    fn opened(&mut self, _hello: &PeerHello) {
-        self.shared.opened.store(true, Ordering::Release);
-        self.shared.refusing.store(false, Ordering::Release);
+    fn opened(&mut self, hello: &PeerHello) {
         self.shared.registrations.connected();
+        let epoch = Epoch::from_bytes(hello.instance);
+        self.shared.watch.connected(epoch, Role::Member);
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
@@ -121,10 +122,10 @@ impl Side for MemberSide {
             Ok(id) => {
                 self.bound.0.insert(id, server.clone());
             }
-            Err(_) => self
-                .shared
-                .registrations
-                .answered(server, Standing::Refused),
+            Err(_) => {
+                let registrations = &self.shared.registrations;
+                registrations.answered(server, Standing::Refused);
+            }
         }
     }
 
@@ -150,13 +151,20 @@ impl Side for MemberSide {
             _ => self.bound.0.get(&id).cloned(),
         };
         if let Some(server) = server {
-            self.shared.registrations.answered(&server, standing);
+            let restored = self.shared.registrations.answered(&server, standing);
+            if let Some(servers) = restored {
+                self.shared.watch.servers_restored(servers);
+            }
         }
     }
 
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, closed: &Closed) {
+        if !closed.is_orderly() {
+            let hub = &self.shared.options.address;
+            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+        }
         self.shared.registrations.disconnected();
     }
 }
@@ -172,7 +180,7 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
@@ -182,7 +190,7 @@ impl Way for Arc<ServerCore> {
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
             Some(server) => Way::deliver(server, delivery),
             // Withdrawn while it waited.

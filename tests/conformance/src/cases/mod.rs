@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod numbers;
 pub mod outcome;
 pub mod overload;
+pub mod reconnect;
 pub mod sizes;
 pub mod values;
 pub mod verbs;
