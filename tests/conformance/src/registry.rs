@@ -155,6 +155,19 @@ registry! { $
         an_address_may_be_opened_again_at_once ["C-LC-4"]
         a_server_that_cannot_start_leaves_nothing_behind ["C-LC-1"]
     }
+    fates, USUAL: {
+        every_failure_tells_the_truth_about_its_handler ["C-OC"]
+        what_fails_in_the_queue_tells_the_truth ["C-OC", "C-DL-3"]
+        what_is_given_up_while_it_runs_tells_the_truth ["C-OC", "C-DL-1"]
+        what_a_server_that_stops_tells_is_true ["C-OC", "C-LC-1"]
+        what_a_bus_that_closes_tells_is_true ["C-OC", "C-LC-3"]
+        an_error_without_its_type_has_kind_text_and_details ["C-OC-3"]
+        an_error_passes_through_a_service_that_does_not_know_it ["C-OC-3"]
+        a_failure_keeps_its_kind_and_fate_over_two_hops ["C-OC", "C-OC-3"]
+        expected_errors_are_counted_apart_from_failures ["C-OC-3"]
+        a_server_counts_what_became_of_its_requests ["C-OC-3"]
+        a_handler_knows_the_key_that_it_serves ["C-VB-5"]
+    }
     heartbeats, USUAL: {
         a_call_that_takes_long_lives_while_its_server_beats ["C-DL-6"]
         no_beat_comes_after_the_reply ["C-DL-6"]
@@ -185,6 +198,21 @@ registry! { $
         those_who_ask_at_once_get_one_run ["C-VB-5"]
         all_who_wait_for_one_run_are_beaten_for ["C-DL-6", "C-VB-5"]
         a_run_under_a_key_ends_with_its_deadline ["C-DL-1", "C-VB-5"]
+    }
+    retries, USUAL: {
+        a_busy_server_is_asked_again_until_it_has_room ["C-OC", "C-OV-1"]
+        a_server_that_comes_later_is_found ["C-OC", "C-OC-4"]
+        when_trying_is_over_the_last_error_is_told ["C-OC"]
+        what_ran_is_not_tried_again ["C-OC", "C-VB-5"]
+        what_would_fail_again_is_not_tried_again ["C-OC"]
+        one_deadline_covers_all_attempts ["C-DL-1"]
+        a_budget_that_is_empty_ends_the_retries ["C-OC"]
+        the_requests_of_a_bus_share_a_budget ["C-OC"]
+        a_dropped_promise_ends_the_attempts ["C-DL-3"]
+        a_detached_promise_lets_the_attempts_go_on ["C-DL-3"]
+        retries_in_a_handler_end_with_its_call ["C-DL-2", "C-DL-3"]
+        a_blocking_wait_with_retries_in_an_async_handler_is_told ["C-VB-3", "FAULTS-A13"]
+        call_and_invoke_try_again_alike ["C-VB-3"]
     }
     reconnect, USUAL: {
         a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]

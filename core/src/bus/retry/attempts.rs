@@ -67,22 +67,30 @@ impl Attempts {
     }
 
     /// Sends the request once.
-    pub(super) fn send(&mut self, mode: Mode) -> Dispatched {
+    pub(super) fn send(&mut self, mode: Mode) -> Answer {
         self.made += 1;
-        match self.repeat.draft() {
-            Some(draft) => Dispatched::of(draft, mode),
-            None => {
-                let closed = CallErrorKind::Closed;
-                let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
-                Dispatched::Failed(self.teller().told(error))
+        let Some(draft) = self.repeat.draft() else {
+            let closed = CallErrorKind::Closed;
+            let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
+            return Answer::Came(Reply::Failed(self.teller().told(error)));
+        };
+        match Dispatched::of(draft, mode) {
+            Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
+            Dispatched::Answered(reply, _) => Answer::Came(reply),
+            Dispatched::Pending(receiver, in_flight) => {
+                Answer::Comes(Promise::of_reply(receiver, |reply, _| Ok(reply), in_flight))
             }
         }
     }
 
     /// Goes on from what was sent first.
-    pub(super) async fn run(mut self, mut sent: Dispatched) -> Reply {
+    pub(super) async fn run(mut self, mut sent: Answer) -> Reply {
         loop {
-            let error = match answer(sent).await {
+            let reply = match sent {
+                Answer::Came(reply) => reply,
+                Answer::Comes(promise) => promise.await.unwrap_or_else(Reply::Failed),
+            };
+            let error = match reply {
                 Reply::Failed(error) => error,
                 answered => return answered,
             };
@@ -126,16 +134,10 @@ impl Attempts {
     }
 }
 
-/// The outcome of one attempt. Dropped before, it cancels that.
-async fn answer(sent: Dispatched) -> Reply {
-    match sent {
-        Dispatched::Failed(error) => Reply::Failed(error),
-        Dispatched::Answered(reply, _) => reply,
-        Dispatched::Pending(receiver, in_flight) => {
-            let whole = Promise::<Reply>::of_reply(receiver, |reply, _| Ok(reply), in_flight);
-            whole.await.unwrap_or_else(Reply::Failed)
-        }
-    }
+/// The outcome of one attempt. Dropped before it came, it cancels that.
+pub(super) enum Answer {
+    Came(Reply),
+    Comes(Promise<Reply>),
 }
 
 /// Tells a failure of a request that is made of several.

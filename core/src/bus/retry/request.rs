@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use super::attempts::{Attempts, Teller};
+use super::attempts::{Answer, Attempts, Teller};
 use super::{Retry, task};
 use crate::blocking;
-use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
 use crate::promise::seam::Cancel;
@@ -49,7 +48,7 @@ where
         let bus = self.draft.bus.clone();
         let mut attempts = Attempts::of(self.draft, self.policy);
         let first = attempts.send(Mode::Queue);
-        if let Dispatched::Answered(reply @ (Reply::Value(_) | Reply::Application(_)), _) = first {
+        if let Answer::Came(reply @ (Reply::Value(_) | Reply::Application(_))) = first {
             return Promise::from(read(reply, &attempts.teller()));
         }
         let runtime = bus.transport().runtime();

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
-use super::attempts::{Attempts, Teller, poll_within};
-use crate::bus::dispatched::Dispatched;
+use super::attempts::{Answer, Attempts, Teller, poll_within};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::cell::{self, Receiver, Sender};
@@ -19,7 +18,7 @@ use crate::runtime::{BoxFuture, Runtime};
 /// be, and what ends it.
 pub(super) fn spawn(
     attempts: Attempts,
-    first: Dispatched,
+    first: Answer,
     runtime: &dyn Runtime,
 ) -> (Receiver<Reply>, Arc<dyn Cancel>) {
     let (sender, receiver) = cell::channel();
