@@ -53,6 +53,7 @@ mod wire;
 
 // One concern each.
 mod answers;
+mod auth;
 mod chunking;
 mod control;
 mod credit;
@@ -77,6 +78,7 @@ mod staging;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use auth::{Accepted, Auth, Nonce, Proof, Secret};
 pub use code::{CloseCode, error_code, fate_code};
 pub use config::{Config, Limits, Role, VERSION};
 pub use event::{
