@@ -32,6 +32,8 @@ pub mod name;
 #[cfg(not(tidings_loom))]
 mod name_map;
 #[cfg(not(tidings_loom))]
+mod notice;
+#[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
 #[cfg(not(tidings_loom))]

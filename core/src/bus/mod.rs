@@ -16,6 +16,7 @@ mod request;
 mod room;
 
 pub use address::Address;
+pub(crate) use address::escaped;
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;

@@ -7,7 +7,7 @@ use std::task::Context;
 use crate::bus::{Delivery, Room, Verb};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 use crate::session::BindId;
 
 /// A request on its way to a connection.
@@ -81,7 +81,7 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(&self, outgoing: Outgoing) -> Result<(), NotAccepted> {
+    pub(super) fn push(&self, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = outgoing.delivery.weight();
         let before = self.bytes.fetch_add(weight, Ordering::AcqRel);
@@ -94,7 +94,7 @@ impl Outbox {
         match self.queue.try_send(outgoing) {
             Ok(()) => {
                 self.bell.ring();
-                Ok(())
+                Ok(Sent::OnItsWay)
             }
             Err(flume::TrySendError::Full(outgoing)) => {
                 self.bytes.fetch_sub(weight, Ordering::AcqRel);

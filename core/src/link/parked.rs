@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::bus::{Delivery, Head, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 
 /// How long a caller in another process is told to wait for room.
 const RETRY: Duration = Duration::from_millis(50);
@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Where requests of a connection go.
 pub(super) trait Way {
     /// Takes a request.
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for requests like `head`.
     fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
@@ -41,7 +41,7 @@ impl Parked {
             Some(line) => (delivery, Some(line)),
             None => match way.deliver(delivery) {
                 Err(NotAccepted::Full(delivery, _)) => (delivery, None),
-                Ok(()) | Err(NotAccepted::Refused(_)) => return,
+                Ok(_) | Err(NotAccepted::Refused(_)) => return,
             },
         };
         match (verb, line) {
@@ -62,7 +62,7 @@ impl Parked {
             let mut registered = false;
             while let Some(delivery) = line.pop_front() {
                 match way.deliver(delivery) {
-                    Ok(()) | Err(NotAccepted::Refused(_)) => moved = true,
+                    Ok(_) | Err(NotAccepted::Refused(_)) => moved = true,
                     Err(NotAccepted::Full(delivery, _)) => {
                         // Registered first, tried again after: room that came in between is not
                         // missed.
@@ -111,7 +111,7 @@ mod tests {
     }
 
     impl Way for Narrow {
-        fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
             if delivery.in_flight().head().topic.as_str() == "narrow" && self.room.get() == 0 {
                 let full = CallError::new(CallErrorKind::Closed, Fate::NotSent, Stage::Accepted);
                 return Err(NotAccepted::Full(delivery, full));
@@ -120,7 +120,7 @@ mod tests {
             self.passed
                 .borrow_mut()
                 .push(delivery.in_flight().head().flow);
-            Ok(())
+            Ok(Sent::OnItsWay)
         }
 
         fn wait_for_room(&self, _head: &Head, _cx: &mut Context<'_>) {
@@ -134,7 +134,7 @@ mod tests {
             flow: n,
             ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
         };
-        Delivery::new(InFlight::new(head, None), Payload::Bytes(Vec::new()))
+        Delivery::new(InFlight::new(head, None, None), Payload::Bytes(Vec::new()))
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
 use crate::server::handler::{Methods, Registered};
@@ -29,6 +30,16 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+}
+
+/// How a request that was taken goes on.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Sent {
+    /// Its record tells the outcome.
+    OnItsWay,
+    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// record is not told.
+    Answered(Reply),
 }
 
 /// Why a request was not taken.
@@ -46,7 +57,7 @@ impl NotAccepted {
             NotAccepted::Refused(error) => error,
             NotAccepted::Full(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
-                in_flight.finish(crate::reply::Reply::Failed(error.clone()));
+                in_flight.finish(Reply::Failed(error.clone()));
                 error
             }
         }
@@ -151,7 +162,7 @@ impl ServerCore {
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] when the queue is full.
-    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
@@ -163,10 +174,13 @@ impl ServerCore {
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, delivery, method, mode));
+            return Ok(Inline::enter(|| {
+                running::start_inline(self, delivery, method)
+            }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })
+        self.enqueue(Waiting { delivery, method })?;
+        Ok(Sent::OnItsWay)
     }
 
     /// The method that a request is for, when this server will run it.
@@ -394,11 +408,11 @@ impl Inline {
         DEPTH.get() < INLINE_DEPTH
     }
 
-    fn enter(run: impl FnOnce()) -> Result<(), NotAccepted> {
+    fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
         // User code in `run` is guarded against panics, so that the count is always taken back.
-        run();
+        let outcome = run();
         DEPTH.set(DEPTH.get() - 1);
-        Ok(())
+        outcome
     }
 }

@@ -8,6 +8,6 @@ pub mod handler;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, ServerCore};
+pub use core::{Mode, NotAccepted, Sent, ServerCore};
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};

@@ -12,7 +12,8 @@ use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::notice::Notice;
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
@@ -156,7 +157,11 @@ impl Side for MemberSide {
 
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, closed: &Closed) {
+        if !closed.is_orderly() {
+            let hub = &self.shared.options.address;
+            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+        }
         self.shared.registrations.disconnected();
     }
 }
@@ -172,7 +177,7 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
@@ -182,7 +187,7 @@ impl Way for Arc<ServerCore> {
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
             Some(server) => Way::deliver(server, delivery),
             // Withdrawn while it waited.
