@@ -17,7 +17,7 @@ pub use tidings_core::{
     Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
     Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet,
     RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
-    Version, VersionError, WaitExt,
+    Token, TokenError, Version, VersionError, WaitExt,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

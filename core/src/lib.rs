@@ -8,6 +8,7 @@
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
+//! * [`token`]: by what processes show each other who they are.
 //! * [`runtime`]: tokio, smol, or neither.
 #![deny(unsafe_code)]
 
@@ -50,6 +51,8 @@ mod sync;
 #[cfg(not(tidings_loom))]
 pub mod timer;
 #[cfg(not(tidings_loom))]
+pub mod token;
+#[cfg(not(tidings_loom))]
 pub mod transport;
 #[cfg(not(tidings_loom))]
 mod version;
@@ -66,5 +69,7 @@ pub use error::{
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
 pub use server::{DrainReport, Server, ServerBuilder};
+#[cfg(not(tidings_loom))]
+pub use token::{Token, TokenError};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

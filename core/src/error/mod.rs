@@ -26,6 +26,8 @@ pub use remote::RemoteError;
 pub use serve::ServeError;
 pub use wire::WireFailure;
 
+use crate::token::TokenError;
+
 /// Any failure of the bus: what `main` returns.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +41,9 @@ pub enum Error {
     /// A request failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// There is no such token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// A result of the bus.

@@ -20,7 +20,7 @@ use super::outbox::{self, Outbox, Outgoing, To};
 use super::socket::Dial;
 use crate::blocking;
 use crate::bus::{Delivery, Head};
-use crate::error::{CallErrorKind, Fate, ServeError, Stage};
+use crate::error::{CallError, CallErrorKind, Fate, OpenError, ServeError, Stage};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
@@ -33,6 +33,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
 const BIND_WAIT: Duration = Duration::from_secs(10);
+
+/// How long opening waits for the hub to let this process in.
+const LET_IN_WAIT: Duration = Duration::from_secs(5);
 
 /// A process at a hub. Its servers are registered there, its requests go there.
 ///
@@ -100,6 +103,23 @@ impl Member {
         Ok(Member { shared })
     }
 
+    /// Waits until the hub has let this process in, where the thread may wait: for what is open then is known to work.
+    /// Elsewhere, and when the hub says nothing for 5 s, it is not waited for: requests tell.
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`] when the hub does not take this process's token, or is not a hub that knows it.
+    pub fn wait_until_let_in(&self) -> Result<(), OpenError> {
+        let registrations = &self.shared.registrations;
+        let waited = blocking::block_where_certain(|| registrations.wait_for_hub(LET_IN_WAIT));
+        match waited.and_then(|()| registrations.denial()) {
+            None => Ok(()),
+            Some(reason) => Err(OpenError::Refused {
+                address: self.shared.options.address.clone(),
+                reason,
+            }),
+        }
+    }
+
     /// Whether there is a connection whose hub has said Hello.
     pub fn is_connected(&self) -> bool {
         self.shared.registrations.is_connected()
@@ -125,7 +145,10 @@ impl Shared {
     fn not_connected(&self) -> CallErrorKind {
         CallErrorKind::NotConnected {
             address: self.options.address.clone(),
-            reason: self.lock().reason.clone(),
+            reason: self
+                .registrations
+                .denial()
+                .unwrap_or_else(|| self.lock().reason.clone()),
         }
     }
 }
@@ -180,6 +203,14 @@ impl Transport for Member {
                 Err(ServeError::NameTaken {
                     topic: topic(),
                     server: server.name().to_string(),
+                })
+            }
+            Some(Standing::Asked) if registrations.denial().is_some() => {
+                self.unbind(&server);
+                let kind = self.shared.not_connected();
+                Err(ServeError::NotRegistered {
+                    topic: topic(),
+                    reason: CallError::new(kind, Fate::NotSent, Stage::Connecting),
                 })
             }
             Some(Standing::Served | Standing::Asked) | None => Ok(()),

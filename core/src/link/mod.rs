@@ -14,6 +14,7 @@
 
 mod backoff;
 mod connection;
+mod credentials;
 mod driver;
 mod farewell;
 mod hub;
@@ -25,11 +26,17 @@ mod pending;
 mod remote_server;
 mod side;
 mod socket;
+#[cfg(feature = "auth")]
+mod tokens;
 mod translate;
 
 pub use hub::{Hub, HubLimits};
 pub use member::Member;
 pub use socket::{Dial, Listener, Socket};
+
+use std::io;
+
+use credentials::Credentials;
 
 use crate::bus::Caller;
 use crate::session;
@@ -49,6 +56,8 @@ pub struct LinkOptions {
     pub outbox_messages: usize,
     /// Payload bytes of those; one request may exceed it alone. Default 4 MiB.
     pub outbox_bytes: usize,
+    /// What its connections authenticate with: see `as_hub` and `as_member`.
+    credentials: Credentials,
 }
 
 impl LinkOptions {
@@ -60,6 +69,7 @@ impl LinkOptions {
             limits: session::Limits::default(),
             outbox_messages: 1024,
             outbox_bytes: 4 << 20,
+            credentials: Credentials::default(),
         }
     }
 
@@ -67,6 +77,16 @@ impl LinkOptions {
         let mut config = session::Config::new(instance());
         config.limits = self.limits.clone();
         config
+    }
+
+    /// The same for one more connection that authenticates, if any does.
+    ///
+    /// # Errors
+    /// The system's, when it gives no random bytes.
+    fn authenticated_config(&self) -> io::Result<session::Config> {
+        let mut config = self.session_config();
+        config.auth = self.credentials.next()?;
+        Ok(config)
     }
 }
 

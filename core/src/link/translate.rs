@@ -10,7 +10,8 @@ use crate::name::{Exchange, Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::session::{
-    self, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError, error_code,
+    self, CloseCode, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError,
+    error_code,
 };
 use crate::version::Version;
 
@@ -239,10 +240,20 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
     }
 }
 
+/// What to do where tokens do not fit.
+const CHECK_TOKENS: &str =
+    "the member's `.token(..)` must be one of the hub's `.accept_tokens([..])`";
+
 /// Why a session ended, for people. What comes from the peer is escaped (S13).
 pub(super) fn closed_text(closed: &Closed) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
+        CloseReason::Us(CloseCode::Unauthenticated) => {
+            format!("not authenticated: {text}; {CHECK_TOKENS}")
+        }
+        CloseReason::Peer(CloseCode::Unauthenticated) => {
+            format!("the peer did not let this process in: {text}; {CHECK_TOKENS}")
+        }
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
         CloseReason::Eof => "the peer has gone".into(),

@@ -47,6 +47,10 @@ impl Plugin for Unix {
         "unix"
     }
 
+    fn authenticates(&self) -> bool {
+        true
+    }
+
     fn open(
         &self,
         address: &Address,
@@ -59,12 +63,18 @@ impl Plugin for Unix {
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {
+                let link = link.as_hub(&options.tokens)?;
                 let hub = Hub::start(listener, link, HubLimits::default(), runtime);
                 Arc::new(hub.map_err(failed)?)
             }
             Standing::Member(socket) => {
+                let link = link.as_member(&options.tokens)?;
                 let dialer = Dialer::new(place.clone(), parsed.uids.clone());
-                Arc::new(Member::start(dialer, socket, link, runtime).map_err(failed)?)
+                let member = Member::start(dialer, socket, link, runtime).map_err(failed)?;
+                if options.tokens.are_given() {
+                    member.wait_until_let_in()?;
+                }
+                Arc::new(member)
             }
         })
     }

@@ -130,7 +130,10 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
     let Ok(readiness) = core.runtime.register(socket.clone()) else {
         return; // The side gives the place back.
     };
-    let session = Session::new(Role::Hub, options.session_config(), Instant::now());
+    let Ok(config) = options.authenticated_config() else {
+        return;
+    };
+    let session = Session::new(Role::Hub, config, Instant::now());
     let mut driver = Driver::new(Parts {
         socket,
         readiness,

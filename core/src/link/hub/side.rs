@@ -82,7 +82,11 @@ fn names_of(registration: &Registration) -> Result<(Exchange, Topic, ServerName)
 impl Side for HubSide {
     fn started(&mut self, _session: &mut Session) {}
 
-    fn opened(&mut self, _hello: &PeerHello) {
+    fn opened(&mut self, hello: &PeerHello) {
+        if let Some(token) = &hello.token {
+            let caller = Caller::clone(&self.caller);
+            self.caller = Arc::new(caller.with_name(token.clone().into_arc()));
+        }
         self.core.said_hello(self.id);
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Registrations {
 #[derive(Default)]
 struct State {
     connected: bool,
+    /// Why this process and the hub do not speak with each other, if that is why there is no connection.
+    denial: Option<String>,
     servers: Vec<(Arc<ServerCore>, Standing)>,
 }
 
@@ -91,15 +93,32 @@ impl Registrations {
         self.lock().connected
     }
 
-    /// The hub has said Hello.
+    /// The hub has said Hello, and is the right one.
     pub(super) fn connected(&self) {
-        self.lock().connected = true;
+        let mut state = self.lock();
+        state.connected = true;
+        state.denial = None;
+        drop(state);
+        self.changed.notify_all();
     }
 
-    /// There is no hub: nothing is registered any more.
-    pub(super) fn disconnected(&self) {
+    /// Why this process and the hub do not speak with each other, when one of them has said so (PR-AUTH).
+    pub(super) fn denial(&self) -> Option<String> {
+        self.lock().denial.clone()
+    }
+
+    /// Blocks until the hub has said Hello or this process is denied, or `most` has passed.
+    pub(super) fn wait_for_hub(&self, most: Duration) {
+        let open = |state: &mut State| !state.connected && state.denial.is_none();
+        let waited = self.changed.wait_timeout_while(self.lock(), most, open);
+        drop(waited);
+    }
+
+    /// There is no hub, perhaps because of a denial: nothing is registered any more.
+    pub(super) fn disconnected(&self, denial: Option<String>) {
         let mut state = self.lock();
         state.connected = false;
+        state.denial = denial;
         for (_, standing) in &mut state.servers {
             *standing = Standing::Asked;
         }
@@ -119,12 +138,12 @@ impl Registrations {
         self.changed.notify_all();
     }
 
-    /// Blocks until the hub has answered, `most` has passed, or the server was removed.
+    /// Blocks until the hub has answered or denied this process, `most` has passed, or the server was removed.
     pub(super) fn wait(&self, server: &Arc<ServerCore>, most: Duration) -> Standing {
         let state = self.lock();
         let open = |state: &mut State| {
             let standing = state.position(server).map(|at| state.servers[at].1);
-            standing == Some(Standing::Asked)
+            standing == Some(Standing::Asked) && state.denial.is_none()
         };
         let (state, _) = self
             .changed

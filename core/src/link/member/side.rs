@@ -15,7 +15,8 @@ use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
+    self, BindId, BindRefusal, CloseCode, CloseReason, Closed, Destination, Name, PeerHello,
+    Registration, Session,
 };
 
 /// The servers by the names that they have on one connection.
@@ -162,7 +163,15 @@ impl Side for MemberSide {
             let hub = &self.shared.options.address;
             Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
         }
-        self.shared.registrations.disconnected();
+        let unauthenticated = CloseCode::Unauthenticated;
+        let denied = [
+            CloseReason::Us(unauthenticated),
+            CloseReason::Peer(unauthenticated),
+        ];
+        let denial = denied
+            .contains(&closed.reason)
+            .then(|| translate::closed_text(closed));
+        self.shared.registrations.disconnected(denial);
     }
 }
 

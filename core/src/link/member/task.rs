@@ -27,12 +27,14 @@ pub(super) struct Connected {
     readiness: Box<dyn Readiness>,
     connection: Arc<Connection>,
     control: flume::Receiver<Control>,
+    session: Session,
 }
 
 /// Makes `socket` the connection of the member: from now on others may leave messages for it.
 pub(super) fn connect<S: Socket>(shared: &Arc<Shared>, socket: S) -> io::Result<Connected> {
     let socket = Arc::new(socket);
     let readiness = shared.runtime.register(socket.clone())?;
+    let config = shared.options.authenticated_config()?;
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     shared.lock().connection = Some(connection.clone());
     if shared.is_closed() {
@@ -43,6 +45,7 @@ pub(super) fn connect<S: Socket>(shared: &Arc<Shared>, socket: S) -> io::Result<
         readiness,
         connection,
         control,
+        session: Session::new(Role::Member, config, Instant::now()),
     })
 }
 
@@ -73,7 +76,10 @@ pub(super) async fn run<D: Dial>(
                 backoff.was_up(began.elapsed());
                 patience.lost(&shared);
             }
-            Err(error) => shared.lock().reason = error.to_string(),
+            Err(error) => {
+                shared.lock().reason = error.to_string();
+                shared.registrations.disconnected(None);
+            }
         }
         patience.wait(&shared, backoff.pause(), &mut intake).await;
     }
@@ -86,12 +92,11 @@ async fn serve(
     connected: Connected,
     intake: Intake,
 ) -> (Option<Intake>, String) {
-    let config = shared.options.session_config();
     let connection = connected.connection.clone();
     let mut driver = Driver::new(Parts {
         socket: connected.socket,
         readiness: connected.readiness,
-        session: Session::new(Role::Member, config, Instant::now()),
+        session: connected.session,
         side: Box::new(MemberSide::new(shared.clone())),
         connection: connected.connection,
         control: connected.control,
@@ -131,6 +136,9 @@ impl Patience {
     fn lost(&mut self, shared: &Shared) {
         if shared.opened.swap(false, Ordering::AcqRel) {
             self.ends = None;
+        }
+        if shared.registrations.denial().is_some() {
+            self.ends = Some(Instant::now()); // The hub has said no: there is nothing to wait for.
         }
     }
 
