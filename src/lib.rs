@@ -9,6 +9,8 @@ mod open;
 pub use open::{Bus, BusBuilder};
 #[doc(hidden)]
 pub use tidings_core as __core;
+/// Who may do what: policies, and lists of rules.
+pub use tidings_core::authorise;
 /// Promises, and what can be done with several of them.
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.

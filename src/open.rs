@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_core::authorise::Authorise;
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
 use tidings_core::{Address, OpenError, Token};
@@ -93,6 +94,13 @@ impl BusBuilder {
     /// A process that may find somebody else serving the address needs a [`token`](Self::token) of its own as well.
     pub fn accept_tokens(self, tokens: impl IntoIterator<Item = Token>) -> Self {
         BusBuilder(self.0.accept_tokens(tokens))
+    }
+
+    /// Has `policy` decide about every request to a server of this bus; and, where this process serves the address to
+    /// others, about all that they send or register. See [`authorise`](crate::authorise). Given again, all policies must
+    /// allow. Unset, whoever is on the bus may do anything.
+    pub fn authorise(self, policy: impl Authorise + 'static) -> Self {
+        BusBuilder(self.0.authorise(policy))
     }
 
     /// Opens the bus at `address`.

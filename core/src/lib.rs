@@ -8,10 +8,12 @@
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
-//! * [`token`]: by what processes show each other who they are.
+//! * [`token`], [`authorise`]: by what processes show each other who they are; who may do what.
 //! * [`runtime`]: tokio, smol, or neither.
 #![deny(unsafe_code)]
 
+#[cfg(not(tidings_loom))]
+pub mod authorise;
 #[cfg(not(tidings_loom))]
 pub mod blocking;
 #[cfg(not(tidings_loom))]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Context;
 
+use crate::authorise::Policy;
 use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
@@ -44,6 +45,8 @@ impl Destination for Arc<ServerCore> {
 #[derive(Default)]
 pub struct Router {
     exchanges: RwLock<NameMap<Exchange, NameMap<Topic, Arc<Servers>>>>,
+    /// Who may learn that there is no server.
+    policy: Policy,
 }
 
 /// The servers on one topic. Replaced, not changed, when one comes or goes.
@@ -58,6 +61,14 @@ impl Router {
     /// A router without servers.
     pub fn new() -> Self {
         Router::default()
+    }
+
+    /// A router without servers, which says of a topic that there is nobody only to those who may call it.
+    pub fn with_policy(policy: Policy) -> Self {
+        Router {
+            policy,
+            ..Router::default()
+        }
     }
 
     /// Adds a server.
@@ -136,11 +147,11 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(server) => server.deliver(delivery, mode),
-            Err(kind) => Err(NotAccepted::Refused(delivery.refuse(
-                kind,
-                Fate::NotExecuted,
-                Stage::Routing,
-            ))),
+            Err(kind) => {
+                let kind = self.policy.refusal(delivery.in_flight()).unwrap_or(kind);
+                let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Routing);
+                Err(NotAccepted::Refused(error))
+            }
         }
     }
 
@@ -184,6 +195,7 @@ impl Router {
         });
         found.cloned().ok_or_else(|| {
             let near = match (&head.server, servers) {
+                _ if self.policy.is_set() => None,
                 (Some(name), Some(servers)) => {
                     nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
                 }

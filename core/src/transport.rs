@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use crate::authorise::Policy;
 use crate::bus::{Address, Caller, Delivery, Head};
 use crate::error::{OpenError, ServeError};
 use crate::runtime::Runtime;
@@ -43,6 +44,8 @@ pub struct OpenOptions {
     pub runtime: Option<Arc<dyn Runtime>>,
     /// Who this process is, and whom it lets in.
     pub tokens: Tokens,
+    /// Who may do what, for the requests and registrations that pass through this process.
+    pub policy: Policy,
 }
 
 /// What a transport can do, as data.

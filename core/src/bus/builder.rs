@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::authorise::{Authorise, Policy};
 use crate::bus::{Address, Bus};
 use crate::error::OpenError;
 use crate::name::{Exchange, NameError};
@@ -75,6 +76,15 @@ impl BusBuilder {
         self
     }
 
+    /// Has `policy` decide about every request to a server of this bus; and, where this process serves the address to
+    /// others, about all that they send or register. See [`authorise`](crate::authorise). Given again, all policies must
+    /// allow. Unset, whoever is on the bus may do anything.
+    pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
+        let before = std::mem::take(&mut self.options.policy);
+        self.options.policy = before.and(Policy::new(policy));
+        self
+    }
+
     /// Opens `address` by `plugin`.
     ///
     /// # Errors
@@ -90,6 +100,7 @@ impl BusBuilder {
             });
         }
         let transport = plugin.open(&address, &self.options)?;
-        Ok(Bus::over(transport, exchange, self.timeout))
+        let policy = self.options.policy;
+        Ok(Bus::over(transport, exchange, self.timeout, policy))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
 use crate::bus::{Args, Request};
@@ -115,6 +116,7 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        policy: Policy,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let core = BusCore {
@@ -123,6 +125,7 @@ impl Bus {
             timers,
             exchange,
             timeout,
+            policy,
             closed: AtomicBool::new(false),
         };
         Bus {
@@ -170,6 +173,8 @@ pub(crate) struct BusCore {
     timers: Arc<Timers>,
     exchange: Exchange,
     timeout: Option<Duration>,
+    /// Who may do what at its servers.
+    policy: Policy,
     closed: AtomicBool,
 }
 
@@ -192,6 +197,10 @@ impl BusCore {
 
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub(crate) fn is_closed(&self) -> bool {

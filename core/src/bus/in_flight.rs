@@ -95,6 +95,8 @@ pub struct InFlight {
     encode_replies: Option<usize>,
     /// Made by another request's handler, which may cancel it at any time.
     adopted: bool,
+    /// It came by a connection.
+    remote: bool,
     state: Mutex<State>,
 }
 
@@ -137,6 +139,7 @@ impl InFlight {
         encode_replies: Option<usize>,
         adopted: bool,
     ) -> Arc<Self> {
+        let remote = matches!(port, Port::Remote(..));
         let state = State {
             port,
             place: Place::Here,
@@ -149,6 +152,7 @@ impl InFlight {
             head,
             encode_replies,
             adopted,
+            remote,
             state: Mutex::new(state),
         })
     }
@@ -184,6 +188,11 @@ impl InFlight {
         let children = std::mem::take(&mut state.children);
         settle(state, reply);
         drop((place, children));
+    }
+
+    /// Whether it came by a connection, from another process.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote
     }
 
     /// Whether the handler that made it may cancel it. Otherwise nobody knows of it before it is

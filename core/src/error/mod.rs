@@ -26,6 +26,7 @@ pub use remote::RemoteError;
 pub use serve::ServeError;
 pub use wire::WireFailure;
 
+use crate::authorise::PatternError;
 use crate::token::TokenError;
 
 /// Any failure of the bus: what `main` returns.
@@ -41,6 +42,9 @@ pub enum Error {
     /// A request failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A text is no pattern of a rule.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// There is no such token.
     #[error(transparent)]
     Token(#[from] TokenError),

@@ -3,6 +3,8 @@
 mod accept;
 mod side;
 
+pub(super) use side::NAME_TAKEN;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -68,7 +70,7 @@ impl Hub {
         let listener = Arc::new(listener);
         let readiness = runtime.register(listener.clone())?;
         let core = Arc::new(Core {
-            router: Router::new(),
+            router: Router::with_policy(options.policy.clone()),
             identity: Arc::new(options.identity.clone()),
             options,
             limits,

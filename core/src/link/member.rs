@@ -205,6 +205,14 @@ impl Transport for Member {
                     server: server.name().to_string(),
                 })
             }
+            Some(Standing::Forbidden(reason)) => {
+                self.unbind(&server);
+                let kind = CallErrorKind::Forbidden(reason);
+                Err(ServeError::NotRegistered {
+                    topic: topic(),
+                    reason: CallError::new(kind, Fate::NotExecuted, Stage::Routing),
+                })
+            }
             Some(Standing::Asked) if registrations.denial().is_some() => {
                 self.unbind(&server);
                 let kind = self.shared.not_connected();

@@ -38,6 +38,7 @@ use std::io;
 
 use credentials::Credentials;
 
+use crate::authorise::Policy;
 use crate::bus::Caller;
 use crate::session;
 
@@ -56,6 +57,8 @@ pub struct LinkOptions {
     pub outbox_messages: usize,
     /// Payload bytes of those; one request may exceed it alone. Default 4 MiB.
     pub outbox_bytes: usize,
+    /// Who may do what at a hub.
+    pub policy: Policy,
     /// What its connections authenticate with: see `as_hub` and `as_member`.
     credentials: Credentials,
 }
@@ -69,6 +72,7 @@ impl LinkOptions {
             limits: session::Limits::default(),
             outbox_messages: 1024,
             outbox_bytes: 4 << 20,
+            policy: Policy::default(),
             credentials: Credentials::default(),
         }
     }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
 
 use super::outbox::{Load, Outbox, Outgoing, To};
+use crate::authorise::Policy;
 use crate::bus::Delivery;
+use crate::error::{Fate, Stage};
 use crate::router::Destination;
 use crate::server::{Mode, NotAccepted, Sent};
 use crate::session::BindId;
@@ -15,14 +17,17 @@ pub(super) struct RemoteServer {
     outbox: Arc<Outbox>,
     id: BindId,
     load: Arc<AtomicUsize>,
+    /// Who may call it: the hub's word, beside that of the member itself.
+    policy: Policy,
 }
 
 impl RemoteServer {
-    pub(super) fn new(outbox: Arc<Outbox>, id: BindId) -> RemoteServer {
+    pub(super) fn new(outbox: Arc<Outbox>, id: BindId, policy: Policy) -> RemoteServer {
         RemoteServer {
             outbox,
             id,
             load: Arc::default(),
+            policy,
         }
     }
 }
@@ -34,6 +39,10 @@ impl Destination for RemoteServer {
     }
 
     fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+        if let Some(forbidden) = self.policy.refusal(delivery.in_flight()) {
+            let error = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
+            return Err(NotAccepted::Refused(error));
+        }
         self.outbox.push(Outgoing {
             delivery,
             to: To::Bound(self.id),

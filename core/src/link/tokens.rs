@@ -7,16 +7,19 @@ use super::LinkOptions;
 use super::credentials::Credentials;
 use crate::error::OpenError;
 use crate::session::{Auth, Name, Secret};
-use crate::token::{self, Token, Tokens};
+use crate::token::{self, Token};
+use crate::transport::OpenOptions;
 
 impl LinkOptions {
-    /// The same for the hub of an address: it lets in who proves one of the tokens that it was told to accept, and its
+    /// The same for the hub of an address: its policy is that of the bus, and it lets in who proves one of the tokens that it was told to accept, and its
     /// own requests have its own token's name. Without any tokens everybody is let in whom the listener admits.
     ///
     /// # Errors
     /// [`OpenError::Unsupported`] when the bus has a token of its own but none to accept, or an empty list of them:
     /// it was not meant to let in just anybody.
-    pub fn as_hub(mut self, tokens: &Tokens) -> Result<Self, OpenError> {
+    pub fn as_hub(mut self, options: &OpenOptions) -> Result<Self, OpenError> {
+        self.policy = options.policy.clone();
+        let tokens = &options.tokens;
         let accepted = match (&tokens.own, &tokens.accepted) {
             (None, None) => return Ok(self),
             (_, Some(accepted)) if !accepted.is_empty() => accepted,
@@ -45,7 +48,8 @@ impl LinkOptions {
     /// # Errors
     /// [`OpenError::Unsupported`] when the bus was told to accept tokens but has none of its own: somebody else
     /// serves the address, and it cannot know whether that is who is meant.
-    pub fn as_member(mut self, tokens: &Tokens) -> Result<Self, OpenError> {
+    pub fn as_member(mut self, options: &OpenOptions) -> Result<Self, OpenError> {
+        let tokens = &options.tokens;
         let (name, secret) = match (&tokens.own, &tokens.accepted) {
             (None, None) => return Ok(self),
             (Some(own), _) => self.of_member(own)?,

@@ -5,6 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::authorise::{Authorise, Policy};
 use crate::bus::Bus;
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
@@ -43,6 +44,7 @@ pub struct ServerBuilder {
     version: Version,
     methods: Vec<(Result<Method, NameError>, Registered)>,
     limits: ServerLimits,
+    policy: Policy,
 }
 
 impl ServerBuilder {
@@ -58,6 +60,7 @@ impl ServerBuilder {
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
+            policy: bus.core().policy().clone(),
         }
     }
 
@@ -118,6 +121,14 @@ impl ServerBuilder {
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.queue_bytes = bytes;
+        self
+    }
+
+    /// Has `policy` decide about every request to this server, beside the policy of its bus: both must allow. See
+    /// [`authorise`](crate::authorise).
+    pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
+        let before = std::mem::take(&mut self.policy);
+        self.policy = before.and(Policy::new(policy));
         self
     }
 
@@ -258,6 +269,7 @@ impl ServerBuilder {
             self.version,
             methods,
             self.limits,
+            self.policy,
             runtime,
         );
         Server::bind(self.bus, core)

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
+use crate::authorise::Policy;
 use crate::bus::{Delivery, Head, InFlight, Room, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
@@ -89,6 +90,8 @@ pub struct ServerCore {
     version: Version,
     methods: Methods,
     limits: ServerLimits,
+    /// Who may call it.
+    policy: Policy,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
     unstarted: AtomicUsize,
@@ -107,6 +110,7 @@ impl ServerCore {
         version: Version,
         methods: Methods,
         limits: ServerLimits,
+        policy: Policy,
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
@@ -116,6 +120,7 @@ impl ServerCore {
             version,
             methods,
             limits,
+            policy,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
                 bytes: limits.queue_bytes,
@@ -163,7 +168,7 @@ impl ServerCore {
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] when the queue is full.
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
-        let method = match self.admit(delivery.in_flight().head()) {
+        let method = match self.admit(delivery.in_flight()) {
             Ok(method) => method,
             Err(kind) => {
                 return Err(NotAccepted::Refused(delivery.refuse(
@@ -184,7 +189,12 @@ impl ServerCore {
     }
 
     /// The method that a request is for, when this server will run it.
-    fn admit<'a>(&'a self, head: &Head) -> Result<&'a Arc<Registered>, CallErrorKind> {
+    fn admit(&self, request: &InFlight) -> Result<&Arc<Registered>, CallErrorKind> {
+        // Before anything else: who may not call learns nothing about what there is to call (S8, C-VE-5).
+        if let Some(forbidden) = self.policy.refusal(request) {
+            return Err(forbidden);
+        }
+        let head = request.head();
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
@@ -199,7 +209,7 @@ impl ServerCore {
             return Err(CallErrorKind::NoSuchMethod {
                 topic: self.topic.to_string(),
                 method: head.method.to_string(),
-                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
+                near: self.near(head),
             });
         };
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
@@ -214,6 +224,15 @@ impl ServerCore {
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
+    }
+
+    /// The method that may have been meant. Where not everybody may call everything, that may be one that this caller
+    /// is not to know of.
+    fn near(&self, head: &Head) -> Option<String> {
+        if self.policy.is_set() {
+            return None;
+        }
+        nearest(&head.method, self.methods.names()).map(str::to_owned)
     }
 
     /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack

@@ -63,12 +63,12 @@ impl Plugin for Unix {
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {
-                let link = link.as_hub(&options.tokens)?;
+                let link = link.as_hub(options)?;
                 let hub = Hub::start(listener, link, HubLimits::default(), runtime);
                 Arc::new(hub.map_err(failed)?)
             }
             Standing::Member(socket) => {
-                let link = link.as_member(&options.tokens)?;
+                let link = link.as_member(options)?;
                 let dialer = Dialer::new(place.clone(), parsed.uids.clone());
                 let member = Member::start(dialer, socket, link, runtime).map_err(failed)?;
                 if options.tokens.are_given() {

@@ -49,8 +49,12 @@ impl HubSide {
             text,
         };
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
         let (exchange, topic, name) = &names;
+        let policy = &self.core.options.policy;
+        if let Some(text) = policy.refusal_to_serve((exchange, topic, name), &self.caller) {
+            return Err(refused(text)); // S9
+        }
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, policy.clone()));
         match self.core.router.add(exchange, topic, name, server) {
             Ok(()) => {
                 self.bound.insert(id, names);
