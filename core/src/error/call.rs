@@ -1,9 +1,10 @@
 //! Why a request failed, and what that means.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::printable::Printable;
 use crate::error::{Fate, RemoteError, Stage};
 use crate::name::NameError;
 use crate::promise::PromiseError;
@@ -106,11 +107,13 @@ impl fmt::Display for CallError {
             elapsed,
             ..
         } = &*self.0;
+        // Much of it may be another process's text (S13).
+        let mut shown = Printable(f);
         if target.is_empty() {
-            return write!(f, "{kind} ({fate})");
+            return write!(shown, "{kind} ({fate})");
         }
         write!(
-            f,
+            shown,
             "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request)"
         )
     }

@@ -12,6 +12,7 @@ mod fate;
 mod method;
 mod nearest;
 mod open;
+mod printable;
 mod remote;
 mod serve;
 mod wire;

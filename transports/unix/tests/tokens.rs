@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_all_runtimes_at_once, on_each_runtime, open, until};
-use tidings_core::link::LinkOptions;
 use tidings_core::runtime::Runtime;
-use tidings_core::session::{Config, Registration, Role, Session};
+use tidings_core::session::{Accepted, Auth, Config, Name, Registration, Role, Secret, Session};
 use tidings_core::{
-    Bus, BusBuilder, CallErrorKind, Caller, Context, Fate, OpenError, ServeError, Server, Token,
+    Bus, BusBuilder, CallErrorKind, Context, Fate, OpenError, ServeError, Server, Token,
 };
 use tidings_unix::Unix;
 
@@ -210,7 +209,7 @@ fn pushy() -> Vec<u8> {
     let now = Instant::now();
     let mut member = Session::new(Role::Member, Config::new([7; 16]), now);
     let mut hub = Session::new(Role::Hub, Config::new([8; 16]), now);
-    let name = |text| tidings_core::session::Name::new(text).unwrap();
+    let name = |text| Name::new(text).unwrap();
     member
         .bind(Registration {
             exchange: name("tidings"),
@@ -274,55 +273,48 @@ fn who_offers_a_proof_and_does_not_give_it_is_closed_after_five_seconds() {
     });
 }
 
+/// What a hub says first that asks for a token and knows none.
+fn hello_of_a_false_hub() -> Vec<u8> {
+    let now = Instant::now();
+    let session = |role, instance, auth| {
+        let config = Config {
+            auth: Some(auth),
+            ..Config::new([instance; 16])
+        };
+        Session::new(role, config, now)
+    };
+    let demand = Auth::Demand {
+        nonce: [5; 32],
+        accepted: Arc::new(Accepted::new(Vec::new(), Arc::new(Anything))),
+    };
+    let prove = Auth::Prove {
+        nonce: [6; 32],
+        name: Name::new("x").unwrap(),
+        secret: Arc::new(Anything),
+    };
+    let mut hub = session(Role::Hub, 9, demand);
+    let mut member = session(Role::Member, 4, prove);
+    let hello: Vec<u8> = member.transmit(now).flatten().copied().collect();
+    hub.receive(&hello, now);
+    hub.transmit(now).flatten().copied().collect()
+}
+
 #[test]
 fn a_hub_that_does_not_know_the_secret_is_not_called() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        // It accepts whatever it is shown, and answers with what it was told.
         let listener = UnixListener::bind(directory.socket()).unwrap();
-        let hello = {
-            let now = Instant::now();
-            let options = LinkOptions::new("unix:/x", Caller::of_transport("unix"));
-            assert!(format!("{options:?}").contains("none"));
-            let config = Config {
-                auth: Some(tidings_core::session::Auth::Demand {
-                    nonce: [5; 32],
-                    accepted: Arc::new(tidings_core::session::Accepted::new(
-                        Vec::new(),
-                        Arc::new(Anything),
-                    )),
-                }),
-                ..Config::new([9; 16])
-            };
-            let mut hub = Session::new(Role::Hub, config.clone(), now);
-            let mut member = Session::new(
-                Role::Member,
-                Config {
-                    auth: Some(tidings_core::session::Auth::Prove {
-                        nonce: [6; 32],
-                        name: tidings_core::session::Name::new("x").unwrap(),
-                        secret: Arc::new(Anything),
-                    }),
-                    ..Config::new([4; 16])
-                },
-                now,
-            );
-            let bytes: Vec<u8> = member.transmit(now).flatten().copied().collect();
-            hub.receive(&bytes, now);
-            hub.transmit(now).flatten().copied().collect::<Vec<u8>>()
-        };
         let told = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut heard = [0; 4096];
                 let _hello = stream.read(&mut heard).unwrap();
-                stream.write_all(&hello).unwrap();
+                stream.write_all(&hello_of_a_false_hub()).unwrap();
                 let read = stream.read(&mut heard).unwrap();
                 // An AuthResult with the member's own proof, the last 32 bytes of its frame.
                 let answer = [&[33, 21], &heard[read - 32..read]].concat();
                 stream.write_all(&answer).unwrap();
-                let mut rest = Vec::new();
-                let _ = stream.read_to_end(&mut rest);
+                closed_after(&mut stream);
             });
             refusal(member(runtime, &directory, token("ada", ADA)))
         });
@@ -334,7 +326,7 @@ fn a_hub_that_does_not_know_the_secret_is_not_called() {
 #[derive(Debug)]
 struct Anything;
 
-impl tidings_core::session::Secret for Anything {
+impl Secret for Anything {
     fn prove(&self, _message: &[u8]) -> [u8; 32] {
         [0; 32]
     }
