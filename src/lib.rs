@@ -11,15 +11,20 @@ pub use open::{Bus, BusBuilder};
 pub use tidings_core as __core;
 /// Who may do what: policies, and lists of rules.
 pub use tidings_core::authorise;
+/// Whether a bus is connected, and what changes.
+pub use tidings_core::connection;
 /// Promises, and what can be done with several of them.
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
+/// The seam to transports, for those who write one.
+pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
-    Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
-    Token, TokenError, Version, VersionError, WaitExt,
+    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
+    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, MethodError,
+    NameError, OpenError, Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request,
+    Result, ServeError, Server, ServerBuilder, ServerName, Shared, Stage, Token, TokenError,
+    Version, VersionError, WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -63,6 +68,9 @@ pub use tidings_core::{
 /// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+/// The TCP transport: its options, and certificates from memory.
+#[cfg(feature = "tcp")]
+pub use tidings_tcp as tcp;
 
 /// The README's programs, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]

@@ -93,6 +93,7 @@ impl Peer {
             remaining: Some(Duration::from_secs(30)),
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,

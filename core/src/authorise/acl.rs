@@ -50,7 +50,7 @@ impl Authorise for Acl {
             false => Verdict::Deny,
         };
         for (said, rule) in &self.rules {
-            if rule.speaks_of(asked) {
+            if rule.speaks_of(asked, *said) {
                 match said {
                     Verdict::Deny => return Verdict::Deny,
                     Verdict::Allow => verdict = Verdict::Allow,
@@ -85,7 +85,7 @@ enum Sort {
 }
 
 impl Rule {
-    /// Speaks of calls and casts.
+    /// Speaks of calls and casts, and of being told who serves what one may call.
     pub fn requests() -> Self {
         Rule::of(Sort::Requests)
     }
@@ -164,7 +164,7 @@ impl Rule {
         }
     }
 
-    fn speaks_of(&self, asked: &Asked<'_>) -> bool {
+    fn speaks_of(&self, asked: &Asked<'_>, said: Verdict) -> bool {
         let serving = asked.action == Action::Serve;
         let sort = match self.sort {
             Sort::Requests => !serving,
@@ -183,7 +183,8 @@ impl Rule {
             && holds(&self.exchange, Some(asked.exchange))
             && holds(&self.topic, Some(asked.topic))
             && holds(&self.server, asked.server)
-            && holds(&self.method, asked.method)
+            // Who may call some method may know who serves it; who may not call one of several may too.
+            && (asked.action == Action::List && said == Verdict::Allow || holds(&self.method, asked.method))
     }
 }
 
@@ -197,6 +198,7 @@ mod tests {
             action: Action::Call,
             exchange: "tidings",
             topic: "orders.eu",
+            namespace: None,
             method: Some(method),
             server: None,
             caller,
@@ -285,6 +287,24 @@ mod tests {
         }
         let nameless = Acl::new().allow(Rule::requests().caller("*").unwrap());
         assert!(!allows(&nameless, &asked(None, "get")));
+    }
+
+    #[test]
+    fn who_may_call_some_method_may_know_who_serves_it() {
+        let mut list = asked(None, "");
+        (list.action, list.method) = (Action::List, None);
+        let get = || Rule::requests().method("get").unwrap();
+        let elsewhere = Rule::requests().topic("payments").unwrap();
+        for (acl, holds) in [
+            (Acl::new(), false),
+            (Acl::new().allow(get()), true),
+            (Acl::new().allow(Rule::requests()).deny(get()), true),
+            (Acl::new().allow(get()).deny(Rule::requests()), false),
+            (Acl::new().allow(elsewhere), false),
+            (Acl::new().allow(Rule::serving()), false),
+        ] {
+            assert_eq!(allows(&acl, &list), holds, "{acl:?}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! A policy ([`Authorise`]) is given to a bus, for all that it serves, or to one server. It is asked
 //! * by the process that runs the handler, for each request to its servers, before anything else is looked at: whether
 //!   the method exists, its version, its types, room (S8, C-VE-5);
-//! * by a hub, also for each request that it would pass on to a member, and for each server that a member wants to
-//!   register there ([`Action::Serve`]).
+//! * by a hub, also for each request that it would pass on to a member, for each server that a member wants to
+//!   register there ([`Action::Serve`]), and before it tells who serves a topic ([`Action::List`]).
 //!
 //! So a policy at the hub holds for the whole bus, and one at a member for what that member serves. A request that is
 //! denied fails as `Forbidden`, and its fate is `NotExecuted`. In-process requests are asked about like all others;
@@ -61,6 +61,8 @@ pub enum Action {
     Cast,
     /// To serve a topic from another process.
     Serve,
+    /// To be told who serves a topic; a call of all of them begins with that.
+    List,
 }
 
 /// Who wants to do what to whom.
@@ -73,7 +75,9 @@ pub struct Asked<'a> {
     pub exchange: &'a str,
     /// The topic.
     pub topic: &'a str,
-    /// The method, of a request.
+    /// The namespace that the request names.
+    pub namespace: Option<&'a str>,
+    /// The method that is to be called.
     pub method: Option<&'a str>,
     /// The server that the request names; the name of the one that is to serve.
     pub server: Option<&'a str>,

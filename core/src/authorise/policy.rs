@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Action, Asked, Authorise, Verdict};
-use crate::bus::{Caller, InFlight, Verb};
+use crate::bus::{Caller, InFlight, Reach, Verb};
 use crate::error::CallErrorKind;
 use crate::name::{Exchange, ServerName, Topic};
 use crate::notice::Notice;
@@ -57,6 +57,7 @@ impl Policy {
             action: Action::Serve,
             exchange,
             topic,
+            namespace: None,
             method: None,
             server: Some(name),
             caller: Some(caller),
@@ -75,14 +76,17 @@ impl fmt::Debug for Policy {
 #[cold]
 fn refusal(policy: &dyn Authorise, request: &InFlight) -> Option<CallErrorKind> {
     let head = request.head();
+    let action = match (head.reach, head.verb) {
+        (Reach::Registry, _) => Action::List,
+        (_, Verb::Call) => Action::Call,
+        (_, Verb::Cast) => Action::Cast,
+    };
     let asked = Asked {
-        action: match head.verb {
-            Verb::Call => Action::Call,
-            Verb::Cast => Action::Cast,
-        },
+        action,
         exchange: &head.exchange,
         topic: &head.topic,
-        method: Some(&head.method),
+        namespace: head.namespace.as_deref(),
+        method: (action != Action::List).then_some(&*head.method),
         server: head.server.as_deref(),
         caller: head.caller.as_deref(),
         local: !request.is_remote(),
@@ -105,6 +109,7 @@ fn denied(policy: &dyn Authorise, asked: &Asked<'_>) -> Option<String> {
     let what = match asked.action {
         Action::Call | Action::Cast => "call this",
         Action::Serve => "serve this",
+        Action::List => "know who serves this",
     };
     let Asked { topic, method, .. } = asked;
     let dot = method.map_or(String::new(), |method| format!(".{method}"));

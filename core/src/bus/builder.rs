@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authorise::{Authorise, Policy};
-use crate::bus::{Address, Bus};
+use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::name::{Exchange, NameError};
 use crate::runtime::Runtime;
@@ -21,6 +21,7 @@ pub struct BusBuilder {
     options: OpenOptions,
     exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
 }
 
 impl BusBuilder {
@@ -29,6 +30,7 @@ impl BusBuilder {
             options: OpenOptions::default(),
             exchange: Ok(Exchange::DEFAULT),
             timeout: Some(DEFAULT_TIMEOUT),
+            when_disconnected: WhenDisconnected::default(),
         }
     }
 
@@ -54,6 +56,13 @@ impl BusBuilder {
     /// Lets requests take as long as they take unless they say otherwise.
     pub fn no_timeout(mut self) -> Self {
         self.timeout = None;
+        self
+    }
+
+    /// What becomes of its requests while there is no connection, unless they say otherwise; unset, they wait for one
+    /// that has been away for less than half a second.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.when_disconnected = choice;
         self
     }
 
@@ -100,7 +109,12 @@ impl BusBuilder {
             });
         }
         let transport = plugin.open(&address, &self.options)?;
-        let policy = self.options.policy;
-        Ok(Bus::over(transport, exchange, self.timeout, policy))
+        Ok(Bus::over(
+            transport,
+            exchange,
+            self.timeout,
+            self.when_disconnected,
+            self.options.policy,
+        ))
     }
 }

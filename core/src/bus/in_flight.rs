@@ -17,6 +17,7 @@ use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
+use crate::router::Waiting;
 use crate::server::ServerCore;
 use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
@@ -55,6 +56,8 @@ enum Place {
     Outbox,
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a line of requests that wait for a server.
+    Waiting(Weak<Waiting>, u64),
     /// In a server's queue.
     Queued(Arc<ServerCore>, Ticket),
     /// Its handler has been started; the waker is that of its task.
@@ -70,6 +73,7 @@ impl Place {
             Place::Here => (Fate::NotSent, Stage::Preparing),
             Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
             Place::Ended => (Fate::Executed, Stage::Running),
@@ -100,6 +104,14 @@ pub struct InFlight {
     state: Mutex<State>,
 }
 
+/// Where a request came from.
+struct Origin {
+    /// Out of another request's handler.
+    adopted: bool,
+    /// By a connection.
+    remote: bool,
+}
+
 /// What the bus finds when it asks for the outcome.
 pub(crate) enum Claim {
     /// It is decided.
@@ -121,7 +133,11 @@ impl InFlight {
             Verb::Call => (Port::Unclaimed, parent),
             Verb::Cast => (Port::Closed, None),
         };
-        let in_flight = Self::with_port(head, port, encode_replies, parent.is_some());
+        let origin = Origin {
+            adopted: parent.is_some(),
+            remote: false,
+        };
+        let in_flight = Self::with_port(head, port, encode_replies, origin);
         if let Some(parent) = parent {
             parent.adopt(&in_flight);
         }
@@ -130,16 +146,19 @@ impl InFlight {
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None, false)
+        let origin = Origin {
+            adopted: false,
+            remote: true,
+        };
+        Self::with_port(head, Port::Remote(connection, id), None, origin)
     }
 
     fn with_port(
         head: Head,
         port: Port,
         encode_replies: Option<usize>,
-        adopted: bool,
+        origin: Origin,
     ) -> Arc<Self> {
-        let remote = matches!(port, Port::Remote(..));
         let state = State {
             port,
             place: Place::Here,
@@ -151,8 +170,8 @@ impl InFlight {
         Arc::new(InFlight {
             head,
             encode_replies,
-            adopted,
-            remote,
+            adopted: origin.adopted,
+            remote: origin.remote,
             state: Mutex::new(state),
         })
     }
@@ -188,6 +207,15 @@ impl InFlight {
         let children = std::mem::take(&mut state.children);
         settle(state, reply);
         drop((place, children));
+    }
+
+    /// A copy of this one, for one of several servers, from wherever this one came. Nobody is told its outcome.
+    pub(crate) fn copy(&self, head: Head) -> Arc<Self> {
+        let origin = Origin {
+            adopted: false,
+            remote: self.remote,
+        };
+        Self::with_port(head, Port::Closed, None, origin)
     }
 
     /// Whether it came by a connection, from another process.
@@ -244,6 +272,7 @@ impl InFlight {
                 Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
                 _ => Step::None,
             },
+            Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -254,6 +283,11 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Leave(line, ticket) => {
+                if let Some(line) = line.upgrade() {
+                    line.withdraw(self, ticket);
+                }
+            }
         }
         for watcher in watchers {
             watcher.wake();
@@ -319,10 +353,18 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits for a server, in a line of `waiting`.
+    pub(crate) fn waits(&self, waiting: Weak<Waiting>, ticket: u64) {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Waiting(waiting, ticket);
+        }
+    }
+
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here) {
+        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -410,6 +452,7 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<ServerCore>, Ticket),
+    Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

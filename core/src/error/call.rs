@@ -8,6 +8,7 @@ use crate::error::printable::Printable;
 use crate::error::{Fate, RemoteError, Stage};
 use crate::name::NameError;
 use crate::promise::PromiseError;
+use crate::version::{Version, VersionError};
 
 /// Why a request failed. Cheap to clone.
 ///
@@ -153,6 +154,19 @@ pub enum CallErrorKind {
     /// A name in the request is not one.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A version in the request is not one.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The request needs a version above the client's cap; nothing was sent.
+    #[error(
+        "the request needs version {requested} and the client is capped at {cap}: ask `can_send_version(\"{requested}\")` and send what version {cap} takes, or raise the cap once every server serves {requested}"
+    )]
+    VersionCap {
+        /// The version that the request needs.
+        requested: Version,
+        /// The client's cap.
+        cap: Version,
+    },
     /// The arguments could not be encoded; nothing was sent.
     #[error("the arguments cannot be encoded: {0}")]
     Encode(String),
@@ -217,6 +231,20 @@ pub enum CallErrorKind {
         /// The method asked for.
         method: String,
         /// The method with the nearest name.
+        near: Option<String>,
+    },
+    /// No endpoint on the topic has the namespace asked for.
+    #[error("{} on topic `{topic}`; there are: {offered}{}",
+        namespace.as_ref().map_or("no endpoint is without a namespace".to_owned(), |name| format!("no namespace `{name}`")),
+        did_you_mean(near))]
+    NoSuchNamespace {
+        /// The topic.
+        topic: String,
+        /// The namespace; `None` where the request names none.
+        namespace: Option<String>,
+        /// The namespaces that are there.
+        offered: String,
+        /// The one with the nearest name.
         near: Option<String>,
     },
     /// The server does not serve the version asked for.
@@ -309,6 +337,19 @@ pub enum CallErrorKind {
     /// A failure that this build does not know, from a newer peer.
     #[error("{0}")]
     Other(String),
+}
+
+impl CallErrorKind {
+    /// The same without the name of something else that there is.
+    pub(crate) fn without_suggestion(mut self) -> Self {
+        if let CallErrorKind::NoServer { near, .. }
+        | CallErrorKind::NoSuchMethod { near, .. }
+        | CallErrorKind::NoSuchNamespace { near, .. } = &mut self
+        {
+            *near = None;
+        }
+        self
+    }
 }
 
 fn did_you_mean(near: &Option<String>) -> String {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Reach, ReplyTo, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
-use crate::name::{Exchange, Method, NameError, ServerName, Topic};
+use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
+use crate::server::{MAX_OFFERS, Offer, Offers, ServerCore};
 use crate::session::{
     self, CloseCode, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError,
     error_code,
@@ -73,8 +74,14 @@ impl Incoming {
             session::Verb::Cast => Verb::Cast,
         };
         let method = Method::from_shared(header.method.name.clone().into_arc())?;
-        let head = Head {
+        let mut head = Head {
             server: to.server,
+            namespace: header
+                .method
+                .namespace
+                .as_ref()
+                .map(|name| Namespace::from_shared(name.clone().into_arc()))
+                .transpose()?,
             version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
                 Version::new(major, minor, patch)
             }),
@@ -83,15 +90,63 @@ impl Incoming {
             caller,
             depth: header.depth,
             idempotent: header.idempotency_key.is_some(),
+            wait_for_server: header.wait_for_server,
             flow: self.flow,
             deadline: header
                 .remaining
                 .and_then(|remaining| self.now.checked_add(remaining)),
             ..Head::new(verb, to.exchange, to.topic, method, self.now)
         };
+        if header.fanout {
+            head.reach = Reach::Every;
+        }
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
         Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
     }
+}
+
+const _: () = assert!(MAX_OFFERS <= session::OFFERS_MAX);
+
+/// A server as a member registers it.
+pub(super) fn registration(
+    server: &ServerCore,
+) -> Result<session::Registration, session::InvalidName> {
+    let offer = |offer: &Offer| {
+        let Version {
+            major,
+            minor,
+            patch,
+        } = offer.version;
+        let name = offer.namespace.as_ref().map(Namespace::to_shared);
+        Ok(session::Offer {
+            namespace: name.map(Name::try_from).transpose()?,
+            version: (major, minor, patch),
+        })
+    };
+    Ok(session::Registration {
+        exchange: Name::try_from(server.exchange().to_shared())?,
+        topic: Name::try_from(server.topic().to_shared())?,
+        server: Name::try_from(server.name().to_shared())?,
+        offers: server
+            .offers()
+            .iter()
+            .map(offer)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// What a member's server offers.
+pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, NameError> {
+    let offer = |offer: &session::Offer| {
+        let name = offer.namespace.clone().map(Name::into_arc);
+        let (major, minor, patch) = offer.version;
+        Ok(Offer {
+            namespace: name.map(Namespace::from_shared).transpose()?,
+            version: Version::new(major, minor, patch),
+        })
+    };
+    let offers = registration.offers.iter().map(offer);
+    Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// The caller that a hub vouches for.
@@ -244,8 +299,9 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
 const CHECK_TOKENS: &str =
     "the member's `.token(..)` must be one of the hub's `.accept_tokens([..])`";
 
-/// Why a session ended, for people. What comes from the peer is escaped (S13).
-pub(super) fn closed_text(closed: &Closed) -> String {
+/// Why a session ended, for people: `opened` is whether Hello had come, `fault` what its socket
+/// failed with. What comes from the peer is escaped (S13).
+pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io::Error>) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
         CloseReason::Us(CloseCode::Unauthenticated) => {
@@ -256,8 +312,16 @@ pub(super) fn closed_text(closed: &Closed) -> String {
         }
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
-        CloseReason::Eof => "the peer has gone".into(),
+        CloseReason::Eof => match fault {
+            Some(error) => format!("the peer has gone: {error}"),
+            None if opened => "the peer has gone".into(),
+            None => "the peer has gone without a greeting: it has no room, or serves no bus".into(),
+        },
         CloseReason::Truncated => "the peer has gone in the middle of a message".into(),
+        // An alert, or the beginning of a handshake.
+        CloseReason::NotTidings([0x15 | 0x16, 3, ..]) => {
+            "the peer speaks TLS, and this side does not".into()
+        }
         CloseReason::NotTidings(bytes) => {
             format!(
                 "the peer speaks another protocol: `{}`",

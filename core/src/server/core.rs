@@ -6,23 +6,24 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
 use crate::authorise::Policy;
-use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::bus::{Backlog, Delivery, InFlight, Reach, Room, Standing, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
-use crate::server::handler::{Methods, Registered};
+use crate::server::endpoint::Endpoints;
+use crate::server::handler::Registered;
+use crate::server::offers::Offers;
 use crate::server::running;
-use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +88,7 @@ pub struct ServerCore {
     exchange: Exchange,
     topic: Topic,
     name: ServerName,
-    version: Version,
-    methods: Methods,
+    endpoints: Endpoints,
     limits: ServerLimits,
     /// Who may call it.
     policy: Policy,
@@ -99,6 +99,9 @@ pub struct ServerCore {
     stopping: AtomicBool,
     pub(crate) doorbell: Doorbell,
     room: Room,
+    backlog: Backlog,
+    /// Copies of fanout casts that it had no room for.
+    missed: AtomicU64,
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -107,8 +110,7 @@ pub struct ServerCore {
 impl ServerCore {
     pub(crate) fn start(
         (exchange, topic, name): (Exchange, Topic, ServerName),
-        version: Version,
-        methods: Methods,
+        endpoints: Endpoints,
         limits: ServerLimits,
         policy: Policy,
         runtime: Arc<dyn Runtime>,
@@ -117,8 +119,7 @@ impl ServerCore {
             exchange,
             topic,
             name,
-            version,
-            methods,
+            endpoints,
             limits,
             policy,
             queue: Mailbox::new(Limits {
@@ -130,6 +131,8 @@ impl ServerCore {
             stopping: AtomicBool::new(false),
             doorbell: Doorbell::new(),
             room: Room::new(),
+            backlog: Backlog::default(),
+            missed: AtomicU64::new(0),
             idle: Room::new(),
             runtime,
         });
@@ -152,9 +155,9 @@ impl ServerCore {
         &self.name
     }
 
-    /// The version it implements.
-    pub fn version(&self) -> Version {
-        self.version
+    /// What it offers.
+    pub fn offers(&self) -> &Offers {
+        self.endpoints.offers()
     }
 
     /// Requests that it has and has not ended: those that wait and those that run.
@@ -198,20 +201,14 @@ impl ServerCore {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        if !self.version.serves(head.version) {
-            return Err(CallErrorKind::UnsupportedVersion {
-                topic: self.topic.to_string(),
-                requested: head.version.to_string(),
-                offered: self.version.to_string(),
-            });
-        }
-        let Some(method) = self.methods.find(&head.method) else {
-            return Err(CallErrorKind::NoSuchMethod {
-                topic: self.topic.to_string(),
-                method: head.method.to_string(),
-                near: self.near(head),
-            });
-        };
+        let method = self.endpoints.find(head).map_err(|kind| {
+            // Where not everybody may call everything, not everybody is told what else there is.
+            if self.policy.is_set() {
+                kind.without_suggestion()
+            } else {
+                kind
+            }
+        })?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
@@ -224,15 +221,6 @@ impl ServerCore {
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
-    }
-
-    /// The method that may have been meant. Where not everybody may call everything, that may be one that this caller
-    /// is not to know of.
-    fn near(&self, head: &Head) -> Option<String> {
-        if self.policy.is_set() {
-            return None;
-        }
-        nearest(&head.method, self.methods.names()).map(str::to_owned)
     }
 
     /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
@@ -256,6 +244,24 @@ impl ServerCore {
                 .delivery
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
+        }
+        if in_flight.head().reach == Reach::Every {
+            match self.standing(weight) {
+                Standing::Free => {}
+                Standing::Full => {
+                    let error = self.full(&in_flight);
+                    return Err(NotAccepted::Full(waiting.delivery, error));
+                }
+                Standing::Behind => {
+                    // Others got their copies and do not wait for this one (C-OV-2).
+                    self.missed(1);
+                    let kind = self.full_kind(in_flight.head().verb);
+                    let refused = waiting
+                        .delivery
+                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                    return Err(NotAccepted::Refused(refused));
+                }
+            }
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
         match self.queue.try_push(waiting, weight) {
@@ -282,7 +288,12 @@ impl ServerCore {
     }
 
     fn full(&self, in_flight: &InFlight) -> CallError {
-        let kind = match in_flight.head().verb {
+        let kind = self.full_kind(in_flight.head().verb);
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    fn full_kind(&self, verb: Verb) -> CallErrorKind {
+        match verb {
             Verb::Call => CallErrorKind::Busy {
                 retry_after: BUSY_RETRY,
             },
@@ -293,8 +304,30 @@ impl ServerCore {
                     self.limits.queue, self.limits.queue_bytes
                 ),
             },
-        };
-        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+        }
+    }
+
+    /// How its queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(crate) fn standing(&self, weight: usize) -> Standing {
+        let ServerLimits {
+            queue, queue_bytes, ..
+        } = self.limits;
+        if weight > queue_bytes {
+            return Standing::Free; // It would never fit, and is refused when it is delivered.
+        }
+        let left = queue_bytes.saturating_sub(self.queue.bytes());
+        let has_room = self.queue.len() < queue && weight <= left;
+        self.backlog.standing(has_room, self.has_room())
+    }
+
+    /// So many copies of fanout casts were not given to it for want of room.
+    pub(crate) fn missed(&self, copies: u64) {
+        self.missed.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of fanout casts that it had no room for.
+    pub(crate) fn copies_missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the waker of `cx` when there may be room in the queue.
@@ -348,7 +381,8 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.has_room() {
+        if (self.room.is_awaited() || self.backlog.has_begun()) && self.has_room() {
+            self.backlog.half_free();
             self.room.wake();
         }
     }

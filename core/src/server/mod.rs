@@ -3,11 +3,16 @@
 mod builder;
 mod core;
 mod driver;
+mod endpoint;
 mod handle;
 pub mod handler;
+mod offers;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, Sent, ServerCore};
+pub use endpoint::Endpoint;
 pub use handle::{DrainReport, Server};
-pub use handler::{Endpoint, Handler, MethodSpec, Started};
+pub use handler::{Handler, MethodSpec, Started};
+pub(crate) use offers::refusal;
+pub use offers::{MAX_OFFERS, Offer, Offers};

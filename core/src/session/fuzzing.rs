@@ -129,6 +129,7 @@ fn greet(session: &mut Session, peer: &mut Session, rounds: usize, now: Instant)
             exchange,
             topic,
             server,
+            offers: Vec::new(),
         };
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);
@@ -190,6 +191,7 @@ impl Ours {
             remaining: None,
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,
@@ -226,11 +228,15 @@ impl Ours {
                 Event::Request { .. } | Event::Bind { .. } if !self.opened => {
                     unreachable!("nothing is given out before the handshake is done")
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
                 Event::Closed(_) => self.closed = true,
-                Event::Unbind { .. } | Event::BindResult { .. } | Event::GoingAway { .. } => {}
+                Event::Unbind { .. }
+                | Event::BindResult { .. }
+                | Event::Missed { .. }
+                | Event::GoingAway { .. } => {}
             }
         }
     }

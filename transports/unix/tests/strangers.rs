@@ -175,6 +175,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
                 remaining: None,
                 depth: 0,
                 fanout: false,
+                wait_for_server: false,
                 idempotency_key: None,
                 headers: Vec::new(),
                 caller: None,

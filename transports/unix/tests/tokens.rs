@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_all_runtimes_at_once, on_each_runtime, open, until};
+use tidings_core::connection::{self, State};
 use tidings_core::runtime::Runtime;
 use tidings_core::session::{Accepted, Auth, Config, Name, Registration, Role, Secret, Session};
-use tidings_core::{
-    Bus, BusBuilder, CallErrorKind, Context, Fate, OpenError, ServeError, Server, Token,
-};
+use tidings_core::{Bus, BusBuilder, CallErrorKind, Context, Fate, OpenError, Server, Token};
 use tidings_unix::Unix;
 
 const ADA: &str = "the secret of ada, long enough";
@@ -124,8 +123,7 @@ fn a_member_without_a_token_can_neither_call_nor_serve_and_is_told_at_once() {
         let is_told = matches!(error.kind(), CallErrorKind::NotConnected { .. });
         assert!(is_told && error.to_string().contains(".token("), "{error}");
         let squat = bare.listen("squat").on("who", |(): ()| ());
-        let error = squat.start().unwrap_err();
-        assert!(matches!(error, ServeError::NotRegistered { .. }), "{error}");
+        let _unheard = squat.start();
         assert!(start.elapsed() < LONG / 2, "it waited");
         let ada = member(runtime, &directory, token("ada", ADA)).unwrap();
         let error = ada.call::<()>("squat.who", &()).wait().unwrap_err();
@@ -178,6 +176,35 @@ fn every_connection_is_authenticated_anew() {
 }
 
 #[test]
+fn who_takes_the_address_over_asks_for_tokens_too() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let address = directory.address("");
+        let open = |own: Token| {
+            let options = |bus: BusBuilder| bus.token(own).accept_tokens(both());
+            try_open_with(runtime, &address, options).unwrap()
+        };
+        let first = open(token("bob", BOB));
+        let ada = open(token("ada", ADA));
+        let (_server, ran) = who(&ada, "ada");
+        assert_eq!(asked(&first, "ada").as_deref(), Some("bob"));
+        drop(first);
+        until("the member has become the hub", || {
+            let hub = connection::Role::Hub;
+            matches!(ada.state(), State::Connected { role, .. } if role == hub)
+        });
+        let bob = member(runtime, &directory, token("bob", BOB)).unwrap();
+        assert_eq!(asked(&bob, "ada").as_deref(), Some("bob"));
+        assert_eq!(asked(&ada, "ada").as_deref(), Some("ada"));
+        let before = ran.load(Ordering::Relaxed);
+        refusal(member(runtime, &directory, token("bob", ADA)));
+        let bare = common::open(runtime, &directory.address("?connect"));
+        bare.call::<()>("ada.who", &()).wait().unwrap_err();
+        assert_eq!(ran.load(Ordering::Relaxed), before);
+    });
+}
+
+#[test]
 fn one_secret_can_replace_another_under_the_same_name() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
@@ -215,6 +242,7 @@ fn pushy() -> Vec<u8> {
             exchange: name("tidings"),
             topic: name("squat"),
             server: name("s"),
+            offers: Vec::new(),
         })
         .unwrap();
     let mut said = Vec::new();
@@ -252,7 +280,7 @@ fn who_offers_a_proof_and_does_not_give_it_is_closed_after_five_seconds() {
         let directory = Directory::new();
         let _hub = hub(runtime, &directory);
         let own = token("ada", ADA);
-        // Hello with the offer as it is sent, recorded at a listener that answers nothing.
+        // Hello with the offer as it is sent, recorded at a listener that answers nothing and goes.
         let elsewhere = Directory::new();
         let listener = UnixListener::bind(elsewhere.socket()).unwrap();
         let address = elsewhere.address("?connect");
@@ -262,8 +290,8 @@ fn who_offers_a_proof_and_does_not_give_it_is_closed_after_five_seconds() {
             let mut hello = vec![0; 4096];
             let read = stream.read(&mut hello).unwrap();
             hello.truncate(read);
-            // It is not let in, and goes on without knowing: requests tell.
-            drop(opening.join().unwrap().unwrap());
+            drop((stream, listener));
+            refusal(opening.join().unwrap());
             hello
         });
         let mut stream = UnixStream::connect(directory.socket()).unwrap();

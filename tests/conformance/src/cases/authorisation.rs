@@ -104,11 +104,7 @@ impl Service for Typed {
             });
             MethodSpec::new(name, run).fingerprint(|| 1)
         };
-        Endpoint {
-            topic: "typed",
-            version: Version::DEFAULT,
-            methods: vec![method("yes"), method("no")],
-        }
+        Endpoint::new("typed", Version::DEFAULT, vec![method("yes"), method("no")])
     }
 }
 
@@ -117,8 +113,10 @@ pub fn a_typed_request_is_asked_about_like_any_other(world: &World) {
     let ran = Journal::new();
     let server = world.server().server(Typed(ran.clone()));
     let _server = server.authorise(no).start().unwrap();
-    let client = ServiceClient::new(world.client(), "typed", Version::DEFAULT);
-    let ask = |method, fingerprint| client.request::<_, u32, CallError>(method, fingerprint, 5_u32);
+    let client = ServiceClient::new(world.client(), "typed", None);
+    let ask = |method, fingerprint| {
+        client.request::<_, u32, CallError>(method, Version::DEFAULT, fingerprint, 5_u32)
+    };
     assert_eq!(ask("yes", || 1).wait().unwrap(), 5);
     forbidden(&ask("no", || 1).wait().unwrap_err());
     forbidden(&ask("no", || 99).wait().unwrap_err());
@@ -161,9 +159,12 @@ pub fn a_refusal_does_not_tell_whether_the_method_exists(world: &World) {
         (exists.stage(), exists.fate()),
         (missing.stage(), missing.fate())
     );
-    let client = ServiceClient::new(world.client(), "guarded", "9.0".parse().unwrap());
-    let newer = client.request::<_, (), CallError>("no_quick", || 7, ());
-    assert_eq!(forbidden(&newer.wait().unwrap_err()), forbidden(&exists));
+    for (namespace, version) in [(None, "9.0"), (Some("elsewhere"), "1.0")] {
+        let client = ServiceClient::new(world.client(), "guarded", namespace);
+        let version = version.parse().unwrap();
+        let other = client.request::<_, (), CallError>("no_quick", version, || 7, ());
+        assert_eq!(forbidden(&other.wait().unwrap_err()), forbidden(&exists));
+    }
     // Nor is a name suggested that not everybody may know.
     let error = request(world, "quik").wait().unwrap_err();
     let CallErrorKind::NoSuchMethod { near, .. } = error.kind() else {
