@@ -325,7 +325,10 @@ impl Router {
         let servers = topics.and_then(|topics| topics.get(&head.topic));
         let found = servers.and_then(|servers| match (&head.server, head.reach) {
             (Some(name), _) => servers.named(name),
-            (None, Reach::One) => servers.least_busy(head),
+            // Who waits for a server, waits for one that serves it.
+            (None, Reach::One) => {
+                servers.least_busy(head, head.wait_for_server || self.waiting.settles())
+            }
             // Whether it is for them is asked of each one, or of none.
             (None, Reach::Every | Reach::Registry) => {
                 servers.list.first().map(|known| &known.server)
@@ -376,17 +379,18 @@ impl Servers {
     }
 
     /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
-    /// same, any will do, and tells the caller itself what it does not serve.
-    fn least_busy(&self, head: &Head) -> Option<&Arc<dyn Destination>> {
+    /// same, any will do unless it `must` be for it, and tells the caller itself what it does not serve.
+    fn least_busy(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
+        let ask = self.differ || must;
         if let [only] = self.list.as_slice() {
-            return Some(&only.server);
+            return (!ask || only.offers.serve(head)).then_some(&only.server);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .filter(|known| !self.differ || known.offers.serve(head))
+            .filter(|known| !ask || known.offers.serve(head))
             .map(|known| &known.server)
             .min_by_key(|server| server.load())
     }

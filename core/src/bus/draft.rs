@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Reach, Verb, WhenDisconnected};
-use crate::codec::EncodeError;
+use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
@@ -38,7 +38,7 @@ pub(crate) enum Timeout {
 
 /// What few requests say; where it is their client that does, they have a copy of its own.
 #[derive(Clone, Default)]
-pub(super) struct Rare {
+pub(super) struct Terms {
     pub(super) namespace: Option<Namespace>,
     /// The highest version that may be asked for (C-VE-3).
     pub(super) cap: Option<Version>,
@@ -50,7 +50,7 @@ pub(super) struct Rare {
     pub(super) fault: Option<CallErrorKind>,
 }
 
-impl Rare {
+impl Terms {
     pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
         self.fault.get_or_insert_with(|| fault.into());
     }
@@ -65,7 +65,7 @@ pub(super) struct Draft {
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
     /// Boxed, for few requests have any.
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     /// Its own; those of the handle are added when it is sent.
@@ -88,7 +88,7 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
-            rare: None,
+            terms: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
@@ -98,8 +98,8 @@ impl Draft {
         }
     }
 
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(super) fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
     }
 
     /// Adds a header. One of the handle's of the same name gives way to it (C-AD-7).
@@ -110,7 +110,7 @@ impl Draft {
     /// Takes the headers of this name out, its own and the handle's.
     pub(super) fn no_header(&mut self, name: &str) {
         self.headers.retain(|(known, _)| known != name);
-        self.rare().no_headers.push(name.to_owned());
+        self.terms().no_headers.push(name.to_owned());
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
@@ -118,13 +118,13 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
-        let Rare {
+        let Terms {
             namespace,
             cap,
             fanout,
             no_headers,
             fault,
-        } = self.rare.map(|rare| *rare).unwrap_or_default();
+        } = self.terms.map(|terms| *terms).unwrap_or_default();
         if let Some(kind) = fault {
             return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
         }
@@ -141,9 +141,14 @@ impl Draft {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
         };
+        let codec = match &self.arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
+        };
         let only = server.is_some();
         let mut head = Head {
             server,
+            codec,
             namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
@@ -203,9 +208,7 @@ impl Draft {
         let payload = match self.arguments {
             // What is for several servers cannot be moved to one.
             Ok(Args(payload)) if capabilities.moves_values && !fanout => Ok(payload),
-            Ok(Args(payload)) => payload
-                .into_bytes(capabilities.max_message)
-                .map(Payload::Bytes),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };
         match payload {

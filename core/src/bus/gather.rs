@@ -16,6 +16,7 @@ use crate::bus::draft::Draft;
 use crate::bus::handle::BusCore;
 use crate::bus::request::dispatch;
 use crate::bus::{Delivery, Head, InFlight, Reach, Verb};
+use crate::codec::CodecId;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
 use crate::name::{Method, ServerName};
@@ -60,17 +61,19 @@ where
             }
             Err(error) => return failed(error),
         };
+        let codec = request.head().codec;
         let question = Question {
             bus,
             parent,
             // It was encoded before: each server gets a value of its own (C-VB-6).
-            payload: payload.into_bytes(usize::MAX).unwrap_or_default(),
+            payload: payload.into_bytes(usize::MAX, codec).unwrap_or_default(),
             request,
         };
         let list = question.in_flight(Head {
             reach: Reach::Registry,
             method: Method::SERVERS,
             headers: Vec::new(),
+            codec: CodecId::POSTCARD,
             ..question.request.head().clone()
         });
         let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));
@@ -205,7 +208,10 @@ impl Question {
         };
         match unsent {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),
-            None => Ok(Delivery::new(call, Payload::Bytes(self.payload.clone()))),
+            None => {
+                let payload = Payload::encoded(self.payload.clone(), template.codec);
+                Ok(Delivery::new(call, payload))
+            }
         }
     }
 

@@ -111,21 +111,23 @@ impl Bus {
 
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
-    /// The arguments' types must be those of the method, to the width of an integer: an untyped
-    /// caller's are not compared with the server's, and `&3` is an `i32`, which a method that
-    /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
-    /// `#[service]`, whose types are checked (C-VE-4).
+    /// The arguments' types must be those of the method, up to the kind of each number: `&3` is an `i32`, and a method
+    /// that takes a `u64` refuses it as `BadRequest` (it would read another number). Write `&3_u64`. The same holds for
+    /// the reply, whose type `T` is: a reply of other kinds is `BadReply`. Integers of 16 bits and more may differ in
+    /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
+    /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         Request::new(self, split_path(path), self.borrowed(arguments))
     }
 
-    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
+    /// with the method's, so what they are made of is.
     pub(super) fn borrowed(
         &self,
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<Args, EncodeError> {
         let limit = self.core.transport().capabilities().max_message;
-        codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)))
+        codec::encode_checked(arguments, limit).map(|bytes| Args::of(Payload::Checked(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::WhenDisconnected;
+use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
@@ -147,6 +148,8 @@ pub struct Head {
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
+    /// What the arguments are in, and the reply is to be.
+    pub codec: CodecId,
     /// What the caller adds, in its order.
     pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
@@ -186,6 +189,7 @@ impl Head {
             namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
+            codec: CodecId::POSTCARD,
             headers: Vec::new(),
             caller: None,
             depth: 0,

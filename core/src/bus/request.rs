@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Rare, Timeout};
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
 use crate::bus::handle::BusCore;
 use crate::bus::{Bus, Call, CastWhenRoom, Claim, Delivery, FanoutRequest, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
@@ -53,8 +53,8 @@ impl<T, E> Request<T, E> {
     }
 
     /// The same with what a client says of all its requests.
-    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
-        self.draft.rare = rare;
+    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
+        self.draft.terms = terms;
         self
     }
 
@@ -92,23 +92,23 @@ impl<T, E> Request<T, E> {
     /// Addresses it to every server of the topic (C-AD-4). Give the other options first: what is left to choose is
     /// [`cast`](FanoutRequest::cast) or [`gather`](FanoutRequest::gather).
     pub fn fanout(mut self) -> FanoutRequest<T, E> {
-        self.draft.rare().fanout = true;
+        self.draft.terms().fanout = true;
         FanoutRequest::new(self)
     }
 
     /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.rare().namespace = Some(name),
-            Err(error) => self.rare().spoil(error),
+            Ok(name) => self.terms().namespace = Some(name),
+            Err(error) => self.terms().spoil(error),
         }
         self
     }
 
     /// Sends it to endpoints without a namespace, though its client has one.
     pub fn no_namespace(mut self) -> Self {
-        if let Some(rare) = &mut self.draft.rare {
-            rare.namespace = None;
+        if let Some(terms) = &mut self.draft.terms {
+            terms.namespace = None;
         }
         self
     }
@@ -120,13 +120,13 @@ impl<T, E> Request<T, E> {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.draft.version = version,
-            Err(error) => self.rare().spoil(error.into()),
+            Err(error) => self.terms().spoil(error.into()),
         }
         self
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.draft.rare()
+    fn terms(&mut self) -> &mut Terms {
+        self.draft.terms()
     }
 
     /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header). It takes the place of the
@@ -148,9 +148,9 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
-    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
-    /// none comes, it fails as `NoServer`, not executed.
+    /// Where no server is on the topic (or not the one asked for, or none of its namespace and version), has it wait for
+    /// one, within its deadline, instead of failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as it would have at once, not executed.
     ///
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.

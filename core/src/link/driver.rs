@@ -181,7 +181,8 @@ impl Driver {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
-                let reply = translate::outgoing_reply(reply, self.max_message);
+                let codec = in_flight.head().codec;
+                let reply = translate::outgoing_reply(reply, self.max_message, codec);
                 self.session.reply(id, reply);
             }
         }

@@ -61,7 +61,7 @@ impl Names {
                 To::Bound(id) => Destination::Bound(id),
             },
             method: self.method(head).map_err(unsendable)?,
-            codec: 0,
+            codec: head.codec.to_byte(),
             remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
             depth: head.depth,
             fanout: head.reach == Reach::Every,

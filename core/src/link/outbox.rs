@@ -265,9 +265,9 @@ impl Intake {
     ) -> Option<Instant> {
         let now = Instant::now();
         let mut next = None;
-        for _ in 0..self.held.len() + self.queue.len() {
-            let Some(outgoing) = self.held.pop_front().or_else(|| self.queue.try_recv().ok())
-            else {
+        self.held.extend(self.queue.try_iter());
+        for _ in 0..self.held.len() {
+            let Some(outgoing) = self.held.pop_front() else {
                 break;
             };
             let in_flight = outgoing.delivery.in_flight();

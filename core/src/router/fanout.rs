@@ -38,7 +38,9 @@ impl Router {
         };
         let (in_flight, payload) = delivery.into_parts();
         // It was encoded before it was sent: each server gets a value of its own (C-VB-6).
-        let bytes = payload.into_bytes(usize::MAX).unwrap_or_default();
+        let bytes = payload
+            .into_bytes(usize::MAX, in_flight.head().codec)
+            .unwrap_or_default();
         choice.deliver(&in_flight, bytes)
     }
 }
@@ -107,7 +109,8 @@ fn copy(original: &InFlight, name: &ServerName, bytes: Vec<u8>) -> Delivery {
         server: Some(name.clone()),
         ..original.head().clone()
     };
-    Delivery::new(original.copy(head), Payload::Bytes(bytes))
+    let payload = Payload::encoded(bytes, head.codec);
+    Delivery::new(original.copy(head), payload)
 }
 
 fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {

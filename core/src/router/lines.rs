@@ -141,12 +141,8 @@ impl Router {
 
     /// A server of this name has come to the topic.
     pub(super) fn let_in(&self, exchange: &Exchange, topic: &Topic, name: &ServerName) {
-        for server in [None, Some(name.clone())] {
-            self.let_through(&Key {
-                exchange: exchange.clone(),
-                topic: topic.clone(),
-                server,
-            });
+        for key in self.waiting.lines_for(exchange, topic, name) {
+            self.let_through(&key);
         }
     }
 

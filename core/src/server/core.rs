@@ -219,6 +219,11 @@ impl ServerCore {
                 });
             }
         }
+        if !head.codec.is_known() {
+            return Err(CallErrorKind::UnknownCodec {
+                codec: head.codec.to_byte(),
+            });
+        }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
     }

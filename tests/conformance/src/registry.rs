@@ -111,6 +111,8 @@ registry! { $
         a_request_goes_to_a_server_that_serves_its_version ["C-VE-2", "C-AD-2"]
         what_no_server_serves_is_refused_with_all_that_is_offered ["C-VE-2"]
         servers_of_other_versions_come_and_go ["C-VE-2"]
+        a_request_waits_for_a_server_of_its_version ["C-VE-2", "C-OC-4"]
+        a_request_that_waits_for_a_version_holds_up_no_other ["C-VE-2", "C-OC-4"]
         a_request_above_the_cap_is_not_sent ["C-VE-3"]
         what_may_be_sent_is_known_beforehand ["C-VE-3"]
         a_request_overrides_the_version_of_its_client ["C-VE-3", "C-AD-7"]
@@ -127,6 +129,12 @@ registry! { $
         what_is_no_namespace_fails_before_anything_is_sent ["C-AD-1"]
         typed_services_share_a_server_by_namespace ["C-VE-2"]
         a_method_of_another_namespace_is_not_there ["C-VE-5"]
+    }
+    kinds, USUAL: {
+        arguments_of_another_kind_are_refused_before_the_handler ["C-VE-4", "C-OC"]
+        a_reply_of_another_kind_is_an_error ["C-VE-4", "C-OC"]
+        what_reads_the_same_may_be_sent_as_another_type ["C-VE-4", "C-VB-6"]
+        typed_and_untyped_callers_share_a_typed_server ["C-VE-4"]
     }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]

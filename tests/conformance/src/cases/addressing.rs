@@ -282,7 +282,7 @@ pub fn an_exchange_never_sees_the_traffic_of_another(world: &World) {
     let (_red, _blue) = (serve("red"), serve("blue"));
     let client = |exchange: &str| world.another_with(|builder| builder.exchange(exchange));
     let (red, blue) = (client("red"), client("blue"));
-    for n in 0..20 {
+    for n in 0..20_u32 {
         red.call::<()>("topic.take", &n).wait().unwrap();
         blue.call::<()>("topic.take", &(n + 100)).wait().unwrap();
         red.request::<()>("topic.take", &n)

@@ -8,6 +8,7 @@ pub mod deadlines;
 pub mod fanout;
 pub mod gather;
 pub mod handles;
+pub mod kinds;
 pub mod lifecycle;
 pub mod namespaces;
 pub mod numbers;
