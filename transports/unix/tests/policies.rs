@@ -207,3 +207,47 @@ fn a_list_without_a_rule_for_it_denies_other_processes() {
         }
     });
 }
+
+#[test]
+fn what_reaches_every_server_is_denied_like_what_reaches_one() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let acl = Acl::new()
+            .allow(Rule::serving())
+            .allow(Rule::requests().caller("bob").unwrap());
+        let [hub, ada, bob] = company(runtime, &directory, acl);
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        let serve = |bus: &Bus, name: &'static str| {
+            let ran = ran.clone();
+            let note = move |(): ()| ran.lock().unwrap().push(name);
+            bus.listen("all").on("note", note).start().unwrap()
+        };
+        let _servers = [serve(&hub, "hub"), serve(&bob, "bob")];
+        let note = |bus: &Bus| bus.request::<()>("all.note", &());
+        note(&ada).fanout().cast().unwrap(); // Dropped on arrival: nobody hears of it.
+        let refused = note(&ada).fanout().gather().wait().err().unwrap();
+        assert!(
+            is_forbidden(Err(refused)),
+            "a list of who serves is for who may call"
+        );
+        let listed = ada.servers("all").wait().map(|_| ());
+        assert!(is_forbidden(listed));
+        assert_eq!(bob.servers("all").wait().unwrap().len(), 2);
+        note(&bob).fanout().cast().unwrap();
+        until("both have their copy", || ran.lock().unwrap().len() >= 2);
+        let mut names = ran.lock().unwrap().clone();
+        names.sort_unstable();
+        assert_eq!(names, ["bob", "hub"]);
+    });
+}
+
+#[test]
+fn who_may_not_call_does_not_wait_for_a_server_either() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let acl = Acl::new().deny(Rule::requests().topic("soon").unwrap());
+        let [_hub, ada, _bob] = company(runtime, &directory, acl);
+        let request = ada.request::<()>("soon.get", &()).no_timeout();
+        assert!(is_forbidden(request.wait_for_server().wait()));
+    });
+}
