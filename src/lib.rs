@@ -76,3 +76,8 @@ pub use tidings_tcp as tcp;
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page about security.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../docs/security.md")]
+struct Security;

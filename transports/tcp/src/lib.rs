@@ -39,6 +39,9 @@
 //! no name of the bus (letters, digits, `_`, `.`, `-`) is passed over; a certificate with neither
 //! gives no name. Without certificates nothing is known of a caller but that it can reach the port.
 //!
+//! With tokens (`.token(..)`, `.accept_tokens(..)` on the builder of a bus), plain or within TLS, both sides prove who
+//! they are, and the token's name takes the place of the certificate's.
+//!
 //! # Opening
 //! The thread that opens the bus looks names up and connects, for 5 s at most at each address, and
 //! then waits for the hub's greeting: so that it is told at once when nobody listens, or who does

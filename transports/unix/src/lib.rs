@@ -21,6 +21,10 @@
 //! | `?in_flight=N` | requests that one connection has in flight, 1024 unless given |
 //! | `?queue=N` | requests that wait here for one connection, 1024 unless given |
 //!
+//! With tokens (`.token(..)`, `.accept_tokens(..)` on the builder of a bus) both sides prove who they are on every
+//! connection, beside the kernel's word. Opening then waits until the hub has let this process in, 5 s at most, where
+//! the thread may wait. A process that may become the hub needs both, one with `?connect` or `?listen` its own side's.
+//!
 //! Beside the socket there is a lock file, `<path>.lock`: whoever holds its lock is the hub. It is
 //! left in place, because removing it would race with the next one to take it.
 //!
