@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use crate::bus::{Address, Caller, Delivery, Head};
+use crate::bus::{Address, Caller, Delivery};
 use crate::error::{OpenError, ServeError};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
@@ -65,8 +65,8 @@ pub trait Transport: Send + Sync + 'static {
     /// [`NotAccepted`]: the request has failed, or comes back because there is no room for it just now.
     fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room again for requests like `head`; at once, when there is.
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room again for `delivery`; at once, when there is.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 
     /// Has `server` receive the requests of its topic.
     ///

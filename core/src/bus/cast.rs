@@ -63,10 +63,14 @@ impl Future for CastWhenRoom {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
                 Err(NotAccepted::Full(delivery, _)) => {
-                    let in_flight = delivery.in_flight().clone();
+                    let remaining = delivery.in_flight().remaining(Instant::now());
+                    if !registered {
+                        // Registered first, tried again after: room that came in between is not missed.
+                        self.bus.transport().wait_for_room(&delivery, cx);
+                    }
                     self.delivery = Some(Ok(delivery));
-                    if registered {
-                        let Some(left) = in_flight.remaining(Instant::now()) else {
+                    if std::mem::replace(&mut registered, true) {
+                        let Some(left) = remaining else {
                             return Poll::Pending;
                         };
                         let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
@@ -75,9 +79,6 @@ impl Future for CastWhenRoom {
                             Poll::Pending => return Poll::Pending,
                         }
                     }
-                    // Registered first, tried again after: room that came in between is not missed.
-                    self.bus.transport().wait_for_room(in_flight.head(), cx);
-                    registered = true;
                 }
             }
         }

@@ -33,6 +33,12 @@ pub trait Forwarded: Send + Sync {
     fn cancel(&self, id: u64);
 }
 
+/// A queue to a connection, out of whose middle a request can be taken.
+pub trait Withdraw: Send + Sync {
+    /// Nobody waits for the request with this ticket any more: its place is free.
+    fn withdraw(&self, ticket: Ticket);
+}
+
 /// Where the outcome goes.
 enum Port {
     /// Nobody has asked for it yet.
@@ -51,8 +57,10 @@ enum Port {
 enum Place {
     /// Being made or sent by this process.
     Here,
-    /// In a queue to a connection.
+    /// On its way into a queue to a connection.
     Outbox,
+    /// In a queue to a connection.
+    Waiting(Arc<dyn Withdraw>, Ticket),
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
     /// In a server's queue.
@@ -68,7 +76,7 @@ impl Place {
     fn fate(&self) -> (Fate, Stage) {
         match self {
             Place::Here => (Fate::NotSent, Stage::Preparing),
-            Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
+            Place::Outbox | Place::Waiting(..) => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
@@ -208,10 +216,13 @@ impl InFlight {
         let step = match &mut state.place {
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
-            Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
-                Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
-                _ => Step::None,
-            },
+            Place::Queued(..) | Place::Waiting(..) => {
+                match std::mem::replace(&mut state.place, Place::Here) {
+                    Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
+                    Place::Waiting(outbox, ticket) => Step::Withdraw(outbox, ticket),
+                    _ => Step::None,
+                }
+            }
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -221,7 +232,7 @@ impl InFlight {
             Step::None => {}
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
-            Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Withdraw(queue, ticket) => queue.withdraw(ticket),
         }
         for watcher in watchers {
             watcher.wake();
@@ -274,6 +285,15 @@ impl InFlight {
         let mut state = self.lock();
         if !state.cancelled {
             state.place = Place::Outbox;
+        }
+        !state.cancelled
+    }
+
+    /// It waits in `outbox` by this ticket, unless it was taken out already. `false` when nobody waits for it any more.
+    pub(crate) fn waits_in<Q: Withdraw + 'static>(&self, outbox: &Arc<Q>, ticket: Ticket) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled && matches!(state.place, Place::Outbox) {
+            state.place = Place::Waiting(outbox.clone(), ticket);
         }
         !state.cancelled
     }
@@ -377,7 +397,7 @@ enum Step {
     None,
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
-    Withdraw(Arc<ServerCore>, Ticket),
+    Withdraw(Arc<dyn Withdraw>, Ticket),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

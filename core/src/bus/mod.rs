@@ -25,6 +25,6 @@ pub use draft::Args;
 pub use handle::Bus;
 pub use head::{Caller, Head, MAX_DEPTH, Verb};
 pub(crate) use in_flight::Claim;
-pub use in_flight::{Forwarded, InFlight, ReplyTo};
+pub use in_flight::{Forwarded, InFlight, ReplyTo, Withdraw};
 pub use request::Request;
 pub use room::Room;

@@ -13,7 +13,7 @@ use super::LinkOptions;
 use super::connection::{Connection, Control};
 use super::farewell::Farewell;
 use super::socket::Listener;
-use crate::bus::{Caller, Delivery, Head};
+use crate::bus::{Caller, Delivery};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::router::Router;
@@ -200,8 +200,8 @@ impl Transport for Hub {
         self.core.router.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.core.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.core.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {

@@ -19,7 +19,7 @@ use super::farewell::Farewell;
 use super::outbox::{self, Outbox, Outgoing, To};
 use super::socket::Dial;
 use crate::blocking;
-use crate::bus::{Delivery, Head};
+use crate::bus::Delivery;
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
@@ -155,8 +155,8 @@ impl Transport for Member {
         })
     }
 
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        self.shared.outbox.wait_for_room(cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.shared.outbox.wait_for_room(delivery.weight(), cx);
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
 
-use crate::bus::{Delivery, Room, Verb};
+use crate::bus::{Delivery, Room, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::server::NotAccepted;
 use crate::session::BindId;
 
@@ -45,35 +46,29 @@ impl Drop for Load {
 
 /// The senders' end.
 pub(super) struct Outbox {
-    queue: flume::Sender<Outgoing>,
-    messages: usize,
-    most_bytes: usize,
-    bytes: AtomicUsize,
+    queue: Mailbox<Outgoing>,
+    limits: Limits,
     room: Room,
     pub(super) bell: Arc<Doorbell>,
 }
 
 /// The end of the task that owns the connection.
 pub(super) struct Intake {
-    queue: flume::Receiver<Outgoing>,
-    /// Looked at and not taken yet.
-    next: Option<Outgoing>,
     outbox: Arc<Outbox>,
 }
 
 pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
-    let (sender, queue) = flume::bounded(messages.max(1));
+    let limits = Limits {
+        items: messages.max(1),
+        bytes: bytes.max(1),
+    };
     let outbox = Arc::new(Outbox {
-        queue: sender,
-        messages,
-        most_bytes: bytes,
-        bytes: AtomicUsize::new(0),
+        queue: Mailbox::new(limits),
+        limits,
         room: Room::new(),
         bell: Arc::default(),
     });
     let intake = Intake {
-        queue,
-        next: None,
         outbox: outbox.clone(),
     };
     (outbox, intake)
@@ -81,26 +76,20 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(&self, outgoing: Outgoing) -> Result<(), NotAccepted> {
+    pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
-        let weight = outgoing.delivery.weight();
-        let before = self.bytes.fetch_add(weight, Ordering::AcqRel);
-        // One message alone may be larger than the limit: it is bounded by `max_message`.
-        if before > 0 && before.saturating_add(weight) > self.most_bytes {
-            self.bytes.fetch_sub(weight, Ordering::AcqRel);
-            return Err(self.full(outgoing.delivery));
-        }
+        let weight = self.charged(outgoing.delivery.weight());
         in_flight.into_outbox();
-        match self.queue.try_send(outgoing) {
-            Ok(()) => {
+        match self.queue.try_push(outgoing, weight) {
+            Ok(ticket) => {
                 self.bell.ring();
+                if !in_flight.waits_in(self, ticket) {
+                    self.withdraw(ticket);
+                }
                 Ok(())
             }
-            Err(flume::TrySendError::Full(outgoing)) => {
-                self.bytes.fetch_sub(weight, Ordering::AcqRel);
-                Err(self.full(outgoing.delivery))
-            }
-            Err(flume::TrySendError::Disconnected(outgoing)) => {
+            Err(PushError::Full(outgoing)) => Err(self.full(outgoing.delivery)),
+            Err(PushError::Closed(outgoing)) => {
                 let lost = CallErrorKind::ConnectionLost("it was closed".into());
                 let delivery = outgoing.delivery;
                 Err(NotAccepted::Refused(delivery.refuse(
@@ -118,47 +107,59 @@ impl Outbox {
                 Verb::Call => "the queue of requests to the connection",
                 Verb::Cast => "the queue of casts to the connection",
             },
-            limit: format!("{} messages or {} bytes", self.messages, self.most_bytes),
+            limit: format!(
+                "{} messages or {} bytes",
+                self.limits.items, self.limits.bytes
+            ),
         };
         let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
         let error = delivery.in_flight().told(error);
         NotAccepted::Full(delivery, error)
     }
 
-    /// Wakes the waker of `cx` when half of the queue is free again; at once, when it is.
-    pub(super) fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.room.register(cx);
+    /// Wakes the waker of `cx` when half of the queue is free again, and as much as a request of `weight` bytes needs;
+    /// at once, when it is.
+    pub(super) fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
+        self.room.register(self.charged(weight), cx);
         self.wake_for_room();
     }
 
     fn wake_for_room(&self) {
-        let has_room = self.queue.len() <= self.messages / 2
-            && self.bytes.load(Ordering::Acquire) <= self.most_bytes / 2;
-        if has_room && self.room.is_awaited() {
-            self.room.wake();
+        if self.room.is_awaited() && self.queue.len() <= self.limits.items / 2 {
+            let (bytes, limit) = (self.queue.bytes(), self.limits.bytes);
+            self.room
+                .wake_where(|weight| bytes <= (limit / 2).min(limit - weight));
         }
     }
 
+    /// What a request counts against the limit. One message alone may be larger than that: it is bounded by
+    /// `max_message`.
+    fn charged(&self, weight: usize) -> usize {
+        weight.min(self.limits.bytes)
+    }
+
     pub(super) fn is_disconnected(&self) -> bool {
-        self.queue.is_disconnected()
+        self.queue.is_closed()
+    }
+}
+
+impl Withdraw for Outbox {
+    fn withdraw(&self, ticket: Ticket) {
+        let withdrawn = self.queue.remove(ticket);
+        drop(withdrawn);
+        self.wake_for_room();
     }
 }
 
 impl Intake {
     /// The payload size of the next request.
     pub(super) fn next_weight(&mut self) -> Option<usize> {
-        if self.next.is_none() {
-            self.next = self.queue.try_recv().ok();
-        }
-        self.next.as_ref().map(|next| next.delivery.weight())
+        self.outbox.queue.peek(|next| next.delivery.weight())
     }
 
     /// The next request.
     pub(super) fn take(&mut self) -> Option<Outgoing> {
-        self.next_weight()?;
-        let next = self.next.take()?;
-        let weight = next.delivery.weight();
-        self.outbox.bytes.fetch_sub(weight, Ordering::AcqRel);
+        let next = self.outbox.queue.try_pop()?;
         self.outbox.wake_for_room();
         Some(next)
     }
@@ -178,6 +179,10 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        self.refuse_all(&CallErrorKind::Closed);
+        for outgoing in self.outbox.queue.close() {
+            let (closed, delivery) = (CallErrorKind::Closed, outgoing.delivery);
+            delivery.refuse(closed, Fate::NotSent, Stage::QueuedHere);
+        }
+        self.outbox.room.wake();
     }
 }

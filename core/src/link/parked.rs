@@ -21,8 +21,8 @@ pub(super) trait Way {
     /// Takes a request.
     fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room for requests like `head`.
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 }
 
 /// The casts of one connection that wait for room.
@@ -67,7 +67,7 @@ impl Parked {
                         // Registered first, tried again after: room that came in between is not
                         // missed.
                         if !registered {
-                            way.wait_for_room(delivery.in_flight().head(), cx);
+                            way.wait_for_room(&delivery, cx);
                         }
                         line.push_front(delivery);
                         if registered {
@@ -123,7 +123,7 @@ mod tests {
             Ok(())
         }
 
-        fn wait_for_room(&self, _head: &Head, _cx: &mut Context<'_>) {
+        fn wait_for_room(&self, _delivery: &Delivery, _cx: &mut Context<'_>) {
             self.waited.set(self.waited.get() + 1);
         }
     }

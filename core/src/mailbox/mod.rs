@@ -106,6 +106,12 @@ impl<T> Mailbox<T> {
         self.shared.lock().pop()
     }
 
+    /// What `look` sees in the first item, if there is one. It runs under the lock.
+    pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let inner = self.shared.lock();
+        inner.items.first().map(|(item, _)| look(item))
+    }
+
     /// Takes an item out of the middle, which makes room at once; None when it has left already.
     pub fn remove(&self, ticket: Ticket) -> Option<T> {
         let mut inner = self.shared.lock();

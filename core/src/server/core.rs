@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::bus::{Delivery, Head, InFlight, Room, Verb, Withdraw};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
@@ -264,21 +264,10 @@ impl ServerCore {
         in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
     }
 
-    /// Wakes the waker of `cx` when there may be room in the queue.
-    pub fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.room.register(cx);
-        if self.has_room() {
-            self.room.wake();
-        }
-    }
-
-    /// Takes a request out of the queue that nobody waits for any more.
-    pub(crate) fn withdraw(&self, ticket: Ticket) {
-        if let Some(waiting) = self.queue.remove(ticket) {
-            drop(waiting);
-            self.now_started();
-            self.left_queue();
-        }
+    /// Wakes the waker of `cx` when there may be room in the queue for a request of `weight` bytes.
+    pub fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
+        self.room.register(weight, cx);
+        self.left_queue();
     }
 
     /// Handlers that run.
@@ -315,14 +304,11 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.has_room() {
-            self.room.wake();
+        if self.room.is_awaited() && self.queue.len() <= self.limits.queue / 2 {
+            let (bytes, limit) = (self.queue.bytes(), self.limits.queue_bytes);
+            self.room
+                .wake_where(|weight| bytes <= (limit / 2).min(limit.saturating_sub(weight)));
         }
-    }
-
-    fn has_room(&self) -> bool {
-        self.queue.len() <= self.limits.queue / 2
-            && self.queue.bytes() <= self.limits.queue_bytes / 2
     }
 
     fn check_idle(&self) {
@@ -366,13 +352,23 @@ impl ServerCore {
 
     /// Waits until nothing is queued or running.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> bool {
-        self.idle.register(cx);
+        self.idle.register(0, cx);
         self.is_idle()
     }
 
     /// What its handlers may decode.
     pub(crate) fn budget(&self) -> Budget {
         Budget::default()
+    }
+}
+
+impl Withdraw for ServerCore {
+    fn withdraw(&self, ticket: Ticket) {
+        if let Some(waiting) = self.queue.remove(ticket) {
+            drop(waiting);
+            self.now_started();
+            self.left_queue();
+        }
     }
 }
 

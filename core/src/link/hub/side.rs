@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::bus::{Caller, Delivery, InFlight};
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
@@ -131,8 +131,8 @@ impl Way for Router {
         self.route(delivery, Mode::Queue)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        Router::wait_for_room(self, head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        Router::wait_for_room(self, delivery, cx);
     }
 }
 

@@ -176,8 +176,8 @@ impl Way for Arc<ServerCore> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
 }
 
@@ -194,9 +194,9 @@ impl Way for Bound {
         }
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        if let Some(server) = self.server(head) {
-            ServerCore::wait_for_room(server, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        if let Some(server) = self.server(delivery.in_flight().head()) {
+            Way::wait_for_room(server, delivery, cx);
         }
     }
 }
