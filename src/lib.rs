@@ -14,10 +14,10 @@ pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
-    Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder, Shared, Stage,
-    Version, VersionError, WaitExt,
+    Address, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
+    Completer, Context, DrainReport, Drops, Error, Fate, MethodError, OpenError, Promise,
+    PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, ServeError, Server,
+    ServerBuilder, Shared, Stage, Version, VersionError, WaitExt, WhenFull,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, OpenError};
+use tidings_core::{Address, OpenError, WhenFull};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -76,6 +76,23 @@ impl BusBuilder {
     /// Lets requests take as long as they take unless they say otherwise.
     pub fn no_timeout(self) -> Self {
         BusBuilder(self.0.no_timeout())
+    }
+
+    /// What its handles do when the queue to a connection is full, unless they say otherwise; unset,
+    /// [`WhenFull::Reject`]. See [`Bus::when_full`](tidings_core::Bus::when_full).
+    pub fn when_full(self, policy: WhenFull) -> Self {
+        BusBuilder(self.0.when_full(policy))
+    }
+
+    /// How many requests may wait for room on this side, by [`WhenFull::Block`]; unset, 1024. Beyond that, they fail as
+    /// `QueueFull`.
+    pub fn backlog(self, requests: usize) -> Self {
+        BusBuilder(self.0.backlog(requests))
+    }
+
+    /// How many bytes of payload those may have; unset, 4 MiB. One message alone may be larger.
+    pub fn backlog_bytes(self, bytes: usize) -> Self {
+        BusBuilder(self.0.backlog_bytes(bytes))
     }
 
     /// Opens the bus at `address`.

@@ -5,6 +5,7 @@
 //!
 //! * [`Bus`], [`Request`], [`Promise`]: what a user holds.
 //! * [`server`]: methods, and what starts and runs them.
+//! * [`overload`]: what happens when there is more than can be taken.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
@@ -31,6 +32,8 @@ pub mod mailbox;
 pub mod name;
 #[cfg(not(tidings_loom))]
 mod name_map;
+#[cfg(not(tidings_loom))]
+pub mod overload;
 #[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
@@ -61,8 +64,9 @@ pub use error::{
     ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
     ReplyError, Result, ServeError, Stage,
 };
+pub use overload::{BusStats, WhenFull};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, Server, ServerBuilder};
+pub use server::{DrainReport, Drops, Server, ServerBuilder};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

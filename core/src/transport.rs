@@ -9,6 +9,7 @@ use std::task::Context;
 
 use crate::bus::{Address, Caller, Delivery};
 use crate::error::{OpenError, ServeError};
+use crate::overload::BusStats;
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
 
@@ -76,6 +77,11 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Sends `server` no more requests. Does nothing for one that is not bound.
     fn unbind(&self, server: &Arc<ServerCore>);
+
+    /// What it gave up since it was opened; all zero where it holds nothing of its own.
+    fn stats(&self) -> BusStats {
+        BusStats::default()
+    }
 
     /// Leaves the address: servers bound through this transport are unbound, and requests on their way fail.
     fn close(&self);

@@ -5,12 +5,20 @@ use std::time::Duration;
 
 use crate::bus::{Address, Bus};
 use crate::error::OpenError;
+use crate::mailbox::Limits;
 use crate::name::{Exchange, NameError};
+use crate::overload::WhenFull;
 use crate::runtime::Runtime;
 use crate::transport::{OpenOptions, Plugin};
 
 /// The time a request has when nobody says otherwise (C-DL-1).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What may wait for room on this side, unless set.
+const DEFAULT_BACKLOG: Limits = Limits {
+    items: 1024,
+    bytes: 4 << 20,
+};
 
 /// Options of a bus. Made by [`Bus::builder`].
 #[must_use = "nothing is opened before `.open_with()`"]
@@ -19,6 +27,8 @@ pub struct BusBuilder {
     options: OpenOptions,
     exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
+    when_full: WhenFull,
+    backlog: Limits,
 }
 
 impl BusBuilder {
@@ -27,6 +37,8 @@ impl BusBuilder {
             options: OpenOptions::default(),
             exchange: Ok(Exchange::DEFAULT),
             timeout: Some(DEFAULT_TIMEOUT),
+            when_full: WhenFull::default(),
+            backlog: DEFAULT_BACKLOG,
         }
     }
 
@@ -55,6 +67,27 @@ impl BusBuilder {
         self
     }
 
+    /// What its handles do when the queue to a connection is full, unless they say otherwise; unset,
+    /// [`WhenFull::Reject`]. See [`Bus::when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
+        self
+    }
+
+    /// How many requests may wait for room on this side, by [`WhenFull::Block`]: those that a full connection lets wait,
+    /// and in memory those that a full server does. Unset, 1024, with 4 MiB of payload (or one message that is larger).
+    /// Beyond that, they fail as `QueueFull`.
+    pub fn backlog(mut self, requests: usize) -> Self {
+        self.backlog.items = requests;
+        self
+    }
+
+    /// How many bytes of payload those may have; unset, 4 MiB. One message alone may be larger.
+    pub fn backlog_bytes(mut self, bytes: usize) -> Self {
+        self.backlog.bytes = bytes;
+        self
+    }
+
     /// Opens `address` by `plugin`.
     ///
     /// # Errors
@@ -63,6 +96,7 @@ impl BusBuilder {
         let exchange = self.exchange?;
         let address = Address::parse(address)?;
         let transport = plugin.open(&address, &self.options)?;
-        Ok(Bus::over(transport, exchange, self.timeout))
+        let waiting = (self.when_full, self.backlog);
+        Ok(Bus::over(transport, exchange, self.timeout, waiting))
     }
 }

@@ -45,7 +45,7 @@ impl Future for CastWhenRoom {
     type Output = Result<(), CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut registered = false;
+        let mut registered = None;
         loop {
             let delivery = match self.delivery.take() {
                 Some(Ok(delivery)) => delivery,
@@ -59,28 +59,38 @@ impl Future for CastWhenRoom {
                 };
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
-            match self.bus.transport().send(delivery, Mode::Queue) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
-                Err(NotAccepted::Full(delivery, _)) => {
-                    let remaining = delivery.in_flight().remaining(Instant::now());
-                    if !registered {
-                        // Registered first, tried again after: room that came in between is not missed.
-                        self.bus.transport().wait_for_room(&delivery, cx);
-                    }
-                    self.delivery = Some(Ok(delivery));
-                    if std::mem::replace(&mut registered, true) {
-                        let Some(left) = remaining else {
-                            return Poll::Pending;
-                        };
-                        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
-                        match alarm.as_mut().poll(cx) {
-                            Poll::Ready(()) => continue, // It is late now.
-                            Poll::Pending => return Poll::Pending,
-                        }
+            // Behind those of its handle that wait already (C-VB-4).
+            let behind = self.bus.backlog().has_of(head.flow);
+            let delivery = if behind {
+                delivery
+            } else {
+                match self.bus.transport().send(delivery, Mode::Queue) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
+                    Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
+                        delivery
                     }
                 }
+            };
+            if registered != Some(behind) {
+                // Registered first, tried again after: room that came in between is not missed.
+                match behind {
+                    true => self.bus.backlog().wait_for_room(cx),
+                    false => self.bus.transport().wait_for_room(&delivery, cx),
+                }
+                registered = Some(behind);
+                self.delivery = Some(Ok(delivery));
+                continue;
             }
+            let remaining = delivery.in_flight().remaining(Instant::now());
+            self.delivery = Some(Ok(delivery));
+            let Some(left) = remaining else {
+                return Poll::Pending;
+            };
+            let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            } // Else it is late now.
         }
     }
 }

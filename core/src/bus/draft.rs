@@ -11,6 +11,7 @@ use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{Method, NameError, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -48,6 +49,7 @@ pub(super) struct Draft {
     pub(super) timeout: Timeout,
     pub(super) headers: Vec<(String, String)>,
     pub(super) idempotent: bool,
+    pub(super) when_full: WhenFull,
 }
 
 impl Draft {
@@ -67,6 +69,7 @@ impl Draft {
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             idempotent: false,
+            when_full: bus.when_full_of_connections(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Draft {
             idempotent: self.idempotent,
             flow: self.flow,
             deadline,
+            lossy: self.when_full == WhenFull::DropOldest,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
         let capabilities = bus.transport().capabilities();

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bus::backlog::Backlog;
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Request};
+use crate::bus::{Args, Delivery, Request};
 use crate::codec;
-use crate::error::{CallError, ServeError};
+use crate::error::{CallError, Fate, ServeError};
+use crate::mailbox::Limits;
 use crate::name::{Exchange, split_path};
+use crate::overload::{BusStats, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::server::{Server, ServerBuilder, Service};
+use crate::server::{Mode, NotAccepted, Server, ServerBuilder, Service};
 use crate::timer::Timers;
 use crate::transport::{Capabilities, Transport};
 
@@ -26,6 +29,7 @@ use crate::transport::{Capabilities, Transport};
 pub struct Bus {
     core: Arc<BusCore>,
     flow: u64,
+    when_full: WhenFull,
 }
 
 impl Bus {
@@ -87,6 +91,34 @@ impl Bus {
         self.request::<()>(path, arguments).cast()
     }
 
+    /// A handle on the same bus whose requests do as `policy` says when the queue to their connection is full. That is
+    /// the queue of this process, by default 1024 requests or 4 MiB; a server's own queue has the policy of its server.
+    ///
+    /// * `Reject`, which is what handles do unless their builder was told otherwise: the request fails at once, as
+    ///   `QueueFull`, not sent. [`cast_when_room`](Request::cast_when_room) waits all the same.
+    /// * `Block`: it waits for room, within its deadline, in the [backlog](BusBuilder::backlog) of the bus; `QueueFull`
+    ///   when that is full too. Neither `cast` nor `invoke` blocks the thread.
+    /// * `DropOldest`: a cast takes the place of the oldest cast in the queue that was sent by such a handle; calls do as
+    ///   with `Reject`.
+    ///
+    /// ```
+    /// # fn main() -> tidings_core::Result<()> {
+    /// # use tidings_core::{Bus, WhenFull};
+    /// # fn positions(bus: &Bus) -> tidings_core::Result<()> {
+    /// let positions = bus.when_full(WhenFull::DropOldest);
+    /// positions.cast("map.moved_to", &(48.2_f64, 16.4_f64))?;
+    /// # Ok(())
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn when_full(&self, policy: WhenFull) -> Bus {
+        Bus {
+            when_full: policy,
+            ..self.clone()
+        }
+    }
+
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
     /// as `Closed`. Idempotent.
     ///
@@ -99,6 +131,11 @@ impl Bus {
     /// Requests of this bus that have no outcome yet.
     pub fn in_flight(&self) -> usize {
         self.core.timers.len()
+    }
+
+    /// What it gave up since it was opened: late replies, casts that did not leave.
+    pub fn stats(&self) -> BusStats {
+        self.core.tally.read() + self.core.transport.stats()
     }
 
     /// What its transport can do.
@@ -115,12 +152,15 @@ impl Bus {
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        (when_full, backlog): (WhenFull, Limits),
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let core = BusCore {
             caller: transport.identity(),
             transport,
             timers,
+            backlog: Backlog::new(backlog),
+            tally: Arc::default(),
             exchange,
             timeout,
             closed: AtomicBool::new(false),
@@ -128,6 +168,7 @@ impl Bus {
         Bus {
             core: Arc::new(core),
             flow: next_flow(),
+            when_full,
         }
     }
 
@@ -138,6 +179,10 @@ impl Bus {
     pub(crate) fn flow(&self) -> u64 {
         self.flow
     }
+
+    pub(crate) fn when_full_of_connections(&self) -> WhenFull {
+        self.when_full
+    }
 }
 
 impl Clone for Bus {
@@ -145,6 +190,7 @@ impl Clone for Bus {
         Bus {
             core: self.core.clone(),
             flow: next_flow(),
+            when_full: self.when_full,
         }
     }
 }
@@ -168,6 +214,8 @@ pub(crate) struct BusCore {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    backlog: Arc<Backlog>,
+    tally: Arc<Tally>,
     exchange: Exchange,
     timeout: Option<Duration>,
     closed: AtomicBool,
@@ -176,6 +224,36 @@ pub(crate) struct BusCore {
 impl BusCore {
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.transport
+    }
+
+    /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        mode: Mode,
+        when_full: WhenFull,
+    ) -> Result<(), NotAccepted> {
+        if self.backlog.has_of(delivery.in_flight().head().flow) {
+            return self.backlog.push(delivery, self);
+        }
+        match self.transport.send(delivery, mode) {
+            Err(NotAccepted::Later(delivery, _)) => self.backlog.push(delivery, self),
+            // Not sent: it was a queue of this side that had no room.
+            Err(NotAccepted::Full(delivery, error))
+                if when_full == WhenFull::Block && error.fate() == Fate::NotSent =>
+            {
+                self.backlog.push(delivery, self)
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
@@ -202,6 +280,7 @@ impl BusCore {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
+            self.backlog.close();
             self.transport.close();
         }
     }

@@ -98,6 +98,8 @@ pub struct Head {
     pub idempotent: bool,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
+    /// Whether it gives its place in a full queue to a connection to the next such cast of its process.
+    pub lossy: bool,
     /// When it was made.
     pub made_at: Instant,
     /// When it is too late.
@@ -126,6 +128,7 @@ impl Head {
             depth: 0,
             idempotent: false,
             flow: 0,
+            lossy: false,
             made_at,
             deadline: None,
         }

@@ -167,14 +167,17 @@ impl InFlight {
         settle(self.lock(), reply);
     }
 
-    /// Its handler has ended with `reply`, which is the outcome unless that was decided before.
-    pub(crate) fn ended(&self, reply: Reply) {
+    /// Its handler has ended with `reply`, which is the outcome unless that was decided before. Says whether the reply
+    /// is late: nobody waits for it any more.
+    pub(crate) fn ended(&self, reply: Reply) -> bool {
         let reply = self.as_outcome(reply);
         let mut state = self.lock();
+        let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
         let children = std::mem::take(&mut state.children);
         settle(state, reply);
         drop((place, children));
+        late
     }
 
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
@@ -310,7 +313,11 @@ impl InFlight {
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here) {
+        let comes = matches!(
+            state.place,
+            Place::Here | Place::Outbox | Place::Waiting(..)
+        );
+        if !state.cancelled && comes {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }

@@ -3,6 +3,7 @@
 //! [`InFlight`] record and [`Delivery`] that it becomes.
 
 mod address;
+mod backlog;
 mod builder;
 mod call;
 mod cast;

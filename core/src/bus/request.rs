@@ -15,6 +15,7 @@ use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
 use crate::name::{Method, NameError, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
@@ -85,6 +86,13 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// What happens to it when the queue to its connection is full; unset, what the handle says, see
+    /// [`Bus::when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.draft.when_full = policy;
+        self
+    }
+
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
         Request {
@@ -99,10 +107,9 @@ impl<T, E> Request<T, E> {
     /// `Ok` means accepted into a bounded queue. `QueueFull` when that is full; see
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
-        let bus = self.draft.bus.clone();
+        let (bus, when_full) = (self.draft.bus.clone(), self.draft.when_full);
         let delivery = self.draft.into_delivery(Verb::Cast)?;
-        bus.transport()
-            .send(delivery, Mode::Queue)
+        bus.send(delivery, Mode::Queue, when_full)
             .map_err(NotAccepted::into_error)
     }
 
@@ -146,13 +153,13 @@ where
     }
 
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let bus = self.draft.bus.clone();
+        let (bus, when_full) = (self.draft.bus.clone(), self.draft.when_full);
         let delivery = match self.draft.into_delivery(Verb::Call) {
             Ok(delivery) => delivery,
             Err(error) => return Promise::failed(error.into()),
         };
         let in_flight = delivery.in_flight().clone();
-        if let Err(refused) = bus.transport().send(delivery, mode) {
+        if let Err(refused) = bus.send(delivery, mode, when_full) {
             return Promise::failed(refused.into_error().into());
         }
         match in_flight.claim() {

@@ -103,7 +103,12 @@ mod tests {
     fn nobody_is_woken_before_there_is_room_for_him_and_for_those_before_him() {
         let room = Room::new();
         let waiters = [wait(&room, 5), wait(&room, 50), wait(&room, 5)];
-        let woken = || -> Vec<usize> { waiters.iter().map(|w| w.0.load(Ordering::Relaxed)).collect() };
+        let woken = || -> Vec<usize> {
+            waiters
+                .iter()
+                .map(|w| w.0.load(Ordering::Relaxed))
+                .collect()
+        };
         room.wake_where(|weight| weight <= 4);
         assert_eq!(woken(), [0, 0, 0]);
         room.wake_where(|weight| weight <= 49);

@@ -21,6 +21,7 @@ use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
+use crate::overload::Tally;
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
 use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
@@ -54,6 +55,7 @@ pub(super) struct Driver {
     serving: IdMap<IncomingId, Arc<InFlight>>,
     names: Names,
     flow: u64,
+    tally: Arc<Tally>,
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
@@ -78,6 +80,7 @@ pub(super) struct Parts {
     pub(super) connection: Arc<Connection>,
     pub(super) control: flume::Receiver<Control>,
     pub(super) intake: Intake,
+    pub(super) tally: Arc<Tally>,
     pub(super) max_message: usize,
     pub(super) runtime: Arc<dyn Runtime>,
 }
@@ -96,6 +99,7 @@ impl Driver {
             serving: IdMap::default(),
             names: Names::new(),
             flow: connection_flow(),
+            tally: parts.tally,
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
@@ -124,6 +128,7 @@ impl Driver {
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
+            self.tally.late_replies(self.session.take_late());
             let over = |ended: &Ended| !self.session.has_output() || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
                 let why = self.ended.take().map(|ended| ended.why);
@@ -354,12 +359,16 @@ impl Driver {
                 Event::Refused { token, why } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::refused(why, entry.in_flight.head());
+                        self.count_unsent(&entry);
                         entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Lost { token, handed_over } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::lost(handed_over, "the peer has gone");
+                        if !handed_over {
+                            self.count_unsent(&entry);
+                        }
                         entry.finish(Reply::Failed(error));
                     }
                 }
@@ -378,6 +387,12 @@ impl Driver {
                     });
                 }
             }
+        }
+    }
+
+    fn count_unsent(&self, entry: &Entry) {
+        if entry.in_flight.head().verb == Verb::Cast {
+            self.tally.unsent_cast();
         }
     }
 

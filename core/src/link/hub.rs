@@ -16,6 +16,7 @@ use super::socket::Listener;
 use crate::bus::{Caller, Delivery};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
+use crate::overload::{BusStats, Tally};
 use crate::router::Router;
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
@@ -77,6 +78,7 @@ impl Hub {
             runtime: runtime.clone(),
             state: Mutex::default(),
             farewell: Arc::default(),
+            tally: Arc::default(),
         });
         let leave = CloseOnDrop(core.clone());
         runtime.spawn(Box::pin(accept::run(leave, listener, readiness)));
@@ -108,6 +110,7 @@ struct Core {
     runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
     farewell: Arc<Farewell>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -225,6 +228,10 @@ impl Transport for Hub {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
         }
+    }
+
+    fn stats(&self) -> BusStats {
+        self.core.tally.read()
     }
 
     fn close(&self) {

@@ -21,6 +21,7 @@ use super::socket::Dial;
 use crate::blocking;
 use crate::bus::Delivery;
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
+use crate::overload::{BusStats, Tally};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::CloseCode;
@@ -57,6 +58,7 @@ struct Shared {
     state: Mutex<State>,
     registrations: Registrations,
     farewell: Arc<Farewell>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -78,7 +80,9 @@ impl Member {
         options: LinkOptions,
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<Member> {
-        let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
+        let tally = Arc::<Tally>::default();
+        let (outbox, intake) =
+            outbox::outbox(options.outbox_messages, options.outbox_bytes, tally.clone());
         let shared = Arc::new(Shared {
             options,
             outbox,
@@ -89,6 +93,7 @@ impl Member {
             state: Mutex::default(),
             registrations: Registrations::default(),
             farewell: Arc::default(),
+            tally,
         });
         let first = task::connect(&shared, first)?;
         let leaving = shared.farewell.task();
@@ -190,6 +195,10 @@ impl Transport for Member {
         if self.shared.registrations.remove(server) {
             self.shared.tell(Control::Unbind(server.clone()));
         }
+    }
+
+    fn stats(&self) -> BusStats {
+        self.shared.tally.read()
     }
 
     fn close(&self) {

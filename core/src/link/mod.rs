@@ -20,7 +20,6 @@ mod hub;
 mod member;
 mod names;
 mod outbox;
-mod parked;
 mod pending;
 mod remote_server;
 mod side;

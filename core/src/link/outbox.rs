@@ -1,13 +1,15 @@
 //! The queue of requests to one connection, bounded in messages and in bytes (R5, R6).
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
 use crate::bus::{Delivery, Room, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::overload::Tally;
 use crate::server::NotAccepted;
 use crate::session::BindId;
 
@@ -49,6 +51,9 @@ pub(super) struct Outbox {
     queue: Mailbox<Outgoing>,
     limits: Limits,
     room: Room,
+    /// The casts in the queue that give way to newer ones, oldest first; some have left already.
+    lossy: Mutex<VecDeque<Ticket>>,
+    tally: Arc<Tally>,
     pub(super) bell: Arc<Doorbell>,
 }
 
@@ -57,7 +62,7 @@ pub(super) struct Intake {
     outbox: Arc<Outbox>,
 }
 
-pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
+pub(super) fn outbox(messages: usize, bytes: usize, tally: Arc<Tally>) -> (Arc<Outbox>, Intake) {
     let limits = Limits {
         items: messages.max(1),
         bytes: bytes.max(1),
@@ -66,6 +71,8 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
         queue: Mailbox::new(limits),
         limits,
         room: Room::new(),
+        lossy: Mutex::default(),
+        tally,
         bell: Arc::default(),
     });
     let intake = Intake {
@@ -79,9 +86,14 @@ impl Outbox {
     pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = self.charged(outgoing.delivery.weight());
+        let head = in_flight.head();
+        let lossy = head.lossy && head.verb == Verb::Cast;
         in_flight.into_outbox();
-        match self.queue.try_push(outgoing, weight) {
+        match self.try_push(outgoing, weight, lossy) {
             Ok(ticket) => {
+                if lossy {
+                    self.may_drop(ticket);
+                }
                 self.bell.ring();
                 if !in_flight.waits_in(self, ticket) {
                     self.withdraw(ticket);
@@ -101,9 +113,57 @@ impl Outbox {
         }
     }
 
+    fn try_push(
+        &self,
+        mut outgoing: Outgoing,
+        weight: usize,
+        lossy: bool,
+    ) -> Result<Ticket, PushError<Outgoing>> {
+        loop {
+            match self.queue.try_push(outgoing, weight) {
+                Err(PushError::Full(back)) if lossy && self.drop_oldest() => outgoing = back,
+                other => return other,
+            }
+        }
+    }
+
+    /// Remembers a cast that gives way to newer ones.
+    fn may_drop(&self, ticket: Ticket) {
+        let mut lossy = self.lossy.lock().unwrap_or_else(PoisonError::into_inner);
+        lossy.push_back(ticket);
+        // No more are in the queue, and they leave it in this order.
+        if lossy.len() > self.limits.items {
+            lossy.pop_front();
+        }
+    }
+
+    /// Drops the oldest cast that gives way to newer ones; says whether there was any.
+    fn drop_oldest(&self) -> bool {
+        loop {
+            let mut lossy = self.lossy.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(ticket) = lossy.pop_front() else {
+                return false;
+            };
+            drop(lossy);
+            if let Some(Outgoing { delivery, .. }) = self.queue.remove(ticket) {
+                self.tally.dropped_cast();
+                let full = self.is_full(Verb::Cast);
+                delivery.refuse(full, Fate::NotSent, Stage::QueuedHere);
+                return true;
+            }
+        }
+    }
+
     fn full(&self, delivery: Delivery) -> NotAccepted {
-        let kind = CallErrorKind::QueueFull {
-            queue: match delivery.in_flight().head().verb {
+        let full = self.is_full(delivery.in_flight().head().verb);
+        let error = CallError::new(full, Fate::NotSent, Stage::QueuedHere);
+        let error = delivery.in_flight().told(error);
+        NotAccepted::Full(delivery, error)
+    }
+
+    fn is_full(&self, verb: Verb) -> CallErrorKind {
+        CallErrorKind::QueueFull {
+            queue: match verb {
                 Verb::Call => "the queue of requests to the connection",
                 Verb::Cast => "the queue of casts to the connection",
             },
@@ -111,10 +171,7 @@ impl Outbox {
                 "{} messages or {} bytes",
                 self.limits.items, self.limits.bytes
             ),
-        };
-        let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
-        let error = delivery.in_flight().told(error);
-        NotAccepted::Full(delivery, error)
+        }
     }
 
     /// Wakes the waker of `cx` when half of the queue is free again, and as much as a request of `weight` bytes needs;
@@ -167,9 +224,16 @@ impl Intake {
     /// Fails all that waits.
     pub(super) fn refuse_all(&mut self, kind: &CallErrorKind) {
         while let Some(outgoing) = self.take() {
-            let delivery = outgoing.delivery;
-            delivery.refuse(kind.clone(), Fate::NotSent, Stage::QueuedHere);
+            self.refuse(outgoing, kind.clone());
         }
+    }
+
+    fn refuse(&self, outgoing: Outgoing, kind: CallErrorKind) {
+        let delivery = outgoing.delivery;
+        if delivery.in_flight().head().verb == Verb::Cast {
+            self.outbox.tally.unsent_cast();
+        }
+        delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere);
     }
 
     pub(super) fn outbox(&self) -> &Arc<Outbox> {
@@ -180,8 +244,7 @@ impl Intake {
 impl Drop for Intake {
     fn drop(&mut self) {
         for outgoing in self.outbox.queue.close() {
-            let (closed, delivery) = (CallErrorKind::Closed, outgoing.delivery);
-            delivery.refuse(closed, Fate::NotSent, Stage::QueuedHere);
+            self.refuse(outgoing, CallErrorKind::Closed);
         }
         self.outbox.room.wake();
     }

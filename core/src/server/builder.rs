@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::bus::Bus;
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Endpoint, Handler, MethodSpec, Methods, Registered};
@@ -57,6 +58,7 @@ impl ServerBuilder {
                 concurrency: DEFAULT_CONCURRENCY,
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
+                when_full: WhenFull::default(),
             },
         }
     }
@@ -118,6 +120,19 @@ impl ServerBuilder {
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.queue_bytes = bytes;
+        self
+    }
+
+    /// What happens to a request that finds the queue full; unset, [`WhenFull::Reject`].
+    ///
+    /// * `Reject`: calls fail as `Busy`. A cast from this process fails as `QueueFull`; one that came over a connection
+    ///   waits in front of the queue, and its sender is asked to hold back further ones for this server.
+    /// * `Block`: calls and casts wait for room, within their deadline: one from this process in its bus's backlog, one
+    ///   from another process in front of the queue.
+    /// * `DropOldest`: the request that has waited longest is dropped. A call is told so, as `Busy`; a cast is counted
+    ///   in [`Server::drops`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.limits.when_full = policy;
         self
     }
 
@@ -233,6 +248,7 @@ impl ServerBuilder {
             concurrency,
             queue,
             queue_bytes,
+            when_full: _,
         } = self.limits;
         for (limit, value) in [
             ("concurrency", concurrency),
@@ -259,6 +275,7 @@ impl ServerBuilder {
             methods,
             self.limits,
             runtime,
+            self.bus.core().tally().clone(),
         );
         Server::bind(self.bus, core)
     }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Context;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::bus::{Delivery, Head, InFlight, Room, Verb, Withdraw};
 use crate::codec::Budget;
@@ -16,8 +16,10 @@ use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::overload::{Tally, WhenFull, retry_after};
 use crate::runtime::Runtime;
 use crate::server::driver;
+use crate::server::drops::Counters;
 use crate::server::handler::{Methods, Registered};
 use crate::server::running;
 use crate::version::Version;
@@ -37,6 +39,8 @@ pub enum NotAccepted {
     Refused(CallError),
     /// There is no room just now; here it is back, with the failure that it would be.
     Full(Delivery, CallError),
+    /// There is no room just now, and by the policy of the queue it waits until there is.
+    Later(Delivery, CallError),
 }
 
 impl NotAccepted {
@@ -44,7 +48,7 @@ impl NotAccepted {
     pub fn into_error(self) -> CallError {
         match self {
             NotAccepted::Refused(error) => error,
-            NotAccepted::Full(delivery, error) => {
+            NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
                 in_flight.finish(crate::reply::Reply::Failed(error.clone()));
                 error
@@ -62,6 +66,8 @@ pub(crate) struct ServerLimits {
     pub(crate) queue: usize,
     /// Bytes that wait.
     pub(crate) queue_bytes: usize,
+    /// What happens to a request that finds it full.
+    pub(crate) when_full: WhenFull,
 }
 
 /// A request in the queue, with the method it is for.
@@ -88,6 +94,7 @@ pub struct ServerCore {
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) drops: Counters,
 }
 
 impl ServerCore {
@@ -97,6 +104,7 @@ impl ServerCore {
         methods: Methods,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
+        tally: Arc<Tally>,
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -116,6 +124,7 @@ impl ServerCore {
             room: Room::new(),
             idle: Room::new(),
             runtime,
+            drops: Counters::new(tally),
         });
         driver::spawn(&server);
         server
@@ -150,7 +159,7 @@ impl ServerCore {
     ///
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
-    /// [`NotAccepted::Full`] when the queue is full.
+    /// [`NotAccepted::Full`] or [`NotAccepted::Later`] when the queue is full.
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
@@ -225,7 +234,14 @@ impl ServerCore {
             return Err(NotAccepted::Refused(error));
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
-        match self.queue.try_push(waiting, weight) {
+        let mut pushed = self.queue.try_push(waiting, weight);
+        if self.limits.when_full == WhenFull::DropOldest {
+            while let Err(PushError::Full(waiting)) = pushed {
+                self.drop_oldest();
+                pushed = self.queue.try_push(waiting, weight);
+            }
+        }
+        match pushed {
             Ok(ticket) => {
                 in_flight.queued(self, ticket);
                 self.doorbell.ring();
@@ -233,8 +249,12 @@ impl ServerCore {
             }
             Err(PushError::Full(Waiting { delivery, .. })) => {
                 self.now_started();
+                self.drops.turned_away();
                 let error = self.full(&in_flight);
-                Err(NotAccepted::Full(delivery, error))
+                Err(match self.limits.when_full {
+                    WhenFull::Block => NotAccepted::Later(delivery, error),
+                    WhenFull::Reject | WhenFull::DropOldest => NotAccepted::Full(delivery, error),
+                })
             }
             Err(PushError::Closed(Waiting { delivery, .. })) => {
                 self.now_started();
@@ -248,11 +268,25 @@ impl ServerCore {
         }
     }
 
+    /// Takes the place of the request that has waited longest: it is out of date (`WhenFull::DropOldest`).
+    fn drop_oldest(&self) {
+        if let Some(Waiting { delivery, .. }) = self.queue.try_pop() {
+            delivery.refuse(self.busy(), Fate::NotExecuted, Stage::Accepted);
+            self.now_started();
+            self.drops.dropped();
+        }
+    }
+
+    fn busy(&self) -> CallErrorKind {
+        let oldest = |waiting: &Waiting| waiting.delivery.in_flight().head().made_at;
+        CallErrorKind::Busy {
+            retry_after: retry_after(self.queue.peek(oldest), Instant::now()),
+        }
+    }
+
     fn full(&self, in_flight: &InFlight) -> CallError {
         let kind = match in_flight.head().verb {
-            Verb::Call => CallErrorKind::Busy {
-                retry_after: BUSY_RETRY,
-            },
+            Verb::Call => self.busy(),
             Verb::Cast => CallErrorKind::QueueFull {
                 queue: "the server's queue",
                 limit: format!(
@@ -371,9 +405,6 @@ impl Withdraw for ServerCore {
         }
     }
 }
-
-/// What a caller that finds the queue full is told to wait before it tries again.
-const BUSY_RETRY: Duration = Duration::from_millis(50);
 
 /// The most handlers that one thread starts inside each other; deeper ones go through the queue.
 const INLINE_DEPTH: u8 = 8;

@@ -10,6 +10,7 @@ use crate::WaitExt;
 use crate::bus::Bus;
 use crate::error::ServeError;
 use crate::server::core::ServerCore;
+use crate::server::drops::Drops;
 use crate::timer;
 
 /// A running server. It keeps its bus open.
@@ -54,6 +55,11 @@ impl Server {
     /// Requests that it has and has not ended: those that wait and those that run.
     pub fn load(&self) -> usize {
         self.core.load()
+    }
+
+    /// What it turned away, dropped, or did for nobody.
+    pub fn drops(&self) -> Drops {
+        self.core.drops.read()
     }
 
     /// Takes no more requests, and refuses those that wait: their fate is `NotExecuted`. Handlers that run go on, and

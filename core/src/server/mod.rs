@@ -3,11 +3,13 @@
 mod builder;
 mod core;
 mod driver;
+mod drops;
 mod handle;
 pub mod handler;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, ServerCore};
+pub use drops::Drops;
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};

@@ -119,7 +119,11 @@ impl Drop for Slot {
         // without it.
         self.server.release_slot();
         match self.outcome.take() {
-            Some(reply) => self.in_flight.ended(reply),
+            Some(reply) => {
+                if self.in_flight.ended(reply) {
+                    self.server.drops.late();
+                }
+            }
             // Its runtime has ended: started perhaps, and stopped somewhere on its way, so that
             // neither "ran" nor "did not run" would be true.
             None => self.in_flight.finish(failed(

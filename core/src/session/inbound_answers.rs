@@ -79,7 +79,11 @@ impl Session {
                 }
                 Ok(())
             }
-            Answered::Nobody => Ok(()),
+            Answered::Nobody => {
+                // Answered `Ended`, it was cancelled in time.
+                self.late = self.late.saturating_add(u64::from(reply().is_ok()));
+                Ok(())
+            }
             // The first one counts (P16).
             Answered::Unknown => self.count_idle(now),
         }

@@ -59,6 +59,8 @@ pub struct Session {
     pub(super) answered: u64,
     /// Bytes of requests staged since the last part of a reply.
     pub(super) since_reply_part: usize,
+    /// Answers that came when nobody waited for them any more.
+    pub(super) late: u64,
 }
 
 /// How far the session has come.
@@ -108,6 +110,7 @@ impl Session {
             peer_leaves: false,
             answered: 0,
             since_reply_part: 0,
+            late: 0,
             config,
         };
         if role == Role::Member {
@@ -382,6 +385,12 @@ impl Session {
     #[must_use]
     pub fn serving(&self) -> usize {
         self.serving.len()
+    }
+
+    /// How many values have come since this was asked last for which nobody waited any more: their calls were given up
+    /// when they were on their way already (C-DL-5).
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
     }
 
     /// Whether there is room for more replies: a driver holds handlers' results back while not

@@ -133,6 +133,22 @@ registry! { $
         a_server_that_stands_still_delays_no_other ["C-OV-2"]
         what_decodes_to_too_much_is_refused_for_its_own_call_only ["C-OV-3"]
     }
+    policies, USUAL: {
+        a_busy_server_tells_for_how_long_the_longer_it_stands_still ["C-OV-1"]
+        calls_wait_for_a_server_that_blocks ["C-OV-1", "C-VB-4"]
+        casts_wait_for_a_server_that_blocks ["C-OV-1", "C-VB-1"]
+        what_comes_later_does_not_overtake_what_waits_for_room ["C-VB-4"]
+        a_call_that_waits_for_room_ends_at_its_deadline ["C-DL-1", "C-OV-1"]
+        a_call_that_waits_for_room_can_be_given_up ["C-DL-3", "C-OV-1"]
+        what_waits_for_one_server_delays_no_other ["C-OV-2"]
+        a_bus_that_is_closed_fails_what_waits_for_room ["C-LC-3", "C-OV-1"]
+        a_server_that_stops_refuses_what_waits_for_room ["C-LC-1", "C-OV-1"]
+        a_lossy_server_drops_the_oldest_casts_and_counts_them ["C-OV-1", "FAULTS-R5"]
+        a_call_that_loses_its_place_is_told_so ["C-OV-1", "C-OC"]
+        a_lossy_server_makes_room_in_bytes ["C-OV-1", "FAULTS-R6"]
+        a_handles_policy_does_not_change_that_of_a_server ["C-OV-1"]
+        a_late_reply_is_counted ["C-DL-5"]
+    }
     context, USUAL: {
         headers_reach_the_handler_in_the_callers_order ["C-AD-7"]
         headers_that_may_not_be_sent_are_refused ["FAULTS-P27", "FAULTS-S10"]

@@ -119,7 +119,11 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         return turn_away(core, &socket, CloseCode::Forbidden); // S2
     }
     let options = &core.options;
-    let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
+    let (outbox, intake) = outbox::outbox(
+        options.outbox_messages,
+        options.outbox_bytes,
+        core.tally.clone(),
+    );
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&caller, &connection) else {
         return turn_away(core, &socket, CloseCode::TooManyConnections); // R1, R3
@@ -138,6 +142,7 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         connection,
         control,
         intake,
+        tally: core.tally.clone(),
         max_message: options.limits.max_message,
         runtime: core.runtime.clone(),
     });

@@ -8,11 +8,12 @@ use super::Core;
 use crate::bus::{Caller, Delivery, InFlight};
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
-use crate::link::parked::{Parked, Way};
+
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::overload::{Parked, Way};
 use crate::router::Router;
 use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
@@ -98,7 +99,7 @@ impl Side for HubSide {
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&self.core.router, cx)
+        self.parked.poll(&self.core.router, cx, |_| {})
     }
 
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {

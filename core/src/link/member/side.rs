@@ -8,10 +8,11 @@ use super::Shared;
 use super::registrations::Standing;
 use crate::bus::{Caller, Delivery, Head, InFlight};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::link::parked::{Parked, Way};
+
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
+use crate::overload::{Parked, Way};
 use crate::server::{Mode, NotAccepted, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
@@ -91,7 +92,7 @@ impl Side for MemberSide {
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&self.bound, cx)
+        self.parked.poll(&self.bound, cx, |_| {})
     }
 
     fn bind(&mut self, _id: BindId, _registration: &Registration) -> Result<(), BindRefusal> {

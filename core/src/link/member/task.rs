@@ -96,6 +96,7 @@ async fn serve(
         connection: connected.connection,
         control: connected.control,
         intake,
+        tally: shared.tally.clone(),
         max_message: shared.options.limits.max_message,
         runtime: shared.runtime.clone(),
     });

@@ -8,6 +8,7 @@ pub mod lifecycle;
 pub mod numbers;
 pub mod outcome;
 pub mod overload;
+pub mod policies;
 pub mod sizes;
 pub mod values;
 pub mod verbs;

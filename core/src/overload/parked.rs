@@ -1,0 +1,309 @@
+//! Requests that found no room where they are going, and wait for it in front of that.
+//!
+//! They wait by destination, in order: requests to other destinations pass by (C-OV-2), those to the same one do not
+//! overtake (C-VB-4). Who may wait is the business of the queue that had no room: a cast always, because it has no
+//! answer that could say otherwise; a call where the server's policy is `Block`. What waits is bounded by whoever
+//! keeps it: by a connection's credit, or by the limits of a backlog.
+
+use std::collections::VecDeque;
+use std::task::Context;
+use std::time::Instant;
+
+use crate::bus::{Delivery, Head, Verb};
+use crate::error::{CallErrorKind, Fate, Stage};
+use crate::name::{Exchange, ServerName, Topic};
+use crate::overload::retry_after;
+use crate::server::NotAccepted;
+
+/// Where requests go.
+pub(crate) trait Way {
+    /// Takes a request.
+    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
+
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
+}
+
+/// Whose requests wait, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) exchange: Exchange,
+    pub(crate) topic: Topic,
+    pub(crate) server: Option<ServerName>,
+    flow: u64,
+}
+
+impl Key {
+    fn of(head: &Head) -> Key {
+        Key {
+            exchange: head.exchange.clone(),
+            topic: head.topic.clone(),
+            server: head.server.clone(),
+            flow: head.flow,
+        }
+    }
+
+    fn is_of(&self, head: &Head) -> bool {
+        (self.flow, &self.topic, &self.server, &self.exchange)
+            == (head.flow, &head.topic, &head.server, &head.exchange)
+    }
+}
+
+/// Requests that wait for room.
+#[derive(Default)]
+pub(crate) struct Parked {
+    lines: Vec<Line>,
+}
+
+struct Line {
+    key: Key,
+    waiting: VecDeque<Delivery>,
+    /// Its first request was turned away as one that may wait, whatever it is: calls behind it may wait too.
+    takes_calls: bool,
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It went on, or was refused.
+    Gone,
+    /// It waits, as the first of its line.
+    First,
+    /// It waits behind others.
+    Behind,
+}
+
+impl Parked {
+    /// Sends a request on its way, or has it wait.
+    pub(crate) fn deliver(&mut self, delivery: Delivery, way: &impl Way) -> Taken {
+        let head = delivery.in_flight().head();
+        if let Some(line) = self.lines.iter_mut().find(|line| line.key.is_of(head)) {
+            return line.push(delivery);
+        }
+        let (delivery, takes_calls) = match way.deliver(delivery) {
+            Ok(()) | Err(NotAccepted::Refused(_)) => return Taken::Gone,
+            Err(NotAccepted::Later(delivery, _)) => (delivery, true),
+            Err(NotAccepted::Full(delivery, error)) => match delivery.in_flight().head().verb {
+                Verb::Cast => (delivery, false),
+                Verb::Call => {
+                    // Told as the server's refusal: from where the caller stands, it is one.
+                    let busy = match error.kind() {
+                        busy @ CallErrorKind::Busy { .. } => busy.clone(),
+                        _ => busy(None),
+                    };
+                    delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
+                    return Taken::Gone;
+                }
+            },
+        };
+        self.lines.push(Line {
+            key: Key::of(delivery.in_flight().head()),
+            waiting: VecDeque::from([delivery]),
+            takes_calls,
+        });
+        Taken::First
+    }
+
+    /// Sends on what has room now, and has `cx` woken when there may be room for the rest. `ended` is told of each
+    /// line that has come to its end. Says whether anything went.
+    pub(crate) fn poll(
+        &mut self,
+        way: &impl Way,
+        cx: &mut Context<'_>,
+        mut ended: impl FnMut(&Key),
+    ) -> bool {
+        let mut moved = false;
+        self.lines.retain_mut(|line| {
+            let before = line.waiting.len();
+            line.send(way, cx);
+            moved |= line.waiting.len() < before;
+            if line.waiting.is_empty() {
+                ended(&line.key);
+            }
+            !line.waiting.is_empty()
+        });
+        moved
+    }
+
+    /// Takes out what nobody waits for any more, or is too late.
+    pub(crate) fn purge(&mut self, now: Instant) -> Vec<Delivery> {
+        let mut gone = Vec::new();
+        for line in &mut self.lines {
+            for delivery in std::mem::take(&mut line.waiting) {
+                let in_flight = delivery.in_flight();
+                if in_flight.is_cancelled() || in_flight.head().is_late(now) {
+                    gone.push(delivery);
+                } else {
+                    line.waiting.push_back(delivery);
+                }
+            }
+        }
+        gone
+    }
+
+    /// Takes everything out.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Delivery> {
+        std::mem::take(&mut self.lines)
+            .into_iter()
+            .flat_map(|line| line.waiting)
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+impl Line {
+    fn push(&mut self, delivery: Delivery) -> Taken {
+        if delivery.in_flight().head().verb == Verb::Call && !self.takes_calls {
+            let busy = busy(self.waiting.front());
+            delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
+            return Taken::Gone;
+        }
+        self.waiting.push_back(delivery);
+        Taken::Behind
+    }
+
+    fn send(&mut self, way: &impl Way, cx: &mut Context<'_>) {
+        let mut registered = false;
+        while let Some(delivery) = self.waiting.pop_front() {
+            match way.deliver(delivery) {
+                Ok(()) | Err(NotAccepted::Refused(_)) => registered = false,
+                Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
+                    // Registered first, tried again after: room that came in between is not missed.
+                    if !registered {
+                        way.wait_for_room(&delivery, cx);
+                    }
+                    self.waiting.push_front(delivery);
+                    if registered {
+                        return;
+                    }
+                    registered = true;
+                }
+            }
+        }
+    }
+}
+
+fn busy(first: Option<&Delivery>) -> CallErrorKind {
+    let oldest = first.map(|first| first.in_flight().head().made_at);
+    CallErrorKind::Busy {
+        retry_after: retry_after(oldest, Instant::now()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::task::Waker;
+
+    use super::*;
+    use crate::bus::InFlight;
+    use crate::error::CallError;
+    use crate::name::Method;
+    use crate::payload::Payload;
+
+    /// Takes as much as there is room for on one topic, everything on the others.
+    #[derive(Default)]
+    struct Narrow {
+        room: Cell<usize>,
+        waits: Cell<bool>,
+        passed: RefCell<Vec<u64>>,
+        waited: Cell<u32>,
+    }
+
+    impl Way for Narrow {
+        fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+            let narrow = delivery.in_flight().head().topic.as_str() == "narrow";
+            if narrow && self.room.get() == 0 {
+                let busy = busy(None);
+                let error = CallError::new(busy, Fate::NotExecuted, Stage::Accepted);
+                return Err(if self.waits.get() {
+                    NotAccepted::Later(delivery, error)
+                } else {
+                    NotAccepted::Full(delivery, error)
+                });
+            }
+            if narrow {
+                self.room.set(self.room.get() - 1);
+            }
+            self.passed
+                .borrow_mut()
+                .push(u64::from(delivery.in_flight().head().depth));
+            Ok(())
+        }
+
+        fn wait_for_room(&self, _delivery: &Delivery, _cx: &mut Context<'_>) {
+            self.waited.set(self.waited.get() + 1);
+        }
+    }
+
+    fn request(verb: Verb, topic: &str, n: u8) -> Delivery {
+        let (topic, method) = (Topic::new(topic).unwrap(), Method::new("m").unwrap());
+        let head = Head {
+            depth: n,
+            ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
+        };
+        Delivery::new(InFlight::new(head, None), Payload::Bytes(vec![0; 10]))
+    }
+
+    fn poll(parked: &mut Parked, way: &Narrow) -> (bool, u32) {
+        let mut ended = 0;
+        let mut cx = Context::from_waker(Waker::noop());
+        let moved = parked.poll(way, &mut cx, |_| ended += 1);
+        (moved, ended)
+    }
+
+    #[test]
+    fn casts_wait_in_order_calls_are_refused_and_others_pass_by() {
+        let (mut parked, way) = (Parked::default(), Narrow::default());
+        let mut send =
+            |parked: &mut Parked, verb, topic, n| parked.deliver(request(verb, topic, n), &way);
+        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 1), Taken::First);
+        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 2), Taken::Behind);
+        assert_eq!(send(&mut parked, Verb::Call, "narrow", 3), Taken::Gone);
+        assert_eq!(send(&mut parked, Verb::Cast, "wide", 4), Taken::Gone);
+        assert_eq!(*way.passed.borrow(), [4]);
+        assert_eq!(poll(&mut parked, &way), (false, 0));
+        assert_eq!(way.waited.get(), 1);
+        way.room.set(1);
+        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 5), Taken::Behind);
+        assert_eq!(poll(&mut parked, &way), (true, 0));
+        assert_eq!(*way.passed.borrow(), [4, 1]);
+        way.room.set(9);
+        assert_eq!(poll(&mut parked, &way), (true, 1));
+        assert_eq!(*way.passed.borrow(), [4, 1, 2, 5]);
+        assert!(parked.is_empty());
+        assert_eq!(send(&mut parked, Verb::Call, "narrow", 6), Taken::Gone);
+        assert_eq!(*way.passed.borrow(), [4, 1, 2, 5, 6]);
+    }
+
+    #[test]
+    fn calls_wait_where_the_server_lets_them() {
+        let (mut parked, way) = (Parked::default(), Narrow::default());
+        way.waits.set(true);
+        parked.deliver(request(Verb::Call, "narrow", 1), &way);
+        parked.deliver(request(Verb::Call, "narrow", 2), &way);
+        assert!(way.passed.borrow().is_empty());
+        way.room.set(2);
+        assert_eq!(poll(&mut parked, &way), (true, 1));
+        assert_eq!(*way.passed.borrow(), [1, 2]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_dropped() {
+        let (mut parked, way) = (Parked::default(), Narrow::default());
+        way.waits.set(true);
+        let given_up = request(Verb::Call, "narrow", 1);
+        let record = given_up.in_flight().clone();
+        parked.deliver(given_up, &way);
+        parked.deliver(request(Verb::Call, "narrow", 2), &way);
+        assert!(parked.purge(Instant::now()).is_empty());
+        record.abandon(CallErrorKind::Cancelled);
+        assert_eq!(parked.purge(Instant::now()).len(), 1);
+        way.room.set(9);
+        poll(&mut parked, &way);
+        assert_eq!(*way.passed.borrow(), [2]);
+    }
+}
