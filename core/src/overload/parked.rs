@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn casts_wait_in_order_calls_are_refused_and_others_pass_by() {
         let (mut parked, way) = (Parked::default(), Narrow::default());
-        let mut send =
+        let send =
             |parked: &mut Parked, verb, topic, n| parked.deliver(request(verb, topic, n), &way);
         assert_eq!(send(&mut parked, Verb::Cast, "narrow", 1), Taken::First);
         assert_eq!(send(&mut parked, Verb::Cast, "narrow", 2), Taken::Behind);
