@@ -12,7 +12,7 @@ use tidings_conformance::{Engine, Layout, Place, Setup, suite};
 use tidings_core::bus::Delivery;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
-use tidings_core::server::{Mode, NotAccepted, ServerCore};
+use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
 use tidings_core::{Address, OpenError, ServeError};
 
@@ -51,7 +51,7 @@ impl Plugin for Toy {
 }
 
 /// A message on its way, and where the sender hears whether it was taken.
-type Message = (Delivery, Sender<Result<(), NotAccepted>>);
+type Message = (Delivery, Sender<Result<Sent, NotAccepted>>);
 
 /// Where all openings of one name meet. Its thread ends when the last of them is gone.
 struct Exchange {
@@ -112,7 +112,7 @@ impl Transport for ToyTransport {
         &self.runtime
     }
 
-    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
         let (answer, answered) = mpsc::channel();
         let sent = self.exchange.door.send((delivery, answer));
         sent.expect("the thread lives as long as the exchange");

@@ -109,16 +109,12 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<InFlight>>> = const { RefCell::new(None) };
 }
 
-/// Runs `code` as part of the handler of `request`.
-pub(crate) fn enter<R>(request: &Arc<InFlight>, code: impl FnOnce() -> R) -> R {
-    /// Puts the outer context back, by a panic as well.
-    struct Leave(Option<Arc<InFlight>>);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            let outer = self.0.take();
-            drop(CURRENT.replace(outer));
-        }
+/// Runs `code`, which must not panic, as part of the handler of `request`, and gives that back.
+pub(crate) fn enter<R>(request: Arc<InFlight>, code: impl FnOnce() -> R) -> (R, Arc<InFlight>) {
+    let outer = CURRENT.replace(Some(request));
+    let outcome = code();
+    match CURRENT.replace(outer) {
+        Some(request) => (outcome, request),
+        None => unreachable!("whoever enters leaves before its outer context does"),
     }
-    let _leave = Leave(CURRENT.replace(Some(request.clone())));
-    code()
 }

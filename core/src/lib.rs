@@ -33,6 +33,8 @@ pub mod name;
 #[cfg(not(tidings_loom))]
 mod name_map;
 #[cfg(not(tidings_loom))]
+mod notice;
+#[cfg(not(tidings_loom))]
 pub mod overload;
 #[cfg(not(tidings_loom))]
 pub mod payload;

@@ -11,7 +11,7 @@ use crate::bus::{Delivery, Head};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 
 /// A server as the router sees it: here, or at the other end of a connection.
 pub trait Destination: Send + Sync {
@@ -22,7 +22,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// [`NotAccepted`], as for a transport.
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for a request of `weight` bytes.
     fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>);
@@ -32,7 +32,7 @@ impl Destination for Arc<ServerCore> {
     fn load(&self) -> usize {
         ServerCore::load(self)
     }
-    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
     fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
@@ -133,7 +133,7 @@ impl Router {
     ///
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none.
-    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(server) => server.deliver(delivery, mode),
             Err(kind) => Err(NotAccepted::Refused(delivery.refuse(

@@ -11,7 +11,7 @@ use crate::bus::{Address, Caller, Delivery};
 use crate::error::{OpenError, ServeError};
 use crate::overload::BusStats;
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 
 /// Opens addresses of one scheme.
 pub trait Plugin: Send + Sync {
@@ -60,11 +60,12 @@ pub trait Transport: Send + Sync + 'static {
     /// What runs its tasks and its servers' handlers.
     fn runtime(&self) -> &Arc<dyn Runtime>;
 
-    /// Takes a request. With [`Mode::Inline`] its caller would only wait, so that the handler may run right here.
+    /// Takes a request. With [`Mode::Inline`] its caller would only wait, so that the handler may run right here; the
+    /// answer may then be what this returns.
     ///
     /// # Errors
     /// [`NotAccepted`]: the request has failed, or comes back because there is no room for it just now.
-    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted>;
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room again for `delivery`; at once, when there is.
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);

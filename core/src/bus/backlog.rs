@@ -17,7 +17,7 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name_map::IdMap;
 use crate::overload::{Parked, Way};
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, NotAccepted, Sent};
 
 /// What waits for room on the side of its sender.
 pub(crate) struct Backlog {
@@ -71,7 +71,7 @@ impl Backlog {
         self: &Arc<Self>,
         delivery: Delivery,
         bus: &Arc<BusCore>,
-    ) -> Result<(), NotAccepted> {
+    ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
         let weight = delivery.weight();
         let mut state = self.lock();
@@ -107,7 +107,7 @@ impl Backlog {
                 done: false,
             }));
         }
-        Ok(())
+        Ok(Sent::OnItsWay)
     }
 
     /// Wakes the waker of `cx` when something has left.
@@ -246,7 +246,7 @@ impl Drop for Task {
 struct Through<'a>(&'a Backlog, &'a BusCore);
 
 impl Way for Through<'_> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         let Through(backlog, bus) = self;
         let (flow, weight) = (delivery.in_flight().head().flow, delivery.weight());
         match bus.transport().send(delivery, Mode::Queue) {

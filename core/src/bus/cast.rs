@@ -17,18 +17,17 @@ use crate::timer;
 /// A cast that waits for room in the queue. Made by [`Request::cast_when_room`](crate::Request::cast_when_room).
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
 pub struct CastWhenRoom {
-    delivery: Option<Result<Delivery, CallError>>,
+    /// `None` once it was sent.
+    unsent: Option<Result<(Arc<BusCore>, Delivery), CallError>>,
     /// Its deadline, once it waits: nobody else would wake it then.
     alarm: Option<BoxFuture<()>>,
-    bus: Arc<BusCore>,
 }
 
 impl CastWhenRoom {
-    pub(super) fn new(bus: Arc<BusCore>, delivery: Result<Delivery, CallError>) -> Self {
+    pub(super) fn new(unsent: Result<(Arc<BusCore>, Delivery), CallError>) -> Self {
         CastWhenRoom {
-            delivery: Some(delivery),
+            unsent: Some(unsent),
             alarm: None,
-            bus,
         }
     }
 
@@ -47,8 +46,8 @@ impl Future for CastWhenRoom {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut registered = None;
         loop {
-            let delivery = match self.delivery.take() {
-                Some(Ok(delivery)) => delivery,
+            let (bus, delivery) = match self.unsent.take() {
+                Some(Ok(unsent)) => unsent,
                 Some(Err(error)) => return Poll::Ready(Err(error)),
                 None => return Poll::Ready(Err(PromiseError::Taken.into())),
             };
@@ -60,12 +59,12 @@ impl Future for CastWhenRoom {
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
             // Behind those of its handle that wait already (C-VB-4).
-            let behind = self.bus.backlog().has_of(head.flow);
+            let behind = bus.backlog().has_of(head.flow);
             let delivery = if behind {
                 delivery
             } else {
-                match self.bus.transport().send(delivery, Mode::Queue) {
-                    Ok(()) => return Poll::Ready(Ok(())),
+                match bus.transport().send(delivery, Mode::Queue) {
+                    Ok(_) => return Poll::Ready(Ok(())),
                     Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
                     Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
                         delivery
@@ -75,15 +74,15 @@ impl Future for CastWhenRoom {
             if registered != Some(behind) {
                 // Registered first, tried again after: room that came in between is not missed.
                 match behind {
-                    true => self.bus.backlog().wait_for_room(cx),
-                    false => self.bus.transport().wait_for_room(&delivery, cx),
+                    true => bus.backlog().wait_for_room(cx),
+                    false => bus.transport().wait_for_room(&delivery, cx),
                 }
                 registered = Some(behind);
-                self.delivery = Some(Ok(delivery));
+                self.unsent = Some(Ok((bus, delivery)));
                 continue;
             }
             let remaining = delivery.in_flight().remaining(Instant::now());
-            self.delivery = Some(Ok(delivery));
+            self.unsent = Some(Ok((bus, delivery)));
             let Some(left) = remaining else {
                 return Poll::Pending;
             };

@@ -74,7 +74,7 @@ impl Draft {
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<Delivery, CallError> {
+    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
@@ -108,10 +108,8 @@ impl Draft {
         };
         let capabilities = bus.transport().capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
-        let in_flight = InFlight::new(head, encode_replies);
-        if let (Some(parent), Verb::Call) = (&parent, verb) {
-            parent.in_flight().adopt(&in_flight);
-        }
+        let parent = parent.as_ref().map(|parent| &**parent.in_flight());
+        let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
@@ -140,7 +138,7 @@ impl Draft {
             Err(error) => Err(error),
         };
         match payload {
-            Ok(payload) => Ok(Delivery::new(in_flight, payload)),
+            Ok(payload) => Ok((bus, Delivery::new(in_flight, payload))),
             Err(EncodeError::TooLarge { at_least, limit }) => unsent(CallErrorKind::TooLarge {
                 size: at_least,
                 limit,

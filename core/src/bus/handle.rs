@@ -18,7 +18,7 @@ use crate::name::{Exchange, split_path};
 use crate::overload::{BusStats, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, Server, ServerBuilder, Service};
+use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, Service};
 use crate::timer::Timers;
 use crate::transport::{Capabilities, Transport};
 
@@ -232,7 +232,7 @@ impl BusCore {
         delivery: Delivery,
         mode: Mode,
         when_full: WhenFull,
-    ) -> Result<(), NotAccepted> {
+    ) -> Result<Sent, NotAccepted> {
         if self.backlog.has_of(delivery.in_flight().head().flow) {
             return self.backlog.push(delivery, self);
         }

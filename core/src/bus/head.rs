@@ -1,5 +1,6 @@
 //! What a request says beside its payload.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,22 @@ impl Caller {
             name: Some(name.into()),
             ..self
         }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.transport)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{}`", name.escape_debug())?;
+        }
+        if let Some(uid) = self.uid {
+            write!(f, " user {uid}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " process {pid}")?;
+        }
+        Ok(())
     }
 }
 

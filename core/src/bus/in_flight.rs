@@ -101,6 +101,8 @@ pub struct InFlight {
     head: Head,
     /// The largest encoded reply, where replies are handed over encoded.
     encode_replies: Option<usize>,
+    /// Made by another request's handler, which may cancel it at any time.
+    adopted: bool,
     state: Mutex<State>,
 }
 
@@ -114,21 +116,35 @@ pub(crate) enum Claim {
 
 impl InFlight {
     /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
-    /// is at most that many bytes, wherever the handler runs.
-    pub(crate) fn new(head: Head, encode_replies: Option<usize>) -> Arc<Self> {
-        let port = match head.verb {
-            Verb::Call => Port::Unclaimed,
-            Verb::Cast => Port::Closed,
+    /// is at most that many bytes, wherever the handler runs. A call that is made by the handler of
+    /// `parent` ends with that.
+    pub(crate) fn new(
+        head: Head,
+        encode_replies: Option<usize>,
+        parent: Option<&InFlight>,
+    ) -> Arc<Self> {
+        let (port, parent) = match head.verb {
+            Verb::Call => (Port::Unclaimed, parent),
+            Verb::Cast => (Port::Closed, None),
         };
-        Self::with_port(head, port, encode_replies)
+        let in_flight = Self::with_port(head, port, encode_replies, parent.is_some());
+        if let Some(parent) = parent {
+            parent.adopt(&in_flight);
+        }
+        in_flight
     }
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None)
+        Self::with_port(head, Port::Remote(connection, id), None, false)
     }
 
-    fn with_port(head: Head, port: Port, encode_replies: Option<usize>) -> Arc<Self> {
+    fn with_port(
+        head: Head,
+        port: Port,
+        encode_replies: Option<usize>,
+        adopted: bool,
+    ) -> Arc<Self> {
         let state = State {
             port,
             place: Place::Here,
@@ -140,6 +156,7 @@ impl InFlight {
         Arc::new(InFlight {
             head,
             encode_replies,
+            adopted,
             state: Mutex::new(state),
         })
     }
@@ -180,8 +197,14 @@ impl InFlight {
         late
     }
 
+    /// Whether the handler that made it may cancel it. Otherwise nobody knows of it before it is
+    /// queued or its outcome is asked for.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
-    fn as_outcome(&self, reply: Reply) -> Reply {
+    pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
             Some(limit) => reply.encoded(limit),
             None => reply,
@@ -351,7 +374,7 @@ impl InFlight {
     }
 
     /// Has `child`, a request made by this one's handler, end with it.
-    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
+    fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
         if state.cancelled {
             drop(state);

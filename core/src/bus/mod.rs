@@ -17,6 +17,7 @@ mod request;
 mod room;
 
 pub use address::Address;
+pub(crate) use address::escaped;
 pub use builder::BusBuilder;
 pub use call::Call;
 pub use cast::CastWhenRoom;

@@ -19,7 +19,7 @@ use crate::overload::WhenFull;
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, Sent};
 use crate::version::Version;
 
 /// A request that has not been sent: choose options, then a verb.
@@ -107,17 +107,19 @@ impl<T, E> Request<T, E> {
     /// `Ok` means accepted into a bounded queue. `QueueFull` when that is full; see
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
-        let (bus, when_full) = (self.draft.bus.clone(), self.draft.when_full);
-        let delivery = self.draft.into_delivery(Verb::Cast)?;
-        bus.send(delivery, Mode::Queue, when_full)
-            .map_err(NotAccepted::into_error)
+        let when_full = self.draft.when_full;
+        let (bus, delivery) = self.draft.into_delivery(Verb::Cast)?;
+        match bus.send(delivery, Mode::Queue, when_full) {
+            // A cast has no answer to miss.
+            Ok(Sent::OnItsWay | Sent::Answered(_)) => Ok(()),
+            Err(refused) => Err(refused.into_error()),
+        }
     }
 
     /// As [`cast`](Self::cast), but waits for room: `.await` it, or [`wait`](crate::WaitExt::wait) on it. Dropped
     /// before it resolved, it was not sent.
     pub fn cast_when_room(self) -> CastWhenRoom {
-        let bus = self.draft.bus.clone();
-        CastWhenRoom::new(bus, self.draft.into_delivery(Verb::Cast))
+        CastWhenRoom::new(self.draft.into_delivery(Verb::Cast))
     }
 }
 
@@ -153,25 +155,25 @@ where
     }
 
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let (bus, when_full) = (self.draft.bus.clone(), self.draft.when_full);
-        let delivery = match self.draft.into_delivery(Verb::Call) {
-            Ok(delivery) => delivery,
+        let when_full = self.draft.when_full;
+        let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
+            Ok(made) => made,
             Err(error) => return Promise::failed(error.into()),
         };
         let in_flight = delivery.in_flight().clone();
-        if let Err(refused) = bus.send(delivery, mode, when_full) {
-            return Promise::failed(refused.into_error().into());
-        }
-        match in_flight.claim() {
-            Claim::Answered(reply) => {
-                let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-                Promise::from(reply::read(reply, &report))
-            }
-            Claim::Pending(receiver) => {
-                in_flight.arm(bus.timers());
-                Promise::of_reply(receiver, read_reply::<T, E>, in_flight)
-            }
-        }
+        let answered = match bus.send(delivery, mode, when_full) {
+            Ok(Sent::Answered(reply)) => reply,
+            Ok(Sent::OnItsWay) => match in_flight.claim() {
+                Claim::Answered(reply) => reply,
+                Claim::Pending(receiver) => {
+                    in_flight.arm(bus.timers());
+                    return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+                }
+            },
+            Err(refused) => return Promise::failed(refused.into_error().into()),
+        };
+        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+        Promise::from(reply::read(answered, &report))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::ServeError;
 use crate::overload::{BusStats, Tally};
 use crate::router::Router;
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -199,7 +199,7 @@ impl Transport for Hub {
         &self.core.runtime
     }
 
-    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         self.core.router.route(delivery, mode)
     }
 

@@ -23,7 +23,7 @@ use crate::bus::Delivery;
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
 use crate::overload::{BusStats, Tally};
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -147,7 +147,7 @@ impl Transport for Member {
         &self.shared.runtime
     }
 
-    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
         if self.shared.refusing.load(Ordering::Acquire) {
             let kind = self.shared.not_connected();
             let error = delivery.refuse(kind, Fate::NotSent, Stage::Connecting);

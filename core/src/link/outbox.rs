@@ -10,7 +10,7 @@ use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::overload::Tally;
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 use crate::session::BindId;
 
 /// A request on its way to a connection.
@@ -83,7 +83,7 @@ pub(super) fn outbox(messages: usize, bytes: usize, tally: Arc<Tally>) -> (Arc<O
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<(), NotAccepted> {
+    pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = self.charged(outgoing.delivery.weight());
         let head = in_flight.head();
@@ -98,7 +98,7 @@ impl Outbox {
                 if !in_flight.waits_in(self, ticket) {
                     self.withdraw(ticket);
                 }
-                Ok(())
+                Ok(Sent::OnItsWay)
             }
             Err(PushError::Full(outgoing)) => Err(self.full(outgoing.delivery)),
             Err(PushError::Closed(outgoing)) => {

@@ -100,7 +100,7 @@ mod tests {
             std::time::Instant::now(),
         );
         Entry {
-            in_flight: InFlight::new(head, None),
+            in_flight: InFlight::new(head, None, None),
             id: None,
             load: None,
         }

@@ -7,7 +7,7 @@ use std::task::Context;
 use super::outbox::{Load, Outbox, Outgoing, To};
 use crate::bus::Delivery;
 use crate::router::Destination;
-use crate::server::{Mode, NotAccepted};
+use crate::server::{Mode, NotAccepted, Sent};
 use crate::session::BindId;
 
 /// A registration of a member.
@@ -33,7 +33,7 @@ impl Destination for RemoteServer {
         self.load.load(Ordering::Relaxed)
     }
 
-    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
         self.outbox.push(Outgoing {
             delivery,
             to: To::Bound(self.id),

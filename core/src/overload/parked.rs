@@ -13,12 +13,12 @@ use crate::bus::{Delivery, Head, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::retry_after;
-use crate::server::NotAccepted;
+use crate::server::{NotAccepted, Sent};
 
 /// Where requests go.
 pub(crate) trait Way {
     /// Takes a request.
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted>;
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for `delivery`.
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
@@ -81,7 +81,7 @@ impl Parked {
             return line.push(delivery);
         }
         let (delivery, takes_calls) = match way.deliver(delivery) {
-            Ok(()) | Err(NotAccepted::Refused(_)) => return Taken::Gone,
+            Ok(_) | Err(NotAccepted::Refused(_)) => return Taken::Gone,
             Err(NotAccepted::Later(delivery, _)) => (delivery, true),
             Err(NotAccepted::Full(delivery, error)) => match delivery.in_flight().head().verb {
                 Verb::Cast => (delivery, false),
@@ -169,7 +169,7 @@ impl Line {
         let mut registered = false;
         while let Some(delivery) = self.waiting.pop_front() {
             match way.deliver(delivery) {
-                Ok(()) | Err(NotAccepted::Refused(_)) => registered = false,
+                Ok(_) | Err(NotAccepted::Refused(_)) => registered = false,
                 Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
                     // Registered first, tried again after: room that came in between is not missed.
                     if !registered {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     impl Way for Narrow {
-        fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+        fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
             let narrow = delivery.in_flight().head().topic.as_str() == "narrow";
             if narrow && self.room.get() == 0 {
                 let busy = busy(None);
@@ -231,7 +231,7 @@ mod tests {
             self.passed
                 .borrow_mut()
                 .push(u64::from(delivery.in_flight().head().depth));
-            Ok(())
+            Ok(Sent::OnItsWay)
         }
 
         fn wait_for_room(&self, _delivery: &Delivery, _cx: &mut Context<'_>) {
@@ -245,7 +245,7 @@ mod tests {
             depth: n,
             ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
         };
-        Delivery::new(InFlight::new(head, None), Payload::Bytes(vec![0; 10]))
+        Delivery::new(InFlight::new(head, None, None), Payload::Bytes(vec![0; 10]))
     }
 
     fn poll(parked: &mut Parked, way: &Narrow) -> (bool, u32) {

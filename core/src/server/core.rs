@@ -17,6 +17,7 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::{Tally, WhenFull, retry_after};
+use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
 use crate::server::drops::Counters;
@@ -31,6 +32,16 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+}
+
+/// How a request that was taken goes on.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Sent {
+    /// Its record tells the outcome.
+    OnItsWay,
+    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// record is not told.
+    Answered(Reply),
 }
 
 /// Why a request was not taken.
@@ -50,7 +61,7 @@ impl NotAccepted {
             NotAccepted::Refused(error) => error,
             NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
-                in_flight.finish(crate::reply::Reply::Failed(error.clone()));
+                in_flight.finish(Reply::Failed(error.clone()));
                 error
             }
         }
@@ -160,7 +171,7 @@ impl ServerCore {
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] or [`NotAccepted::Later`] when the queue is full.
-    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
@@ -172,10 +183,13 @@ impl ServerCore {
             }
         };
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
-            return Inline::enter(|| running::start(self, delivery, method, mode));
+            return Ok(Inline::enter(|| {
+                running::start_inline(self, delivery, method)
+            }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })
+        self.enqueue(Waiting { delivery, method })?;
+        Ok(Sent::OnItsWay)
     }
 
     /// The method that a request is for, when this server will run it.
@@ -421,11 +435,11 @@ impl Inline {
         DEPTH.get() < INLINE_DEPTH
     }
 
-    fn enter(run: impl FnOnce()) -> Result<(), NotAccepted> {
+    fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
         // User code in `run` is guarded against panics, so that the count is always taken back.
-        run();
+        let outcome = run();
         DEPTH.set(DEPTH.get() - 1);
-        Ok(())
+        outcome
     }
 }

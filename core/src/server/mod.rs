@@ -9,7 +9,7 @@ pub mod handler;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, ServerCore};
+pub use core::{Mode, NotAccepted, Sent, ServerCore};
 pub use drops::Drops;
 pub use handle::{DrainReport, Server};
 pub use handler::{Endpoint, Handler, MethodSpec, Started};

@@ -7,12 +7,15 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
 use crate::blocking;
-use crate::bus::{Delivery, Head, InFlight};
+use crate::bus::{Delivery, Head, InFlight, escaped};
+use crate::codec::Budget;
 use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::notice::Notice;
+use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{Mode, ServerCore};
+use crate::server::core::{Mode, Sent, ServerCore};
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 
 /// Starts the handler of `method` on this thread, in a slot that the caller has claimed: up to its first wait.
@@ -37,37 +40,84 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     if !in_flight.started() {
         return;
     }
-    let budget = server.budget();
-    let started = guarded(|| {
-        context::enter(in_flight, || {
-            blocking::forbid(|| method.handler.start(payload, &budget))
-        })
+    let (started, _) = context::enter(in_flight.clone(), || {
+        begin(method, payload, &server.budget())
     });
-    match started {
-        Ok(Started::Done(reply)) | Err(reply) => slot.end(reply),
-        Ok(Started::Future(future)) => {
-            let mut running = Running {
-                future: Some(future),
-                slot: Some(slot),
-            };
-            // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
-            let mut nobody = TaskContext::from_waker(Waker::noop());
-            if Pin::new(&mut running).poll(&mut nobody).is_pending() {
-                running.slot.iter_mut().for_each(Slot::has_started);
-                server.runtime.spawn(Box::pin(running));
-            }
+    slot.go_on(started);
+}
+
+/// Starts the handler of a request whose caller waits on this very thread, in a slot that the caller has claimed.
+///
+/// Where it answers at once and nobody else knows of the request, that answer is returned and the record is not asked
+/// for anything: it cannot have been cancelled, and its deadline has just been looked at.
+pub(crate) fn start_inline(
+    server: &Arc<ServerCore>,
+    delivery: Delivery,
+    method: &Registered,
+) -> Sent {
+    if delivery.in_flight().is_adopted() {
+        start(server, delivery, method, Mode::Inline);
+        return Sent::OnItsWay;
+    }
+    let (in_flight, payload) = delivery.into_parts();
+    let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
+    match begun {
+        Started::Done(reply) => {
+            server.release_slot();
+            notice_failure(in_flight.head(), &reply);
+            Sent::Answered(in_flight.as_outcome(reply))
         }
-        Ok(Started::Blocking(job)) => {
-            slot.has_started();
-            server
-                .runtime
-                .spawn_blocking(Box::new(move || slot.run(job)));
+        later => {
+            in_flight.started();
+            let slot = Slot {
+                server: server.clone(),
+                in_flight,
+                unstarted: false,
+                outcome: None,
+            };
+            slot.go_on(later);
+            Sent::OnItsWay
         }
     }
 }
 
+/// Has the handler of `method` read its arguments and run to its first wait; a panic is its answer.
+fn begin(method: &Registered, payload: Payload, budget: &Budget) -> Started {
+    let started = guarded(|| blocking::forbid(|| method.handler.start(payload, budget)));
+    let mut future = match started {
+        Ok(Started::Future(future)) => future,
+        Ok(other) => return other,
+        Err(panicked) => return Started::Done(panicked),
+    };
+    // Nobody is woken by this first poll: a handler that waits is polled again as a task of its own.
+    let mut nobody = TaskContext::from_waker(Waker::noop());
+    let reply = match guarded(|| blocking::forbid(|| future.as_mut().poll(&mut nobody))) {
+        Ok(Poll::Pending) => return Started::Future(future),
+        Ok(Poll::Ready(reply)) | Err(reply) => reply,
+    };
+    drop_quietly(future);
+    Started::Done(reply)
+}
+
 fn failed(kind: CallErrorKind, fate: Fate, stage: Stage) -> Reply {
     Reply::Failed(CallError::new(kind, fate, stage))
+}
+
+/// Has the program's log say what went wrong in a handler: its caller is told too, but may be another program.
+fn notice_failure(head: &Head, reply: &Reply) {
+    let (notice, what) = match reply {
+        Reply::Value(_) => return,
+        Reply::Application(failure) => (
+            Notice::HandlerFailed,
+            format!("failed as {}: {}", failure.kind, escaped(&failure.message)),
+        ),
+        Reply::Failed(error) if matches!(error.kind(), CallErrorKind::Panicked) => {
+            (Notice::HandlerPanicked, "its handler panicked".to_owned())
+        }
+        // It was not started, or stopped because nobody waits any more.
+        Reply::Failed(_) => return,
+    };
+    notice.tell(&format!("`{}.{}`", head.topic, head.method), &what);
 }
 
 /// One of the server's slots, taken by one request. Dropped, which is when the handler has ended,
@@ -81,6 +131,27 @@ struct Slot {
 }
 
 impl Slot {
+    /// Takes over from the handler's first wait.
+    fn go_on(mut self, started: Started) {
+        self.has_started();
+        match started {
+            Started::Done(reply) => self.end(reply),
+            Started::Future(future) => {
+                let server = self.server.clone();
+                let running = Running {
+                    future: Some(future),
+                    slot: Some(self),
+                };
+                server.runtime.spawn(Box::pin(running));
+            }
+            Started::Blocking(job) => {
+                let server = self.server.clone();
+                let run = Box::new(move || self.run(job));
+                server.runtime.spawn_blocking(run);
+            }
+        }
+    }
+
     fn has_started(&mut self) {
         if std::mem::take(&mut self.unstarted) {
             self.server.now_started();
@@ -103,11 +174,13 @@ impl Slot {
             let late = CallErrorKind::DeadlineExceeded { timeout };
             return self.end(failed(late, Fate::NotExecuted, Stage::Accepted));
         }
-        let outcome = guarded(|| context::enter(&self.in_flight, || blocking::allow(job)));
+        let run = || guarded(|| blocking::allow(job));
+        let (outcome, _) = context::enter(self.in_flight.clone(), run);
         self.end(outcome.unwrap_or_else(|panicked| panicked));
     }
 
     fn end(mut self, reply: Reply) {
+        notice_failure(self.in_flight.head(), &reply);
         self.outcome = Some(reply);
     }
 }
@@ -154,11 +227,8 @@ impl Future for Running {
             this.abort(CallErrorKind::Cancelled);
             return Poll::Ready(());
         }
-        let polled = guarded(|| {
-            context::enter(&slot.in_flight, || {
-                blocking::forbid(|| future.as_mut().poll(cx))
-            })
-        });
+        let poll = || guarded(|| blocking::forbid(|| future.as_mut().poll(cx)));
+        let (polled, _) = context::enter(slot.in_flight.clone(), poll);
         let reply = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(reply)) | Err(reply) => reply,

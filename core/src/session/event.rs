@@ -177,6 +177,21 @@ pub struct Closed {
     pub text: String,
 }
 
+impl Closed {
+    /// Whether a side wished it, or the peer's process ended between two messages: nothing is
+    /// wrong with either.
+    #[must_use]
+    pub fn is_orderly(&self) -> bool {
+        use CloseCode::{Normal, ShuttingDown};
+        matches!(
+            self.reason,
+            CloseReason::Us(Normal | ShuttingDown)
+                | CloseReason::Peer(Normal | ShuttingDown)
+                | CloseReason::Eof
+        )
+    }
+}
+
 /// Who ended a session, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -19,7 +19,7 @@ use tidings_core::bus::Delivery;
 use tidings_core::codec::DEFAULT_MAX_MESSAGE;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
-use tidings_core::server::{Mode, NotAccepted, ServerCore};
+use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
 use tidings_core::{Address, Caller, OpenError, ServeError};
 
@@ -135,7 +135,7 @@ impl Transport for MemoryTransport {
         &self.runtime
     }
 
-    fn send(&self, delivery: Delivery, mode: Mode) -> Result<(), NotAccepted> {
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         self.router.route(delivery, mode)
     }
 

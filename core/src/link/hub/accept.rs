@@ -14,6 +14,7 @@ use crate::link::connection::Connection;
 use crate::link::driver::{Driver, Parts};
 use crate::link::outbox;
 use crate::link::socket::{Listener, Socket};
+use crate::notice::Notice;
 use crate::runtime::{Interest, Readiness};
 use crate::session::{CloseCode, Role, Session};
 
@@ -116,7 +117,7 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         return; // Gone already.
     };
     if !listener.admits(&caller) {
-        return turn_away(core, &socket, CloseCode::Forbidden); // S2
+        return turn_away(core, &socket, &caller, CloseCode::Forbidden); // S2
     }
     let options = &core.options;
     let (outbox, intake) = outbox::outbox(
@@ -126,7 +127,7 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
     );
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&caller, &connection) else {
-        return turn_away(core, &socket, CloseCode::TooManyConnections); // R1, R3
+        return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1, R3
     };
     let side = HubSide::new(core.clone(), id, Arc::new(caller), outbox);
     let socket = Arc::new(socket);
@@ -155,7 +156,8 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
 }
 
 /// Says why and closes: one attempt, nothing is waited for and nothing was read.
-fn turn_away(core: &Core, socket: &dyn Socket, code: CloseCode) {
+fn turn_away(core: &Core, socket: &dyn Socket, caller: &Caller, code: CloseCode) {
+    Notice::TurnedAway.tell(caller, &format!("not let in: {code:?}"));
     let now = Instant::now();
     let mut session = Session::new(Role::Hub, core.options.session_config(), now);
     session.close(code, "");

@@ -11,11 +11,12 @@ use crate::link::outbox::Outbox;
 
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
-use crate::link::translate::{Addressee, Incoming};
+use crate::link::translate::{self, Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::notice::Notice;
 use crate::overload::{Parked, Way};
 use crate::router::Router;
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -122,13 +123,16 @@ impl Side for HubSide {
         self.withdraw(); // It will refuse what it is sent.
     }
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, closed: &Closed) {
+        if !closed.is_orderly() {
+            Notice::ConnectionEnded.tell(&self.caller, &translate::closed_text(closed));
+        }
         self.withdraw();
     }
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         self.route(delivery, Mode::Queue)
     }
 

@@ -12,8 +12,9 @@ use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
+use crate::notice::Notice;
 use crate::overload::{Parked, Way};
-use crate::server::{Mode, NotAccepted, ServerCore};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
 };
@@ -157,7 +158,11 @@ impl Side for MemberSide {
 
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, _closed: &Closed) {
+    fn closed(&mut self, closed: &Closed) {
+        if !closed.is_orderly() {
+            let hub = &self.shared.options.address;
+            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+        }
         self.shared.registrations.disconnected();
     }
 }
@@ -173,7 +178,7 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
@@ -183,7 +188,7 @@ impl Way for Arc<ServerCore> {
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<(), NotAccepted> {
+    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
             Some(server) => Way::deliver(server, delivery),
             // Withdrawn while it waited.

@@ -1,0 +1,116 @@
+//! What the bus says in the program's own log: what no caller hears, and not more of it than can be read.
+#![cfg(all(feature = "unix", any(feature = "tokio", feature = "smol")))]
+
+#[path = "faults/engine.rs"]
+#[allow(dead_code, reason = "the tests with several processes use more of it")]
+mod engine;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, OnceLock};
+
+use engine::{Directory, Engine, until};
+use tidings::{Bus, CallError};
+
+#[cfg(feature = "tokio")]
+const ENGINE: Engine = Engine::Tokio;
+#[cfg(not(feature = "tokio"))]
+const ENGINE: Engine = Engine::Smol;
+
+/// Keeps all lines of the process; a test looks for its own among them.
+struct Lines(Mutex<Vec<String>>);
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        let line = format!("{} {} {}", record.level(), record.target(), record.args());
+        self.0.lock().unwrap().push(line);
+    }
+    fn flush(&self) {}
+}
+
+fn lines_with(text: &str) -> Vec<String> {
+    static LINES: OnceLock<&'static Lines> = OnceLock::new();
+    let lines = LINES.get_or_init(|| {
+        let lines: &'static Lines = Box::leak(Box::new(Lines(Mutex::default())));
+        log::set_logger(lines).unwrap();
+        log::set_max_level(log::LevelFilter::Info);
+        lines
+    });
+    let lines = lines.0.lock().unwrap();
+    lines
+        .iter()
+        .filter(|line| line.contains(text))
+        .cloned()
+        .collect()
+}
+
+/// S13, R16, C-OC-2: the first line comes, and a hundred more of the same within a second do not.
+#[test]
+fn a_handler_that_panics_again_and_again_is_one_line_a_second() {
+    assert!(lines_with("panics.often").is_empty());
+    let bus = Bus::open("mem:").unwrap();
+    let fails = |()| -> () { std::panic::resume_unwind(Box::new("secret")) };
+    let _server = bus.listen("panics").on("often", fails).start().unwrap();
+    let begin = std::time::Instant::now();
+    for _ in 0..100 {
+        bus.call::<()>("panics.often", &()).wait().unwrap_err();
+    }
+    let seconds = begin.elapsed().as_secs() as usize;
+    let lines = lines_with("panics.often");
+    assert_eq!(
+        lines[0],
+        "WARN tidings::server `panics.often`: its handler panicked"
+    );
+    assert!(lines.len() <= 1 + seconds, "{lines:?}");
+}
+
+/// C-OC-3, S13: an error of the method's own is told with its kind and text, which cannot write lines of their own.
+#[test]
+fn a_method_that_fails_is_told_in_one_line_whatever_its_text() {
+    assert!(lines_with("fails.always").is_empty());
+    let bus = Bus::open("mem:").unwrap();
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Broken;
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("first\nsecond \u{1b}[31m")
+        }
+    }
+    let fails = |()| -> Result<(), Broken> { Err(Broken) };
+    let _server = bus.listen("fails").try_on("always", fails).start().unwrap();
+    let told: CallError = bus.call::<()>("fails.always", &()).wait().unwrap_err();
+    assert!(told.remote().is_some());
+    assert_eq!(
+        lines_with("fails.always"),
+        [r"WARN tidings::server `fails.always`: failed as Broken: first\nsecond \u{1b}[31m"]
+    );
+}
+
+/// P7: whoever speaks something else is told of by its first bytes, and hears nothing.
+#[test]
+fn a_peer_that_speaks_another_protocol_is_told_with_its_first_bytes() {
+    assert!(lines_with("GET / HT").is_empty());
+    let directory = Directory::new();
+    let bus = ENGINE.open(&directory.hub());
+    let path = directory.hub();
+    let path = path.trim_start_matches("unix:").split('?').next().unwrap();
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut heard = Vec::new();
+    // A reset is an end like any other: what was sent was not read to its end.
+    let _ = stream.read_to_end(&mut heard);
+    assert_eq!(heard, b"");
+    until("the hub tells of it", || !lines_with("GET / HT").is_empty());
+    let line = &lines_with("GET / HT")[0];
+    let process = format!("process {}", std::process::id());
+    assert!(line.starts_with("WARN tidings::link unix user "), "{line}");
+    assert!(line.contains(&process), "{line}");
+    assert!(
+        line.ends_with("the peer speaks another protocol: `GET / HT`"),
+        "{line}"
+    );
+    drop(bus);
+}
