@@ -16,6 +16,8 @@ pub(crate) enum Notice {
     TurnedAway,
     /// A connection ended otherwise than by a wish of either side.
     ConnectionEnded,
+    /// Casts were accepted and did not leave.
+    CastsNotSent,
     /// A handler panicked.
     HandlerPanicked,
     /// A handler failed with an error that it does not call expected (C-OC-3).
@@ -26,7 +28,7 @@ impl Notice {
     /// Where it comes from, as filters of a log see it.
     fn target(self) -> &'static str {
         match self {
-            Notice::TurnedAway | Notice::ConnectionEnded => "tidings::link",
+            Notice::TurnedAway | Notice::ConnectionEnded | Notice::CastsNotSent => "tidings::link",
             Notice::HandlerPanicked | Notice::HandlerFailed => "tidings::server",
         }
     }

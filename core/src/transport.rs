@@ -10,7 +10,7 @@ use std::task::Context;
 use crate::bus::{Address, Caller, Delivery};
 use crate::error::{OpenError, ServeError};
 use crate::overload::BusStats;
-use crate::runtime::Runtime;
+use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 
 /// Opens addresses of one scheme.
@@ -82,6 +82,18 @@ pub trait Transport: Send + Sync + 'static {
     /// What it gave up since it was opened; all zero where it holds nothing of its own.
     fn stats(&self) -> BusStats {
         BusStats::default()
+    }
+
+    /// The bus is drained: asks peers for no new requests. Resolves when nothing is on its way any more, in either
+    /// direction; at once, where there are no peers.
+    fn leave(&self) -> BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// As [`close`](Self::close), but does not wait for what has not left. Resolves when it is known what that was.
+    fn abort(&self) -> BoxFuture<()> {
+        self.close();
+        Box::pin(std::future::ready(()))
     }
 
     /// Leaves the address: servers bound through this transport are unbound, and requests on their way fail.

@@ -110,6 +110,12 @@ impl Backlog {
         Ok(Sent::OnItsWay)
     }
 
+    /// Whether nothing waits; else the waker of `cx` is woken when something has left.
+    pub(super) fn is_empty(&self, cx: &mut Context<'_>) -> bool {
+        self.room.register(0, cx);
+        !self.active.load(Ordering::Acquire)
+    }
+
     /// Wakes the waker of `cx` when something has left.
     pub(super) fn wait_for_room(&self, cx: &mut Context<'_>) {
         self.room.register(0, cx);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bus::handle::{Bus, BusCore};
+use crate::bus::handle::{Bus, BusCore, Phase};
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
 use crate::codec::EncodeError;
 use crate::context::Context;
@@ -109,6 +109,7 @@ impl Draft {
         let capabilities = bus.transport().capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
         let parent = parent.as_ref().map(|parent| &**parent.in_flight());
+        let within_handler = parent.is_some();
         let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
@@ -127,8 +128,12 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
-        if bus.is_closed() {
-            return unsent(CallErrorKind::Closed);
+        match bus.phase() {
+            Phase::Open => {}
+            // What a handler needs to come to its end (C-LC-1).
+            Phase::Draining if within_handler => {}
+            Phase::Draining => return unsent(CallErrorKind::ShuttingDown),
+            Phase::Closed => return unsent(CallErrorKind::Closed),
         }
         let payload = match self.arguments {
             Ok(Args(payload)) if capabilities.moves_values => Ok(payload),

@@ -1,8 +1,8 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::name::{Exchange, split_path};
 use crate::overload::{BusStats, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, Service};
+use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, ServerCore, Service};
 use crate::timer::Timers;
 use crate::transport::{Capabilities, Transport};
 
@@ -161,9 +161,10 @@ impl Bus {
             timers,
             backlog: Backlog::new(backlog),
             tally: Arc::default(),
+            servers: Mutex::default(),
             exchange,
             timeout,
-            closed: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Open as u8),
         };
         Bus {
             core: Arc::new(core),
@@ -216,9 +217,21 @@ pub(crate) struct BusCore {
     timers: Arc<Timers>,
     backlog: Arc<Backlog>,
     tally: Arc<Tally>,
+    /// The servers of this bus, to be drained with it.
+    servers: Mutex<Vec<Weak<ServerCore>>>,
     exchange: Exchange,
     timeout: Option<Duration>,
-    closed: AtomicBool,
+    phase: AtomicU8,
+}
+
+/// How far a bus is with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Open,
+    /// Its servers end what they have; only handlers send.
+    Draining,
+    Closed,
 }
 
 impl BusCore {
@@ -252,6 +265,21 @@ impl BusCore {
         &self.tally
     }
 
+    pub(crate) fn live_servers(&self) -> Vec<Arc<ServerCore>> {
+        self.servers().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// One more server of this bus.
+    pub(crate) fn enroll(&self, server: &Arc<ServerCore>) {
+        let mut servers = self.servers();
+        servers.retain(|server| server.strong_count() > 0);
+        servers.push(Arc::downgrade(server));
+    }
+
+    fn servers(&self) -> MutexGuard<'_, Vec<Weak<ServerCore>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn backlog(&self) -> &Backlog {
         &self.backlog
     }
@@ -272,17 +300,44 @@ impl BusCore {
         self.timeout
     }
 
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Goes on to `phase`, never back; says whether it was not there yet.
+    pub(crate) fn enter(&self, phase: Phase) -> bool {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.phase() == Phase::Closed
     }
 
     fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
+        if self.give_up() {
+            self.transport.close();
+        }
+    }
+
+    /// As [`close`](Self::close), but waits for nothing to leave.
+    pub(crate) async fn cut(&self) {
+        self.give_up();
+        self.transport.abort().await;
+    }
+
+    /// Fails what is outstanding; says whether that was not done already.
+    fn give_up(&self) -> bool {
+        let first = self.enter(Phase::Closed);
+        if first {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
             self.backlog.close();
-            self.transport.close();
         }
+        first
     }
 }
 

@@ -22,6 +22,7 @@ use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
 use crate::overload::Tally;
+use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
 use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
@@ -61,6 +62,8 @@ pub(super) struct Driver {
     sleep: Option<(Instant, BoxFuture<()>)>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
+    /// Who waits for nothing to be on its way any more.
+    leaving: Vec<Completer<(), PromiseError>>,
     /// The session has ended.
     ended: Option<Ended>,
 }
@@ -104,6 +107,7 @@ impl Driver {
             runtime: parts.runtime,
             sleep: None,
             closing: None,
+            leaving: Vec::new(),
             ended: None,
         };
         driver.side.started(&mut driver.session);
@@ -128,6 +132,7 @@ impl Driver {
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
+            self.tell_drained();
             self.tally.late_replies(self.session.take_late());
             let over = |ended: &Ended| !self.session.has_output() || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
@@ -158,6 +163,15 @@ impl Driver {
                 Control::Cancel(token) => self.cancel(token),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::Leave(told) => {
+                    let code = CloseCode::ShuttingDown;
+                    // Before Hello nothing was taken that could be let end.
+                    if self.session.is_open() {
+                        self.session.go_away(code, "");
+                    }
+                    self.leaving.push(told);
+                }
+                Control::Cut(code) => self.closing = Some((now, code)),
                 Control::Close(code) => {
                     self.closing.get_or_insert((now + LINGER, code));
                 }
@@ -386,6 +400,19 @@ impl Driver {
                         until: now + LINGER,
                     });
                 }
+            }
+        }
+    }
+
+    /// Tells those who wait for it that nothing is on its way any more.
+    fn tell_drained(&mut self) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        if self.session.is_drained() && !waiting {
+            for told in self.leaving.drain(..) {
+                let _nobody_listens = told.complete(());
             }
         }
     }

@@ -17,8 +17,9 @@ use crate::bus::{Caller, Delivery};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::overload::{BusStats, Tally};
+use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::Router;
-use crate::runtime::Runtime;
+use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
@@ -166,17 +167,16 @@ impl Core {
         self.bell.ring();
     }
 
+    fn connections(&self) -> Vec<Arc<Connection>> {
+        let state = self.lock();
+        let connections = state.peers.values().map(|peer| peer.connection.clone());
+        connections.collect()
+    }
+
     fn close(&self) {
         self.door.close();
-        let mut state = self.lock();
-        state.closed = true;
-        let connections: Vec<_> = state
-            .peers
-            .values()
-            .map(|peer| peer.connection.clone())
-            .collect();
-        drop(state);
-        for connection in connections {
+        self.lock().closed = true;
+        for connection in self.connections() {
             connection.tell(Control::Close(CloseCode::ShuttingDown));
         }
         self.bell.ring();
@@ -228,6 +228,25 @@ impl Transport for Hub {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
         }
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        let left = self.core.connections().into_iter().map(|connection| {
+            let (told, left) = Promise::channel();
+            connection.tell(Control::Leave(told));
+            left
+        });
+        let left: Vec<Promise<(), PromiseError>> = left.collect();
+        // A connection that ends has nothing on its way either.
+        Box::pin(async move { drop(all_settled(left).await) })
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        for connection in self.core.connections() {
+            connection.tell(Control::Cut(CloseCode::ShuttingDown));
+        }
+        self.close();
+        Box::pin(self.core.farewell.clone().ended())
     }
 
     fn stats(&self) -> BusStats {

@@ -22,7 +22,8 @@ use crate::blocking;
 use crate::bus::Delivery;
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
 use crate::overload::{BusStats, Tally};
-use crate::runtime::Runtime;
+use crate::promise::{Promise, PromiseError};
+use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
@@ -31,6 +32,9 @@ use crate::transport::{Capabilities, Transport};
 /// they fail at once as `NotConnected`, until the connection is back. Short enough that a caller
 /// learns of a hub that is gone within a second, long enough for one that is restarted.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How often a member that leaves without a connection looks whether there is one.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
 const BIND_WAIT: Duration = Duration::from_secs(10);
@@ -81,8 +85,7 @@ impl Member {
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<Member> {
         let tally = Arc::<Tally>::default();
-        let (outbox, intake) =
-            outbox::outbox(options.outbox_messages, options.outbox_bytes, tally.clone());
+        let (outbox, intake) = outbox::outbox(&options, tally.clone());
         let shared = Arc::new(Shared {
             options,
             outbox,
@@ -120,6 +123,23 @@ impl Shared {
         let connection = self.lock().connection.clone();
         if let Some(connection) = connection {
             connection.tell(control);
+        }
+    }
+
+    /// Resolves when nothing is on its way any more. Without a connection that is so when nothing waits for one.
+    async fn leave(self: Arc<Self>) {
+        while !self.is_closed() {
+            let (told, left) = Promise::<(), PromiseError>::channel();
+            let connection = self.lock().connection.clone();
+            match connection {
+                Some(connection) => connection.tell(Control::Leave(told)),
+                None if self.outbox.is_empty() => return,
+                None => drop(told),
+            }
+            if left.await.is_ok() {
+                return;
+            }
+            self.runtime.sleep(ASK_AGAIN).await;
         }
     }
 
@@ -195,6 +215,16 @@ impl Transport for Member {
         if self.shared.registrations.remove(server) {
             self.shared.tell(Control::Unbind(server.clone()));
         }
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        Box::pin(self.shared.clone().leave())
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        self.shared.tell(Control::Cut(CloseCode::Normal));
+        self.close();
+        Box::pin(self.shared.farewell.clone().ended())
     }
 
     fn stats(&self) -> BusStats {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
+use super::LinkOptions;
 use crate::bus::{Delivery, Room, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -60,12 +61,13 @@ pub(super) struct Outbox {
 /// The end of the task that owns the connection.
 pub(super) struct Intake {
     outbox: Arc<Outbox>,
+    address: String,
 }
 
-pub(super) fn outbox(messages: usize, bytes: usize, tally: Arc<Tally>) -> (Arc<Outbox>, Intake) {
+pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, Intake) {
     let limits = Limits {
-        items: messages.max(1),
-        bytes: bytes.max(1),
+        items: options.outbox_messages.max(1),
+        bytes: options.outbox_bytes.max(1),
     };
     let outbox = Arc::new(Outbox {
         queue: Mailbox::new(limits),
@@ -77,6 +79,7 @@ pub(super) fn outbox(messages: usize, bytes: usize, tally: Arc<Tally>) -> (Arc<O
     });
     let intake = Intake {
         outbox: outbox.clone(),
+        address: options.address.clone(),
     };
     (outbox, intake)
 }
@@ -195,6 +198,10 @@ impl Outbox {
         weight.min(self.limits.bytes)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(super) fn is_disconnected(&self) -> bool {
         self.queue.is_closed()
     }
@@ -247,5 +254,6 @@ impl Drop for Intake {
             self.refuse(outgoing, CallErrorKind::Closed);
         }
         self.outbox.room.wake();
+        self.outbox.tally.tell_unsent(&self.address);
     }
 }

@@ -149,6 +149,11 @@ impl<T> Mailbox<T> {
         items.into_iter().map(|(item, _)| item).collect()
     }
 
+    /// Takes items in again after it was closed.
+    pub fn reopen(&self) {
+        self.shared.lock().closed = false;
+    }
+
     /// Whether [`close`](Mailbox::close) was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::notice::Notice;
+
 /// What a bus gave up since it was opened. From [`Bus::stats`](crate::Bus::stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub(crate) struct Tally {
     late_replies: AtomicU64,
     unsent_casts: AtomicU64,
     dropped_casts: AtomicU64,
+    /// Of the unsent ones, those that the program's log does not have yet.
+    untold: AtomicU64,
 }
 
 impl Tally {
@@ -33,6 +37,15 @@ impl Tally {
 
     pub(crate) fn unsent_cast(&self) {
         self.unsent_casts.fetch_add(1, Ordering::Relaxed);
+        self.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has the program's log say what did not leave: their senders believe that it did (T23).
+    pub(crate) fn tell_unsent(&self, address: &str) {
+        match self.untold.swap(0, Ordering::Relaxed) {
+            0 => {}
+            n => Notice::CastsNotSent.tell(&address, &format!("{n} accepted casts did not leave")),
+        }
     }
 
     pub(crate) fn dropped_cast(&self) {

@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Phase};
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
 use crate::overload::WhenFull;
@@ -262,7 +262,7 @@ impl ServerBuilder {
                 });
             }
         }
-        if self.bus.core().is_closed() {
+        if self.bus.core().phase() != Phase::Open {
             return Err(ServeError::Closed {
                 topic: topic.to_string(),
             });

@@ -5,23 +5,25 @@
 //! caller's thread instead, when nothing queued could be overtaken.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Instant;
 
 use crate::bus::{Delivery, Head, InFlight, Room, Verb, Withdraw};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::{Tally, WhenFull, retry_after};
 use crate::reply::Reply;
 use crate::runtime::Runtime;
+use crate::server::at_work::AtWork;
 use crate::server::driver;
 use crate::server::drops::Counters;
 use crate::server::handler::{Methods, Registered};
+use crate::server::life::{Epoch, Life, Standing};
 use crate::server::running;
 use crate::version::Version;
 
@@ -99,7 +101,11 @@ pub struct ServerCore {
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
     unstarted: AtomicUsize,
     running: AtomicUsize,
+    /// As `life` says, for a look without its lock.
     stopping: AtomicBool,
+    epoch: AtomicU64,
+    life: Mutex<Life>,
+    pub(crate) at_work: AtWork,
     pub(crate) doorbell: Doorbell,
     room: Room,
     /// Who waits for the server to have nothing to do.
@@ -131,13 +137,16 @@ impl ServerCore {
             unstarted: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            epoch: AtomicU64::new(Life::FIRST.0),
+            life: Mutex::new(Life::new()),
+            at_work: AtWork::default(),
             doorbell: Doorbell::new(),
             room: Room::new(),
             idle: Room::new(),
             runtime,
             drops: Counters::new(tally),
         });
-        driver::spawn(&server);
+        driver::spawn(&server, Life::FIRST);
         server
     }
 
@@ -370,15 +379,24 @@ impl ServerCore {
         self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
     }
 
-    /// Takes no new requests from here on; what is queued and what runs goes on.
-    pub(crate) fn stop_accepting(&self) {
+    /// Takes no new requests from here on; what is queued and what runs goes on. What is then ended is what was begun
+    /// until now.
+    pub(crate) fn stop_accepting(&self) -> Epoch {
+        let mut life = self.life();
         self.stopping.store(true, Ordering::Release);
+        life.drain()
     }
 
-    /// Refuses what is queued and lets what runs go on; returns how many were refused.
-    pub(crate) fn refuse_queued(&self) -> usize {
-        self.stop_accepting();
+    /// Refuses what is queued and lets what runs go on; returns how many were refused. Does nothing when the server was
+    /// started again since `epoch`.
+    pub(crate) fn refuse_queued(&self, epoch: Option<Epoch>, to: Standing) -> usize {
+        let mut life = self.life();
+        if !life.stop(epoch, to) {
+            return 0;
+        }
+        self.stopping.store(true, Ordering::Release);
         let waiting = self.queue.close();
+        drop(life);
         let refused = waiting.len();
         for Waiting { delivery, .. } in waiting {
             delivery.refuse(
@@ -395,7 +413,48 @@ impl ServerCore {
 
     /// The transport it was bound to is closed: it takes no more requests, and refuses those that wait.
     pub fn close(&self) {
-        self.refuse_queued();
+        self.refuse_queued(None, Standing::Closed);
+    }
+
+    /// Takes requests again after it was stopped; says whether it did not already.
+    ///
+    /// # Errors
+    /// When it was closed.
+    pub(crate) fn begin_again(self: &Arc<Self>) -> Result<bool, ServeError> {
+        let mut life = self.life();
+        let Some(epoch) = life.begin_again() else {
+            return match life.standing {
+                Standing::Closed => Err(ServeError::Closed {
+                    topic: self.topic.to_string(),
+                }),
+                _ => Ok(false),
+            };
+        };
+        self.epoch.store(epoch.0, Ordering::Release);
+        self.queue.reopen();
+        self.stopping.store(false, Ordering::Release);
+        drop(life);
+        self.doorbell.ring(); // The task of its last life leaves.
+        driver::spawn(self, epoch);
+        Ok(true)
+    }
+
+    /// Whether it takes requests.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.life().standing == Standing::Serving
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// Whether it takes no new requests: who is cut off in the middle is so because of that.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is queued or running.

@@ -6,20 +6,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::server::core::{Mode, ServerCore, Waiting};
+use crate::server::life::{Epoch, Standing};
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
 const BATCH: usize = 64;
 
-/// Starts the task on the server's runtime. It ends when the server's queue is closed and empty.
-pub(crate) fn spawn(server: &Arc<ServerCore>) {
+/// Starts the task on the server's runtime. It ends when the server's queue is closed and empty, and leaves to its
+/// successor where the server was started again since `epoch`.
+pub(crate) fn spawn(server: &Arc<ServerCore>, epoch: Epoch) {
     server.runtime.spawn(Box::pin(Driver {
         server: server.clone(),
+        epoch,
     }));
 }
 
 struct Driver {
     server: Arc<ServerCore>,
+    epoch: Epoch,
 }
 
 impl Future for Driver {
@@ -28,6 +32,10 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let server = &self.server;
         for _ in 0..BATCH {
+            if server.epoch() != self.epoch {
+                server.doorbell.ring(); // It may have been rung for its successor.
+                return Poll::Ready(());
+            }
             // Ask for the slot first: a request that is taken out of the queue is one that starts now.
             if server.claim_slot() {
                 if let Some(Waiting { delivery, method }) = server.queue.try_pop() {
@@ -40,7 +48,7 @@ impl Future for Driver {
             if server.queue.is_closed() && server.queue.is_empty() {
                 return Poll::Ready(());
             }
-            if server.doorbell.poll_rung(cx).is_pending() {
+            if server.doorbell.poll_rung(cx).is_pending() && server.epoch() == self.epoch {
                 return Poll::Pending;
             }
         }
@@ -52,6 +60,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // The runtime has gone: what is queued will not be started.
-        self.server.refuse_queued();
+        self.server
+            .refuse_queued(Some(self.epoch), Standing::Stopped);
     }
 }

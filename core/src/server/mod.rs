@@ -1,15 +1,20 @@
 //! Serving: from the methods that a user writes to the task that runs them.
 
+mod at_work;
 mod builder;
 mod core;
+mod drain;
 mod driver;
 mod drops;
 mod handle;
 pub mod handler;
+mod life;
 mod running;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, Sent, ServerCore};
+pub use drain::DrainReport;
+pub(crate) use drain::finish;
 pub use drops::Drops;
-pub use handle::{DrainReport, Server};
+pub use handle::Server;
 pub use handler::{Endpoint, Handler, MethodSpec, Started};

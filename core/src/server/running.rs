@@ -26,6 +26,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
         server: server.clone(),
         in_flight,
         unstarted: mode == Mode::Queue,
+        at_work: false,
         outcome: None,
     };
     let in_flight = &slot.in_flight;
@@ -73,6 +74,7 @@ pub(crate) fn start_inline(
                 server: server.clone(),
                 in_flight,
                 unstarted: false,
+                at_work: false,
                 outcome: None,
             };
             slot.go_on(later);
@@ -127,6 +129,8 @@ struct Slot {
     in_flight: Arc<InFlight>,
     /// It came from the queue and still counts as not started: none may overtake it before its first wait.
     unstarted: bool,
+    /// It goes on in a task or on a thread of its own, where it can be told to end.
+    at_work: bool,
     outcome: Option<Reply>,
 }
 
@@ -134,6 +138,10 @@ impl Slot {
     /// Takes over from the handler's first wait.
     fn go_on(mut self, started: Started) {
         self.has_started();
+        if !matches!(started, Started::Done(_)) {
+            self.server.at_work.enter(&self.in_flight);
+            self.at_work = true;
+        }
         match started {
             Started::Done(reply) => self.end(reply),
             Started::Future(future) => {
@@ -188,6 +196,9 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.has_started();
+        if self.at_work {
+            self.server.at_work.leave(&self.in_flight);
+        }
         // The slot first: whoever is woken by the reply finds it free, and the server's load
         // without it.
         self.server.release_slot();
@@ -224,7 +235,12 @@ impl Future for Running {
         };
         if !slot.in_flight.running_as(cx.waker()) {
             // Cancelled: dropped at this wait (C-DL-3).
-            this.abort(CallErrorKind::Cancelled);
+            let cut = slot.server.is_stopping();
+            this.abort(if cut {
+                CallErrorKind::ShuttingDown
+            } else {
+                CallErrorKind::Cancelled
+            });
             return Poll::Ready(());
         }
         let poll = || guarded(|| blocking::forbid(|| future.as_mut().poll(cx)));

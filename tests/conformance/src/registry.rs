@@ -171,6 +171,21 @@ registry! { $
         an_address_may_be_opened_again_at_once ["C-LC-4"]
         a_server_that_cannot_start_leaves_nothing_behind ["C-LC-1"]
     }
+    draining, USUAL: {
+        a_stopped_server_starts_again_under_its_name ["C-LC-1", "C-LC-4"]
+        what_ran_before_counts_in_a_server_that_starts_again ["C-LC-1", "C-DL-4"]
+        a_server_that_is_started_while_it_drains_goes_on ["C-LC-1"]
+        start_stop_drain_and_close_may_come_in_any_order_from_several_threads ["C-LC-1"]
+        a_closed_server_cuts_off_what_runs_and_stays_closed ["C-LC-1"]
+        a_drain_reports_what_became_of_everything ["C-LC-1"]
+        a_blocking_handler_sees_that_its_drain_is_over ["C-LC-1", "C-DL-3"]
+        a_draining_servers_handler_may_call_out_and_be_called_back ["C-LC-1"]
+        a_bus_that_drains_finishes_what_it_has ["C-LC-1", "FAULTS-T22"]
+        a_bus_that_drains_waits_for_its_own_replies ["C-LC-1"]
+        casts_leave_before_a_drained_bus_is_closed ["C-LC-1", "FAULTS-T23"]
+        a_bus_drains_no_longer_than_it_may ["C-LC-1"]
+        a_bus_may_be_drained_and_closed_from_several_threads ["C-LC-1"]
+    }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]
         ten_thousand_invokes_in_flight_end_together ["C-VB-2"]

@@ -120,11 +120,7 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
         return turn_away(core, &socket, &caller, CloseCode::Forbidden); // S2
     }
     let options = &core.options;
-    let (outbox, intake) = outbox::outbox(
-        options.outbox_messages,
-        options.outbox_bytes,
-        core.tally.clone(),
-    );
+    let (outbox, intake) = outbox::outbox(options, core.tally.clone());
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&caller, &connection) else {
         return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1, R3

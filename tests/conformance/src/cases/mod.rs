@@ -4,6 +4,7 @@ pub mod addressing;
 pub mod cancellation;
 pub mod context;
 pub mod deadlines;
+pub mod draining;
 pub mod lifecycle;
 pub mod numbers;
 pub mod outcome;
