@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
 use crate::bus::handle::Phase;
-use crate::server::{DrainReport, finish};
+use crate::server::{DrainReport, ServerCore, finish};
 use crate::timer;
 
 /// How much longer than its time a drain may take to learn what did not leave.
@@ -36,14 +36,13 @@ impl Bus {
         let core = self.core();
         let before = self.stats().unsent_casts;
         core.enter(Phase::Draining);
+        let servers = core.live_servers();
+        let draining: Vec<_> = servers.iter().map(ServerCore::drain).collect();
         let peers_left = core.transport().leave();
-        let mut servers = Vec::new();
-        for server in core.live_servers() {
-            let epoch = server.stop_accepting();
-            core.transport().unbind(&server);
-            servers.push((server, epoch));
-        }
-        let mut report = finish(&servers, left()).await;
+        servers
+            .iter()
+            .for_each(|server| core.transport().unbind(server));
+        let mut report = finish(&draining, left()).await;
         let answered =
             poll_fn(
                 |cx| match core.timers().poll_empty(cx) && core.backlog().is_empty(cx) {

@@ -20,6 +20,7 @@ use crate::overload::{Tally, WhenFull, retry_after};
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::at_work::AtWork;
+use crate::server::drain::Draining;
 use crate::server::driver;
 use crate::server::drops::Counters;
 use crate::server::handler::{Methods, Registered};
@@ -100,6 +101,8 @@ pub struct ServerCore {
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
     unstarted: AtomicUsize,
+    /// Those of them that have a slot already.
+    starting: AtomicUsize,
     running: AtomicUsize,
     /// As `life` says, for a look without its lock.
     stopping: AtomicBool,
@@ -135,6 +138,7 @@ impl ServerCore {
                 bytes: limits.queue_bytes,
             }),
             unstarted: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             epoch: AtomicU64::new(Life::FIRST.0),
@@ -172,7 +176,9 @@ impl ServerCore {
 
     /// Requests that it has and has not ended: those that wait and those that run.
     pub fn load(&self) -> usize {
-        self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed)
+        let starting = self.starting.load(Ordering::Relaxed);
+        let both = self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed);
+        both.saturating_sub(starting)
     }
 
     /// Takes a request, or says why not.
@@ -352,6 +358,16 @@ impl ServerCore {
         self.check_idle();
     }
 
+    /// Whether there is something in the queue to be started.
+    pub(crate) fn has_unstarted(&self) -> bool {
+        self.unstarted.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many requests of the queue are on the way to their first wait: the server's task starts one at a time.
+    pub(crate) fn is_starting(&self, requests: usize) {
+        self.starting.store(requests, Ordering::Relaxed);
+    }
+
     /// A request of the queue has been started, or will not be.
     pub(crate) fn now_started(&self) {
         self.unstarted.fetch_sub(1, Ordering::SeqCst);
@@ -379,12 +395,16 @@ impl ServerCore {
         self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
     }
 
-    /// Takes no new requests from here on; what is queued and what runs goes on. What is then ended is what was begun
-    /// until now.
-    pub(crate) fn stop_accepting(&self) -> Epoch {
+    /// Takes no new requests from here on; what is queued and what runs goes on.
+    pub(crate) fn drain(self: &Arc<Self>) -> Draining {
         let mut life = self.life();
+        let had = self.load();
         self.stopping.store(true, Ordering::Release);
-        life.drain()
+        Draining {
+            server: self.clone(),
+            epoch: life.drain(),
+            had,
+        }
     }
 
     /// Refuses what is queued and lets what runs go on; returns how many were refused. Does nothing when the server was
@@ -432,9 +452,11 @@ impl ServerCore {
         };
         self.epoch.store(epoch.0, Ordering::Release);
         self.queue.reopen();
+        self.at_work.begin_again();
         self.stopping.store(false, Ordering::Release);
         drop(life);
         self.doorbell.ring(); // The task of its last life leaves.
+        self.idle.wake(); // Who drained that waits no longer.
         driver::spawn(self, epoch);
         Ok(true)
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::server::core::ServerCore;
@@ -29,33 +29,53 @@ impl DrainReport {
     }
 }
 
-/// Waits until `servers`, which take no more requests, have nothing to do; at the deadline, ends what they have.
-pub(crate) async fn finish(
-    servers: &[(Arc<ServerCore>, Epoch)],
-    deadline: Duration,
-) -> DrainReport {
-    let had: usize = servers.iter().map(|(server, _)| server.load()).sum();
+/// A server that takes no more requests.
+pub(crate) struct Draining {
+    pub(crate) server: Arc<ServerCore>,
+    /// Which of its lives ends.
+    pub(crate) epoch: Epoch,
+    /// Requests that it had.
+    pub(crate) had: usize,
+}
+
+impl Draining {
+    /// Whether it has nothing more to do, or was started again.
+    fn poll(&self, cx: &mut Context<'_>) -> bool {
+        self.server.poll_idle(cx) || self.server.epoch() != self.epoch
+    }
+
+    /// Ends what it still has.
+    fn end(&self, report: &mut DrainReport) {
+        let Draining { server, epoch, had } = self;
+        let undelivered = server.refuse_queued(Some(*epoch), Standing::Stopped);
+        let mut unfinished = undelivered + server.running();
+        if server.epoch() == *epoch {
+            report.cancelled += server.running();
+            server.at_work.cut();
+        } else {
+            unfinished = server.load();
+        }
+        report.undelivered += undelivered;
+        report.finished += had.saturating_sub(unfinished);
+    }
+}
+
+/// Waits until servers that take no more requests have nothing to do; at the deadline, ends what they have.
+pub(crate) async fn finish(draining: &[Draining], deadline: Duration) -> DrainReport {
     // Not the runtime's own: that may have ended, or be driven by nobody just now.
     let mut sleep = timer::sleep(deadline);
     poll_fn(|cx| {
-        let mut idle = true;
-        for (server, _) in servers {
-            idle &= server.poll_idle(cx);
-        }
-        if idle {
+        // Each of them, so that each wakes this.
+        let busy = draining.iter().filter(|server| !server.poll(cx)).count();
+        if busy == 0 {
             return Poll::Ready(());
         }
         sleep.as_mut().poll(cx)
     })
     .await;
     let mut report = DrainReport::default();
-    for (server, epoch) in servers {
-        report.undelivered += server.refuse_queued(Some(*epoch), Standing::Stopped);
-        if server.epoch() == *epoch {
-            report.cancelled += server.running();
-            server.at_work.cut();
-        }
+    for server in draining {
+        server.end(&mut report);
     }
-    report.finished = had.saturating_sub(report.cancelled + report.undelivered);
     report
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::WaitExt;
-use crate::bus::Bus;
+use crate::bus::{Bus, Phase};
 use crate::error::ServeError;
 use crate::server::core::ServerCore;
 use crate::server::drain::{self, DrainReport};
@@ -60,6 +60,9 @@ impl Server {
     /// # Errors
     /// [`ServeError`]: it was closed, or its bus was, or somebody has its name. It is stopped then.
     pub fn start(&self) -> Result<(), ServeError> {
+        if self.bus.core().phase() != Phase::Open {
+            self.core.close();
+        }
         self.core.begin_again()?;
         let settled = self.settle(&mut self.bound());
         self.unbind(); // Where somebody stopped it who found this at work.
@@ -80,9 +83,9 @@ impl Server {
     /// await, a blocking one sees that it is cancelled; their callers learn that the server stops (`Unknown`). The report
     /// has all of that. A server that is [started](Self::start) again meanwhile goes on.
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
-        let epoch = self.core.stop_accepting();
+        let draining = self.core.drain();
         self.unbind();
-        drain::finish(&[(self.core.clone(), epoch)], deadline).await
+        drain::finish(&[draining], deadline).await
     }
 
     /// As [`drain`](Self::drain), blocking; no runtime is needed.

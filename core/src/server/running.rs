@@ -162,6 +162,7 @@ impl Slot {
 
     fn has_started(&mut self) {
         if std::mem::take(&mut self.unstarted) {
+            self.server.is_starting(0);
             self.server.now_started();
         }
     }

@@ -97,12 +97,13 @@ pub fn a_server_that_is_started_while_it_drains_goes_on(world: &World) {
     let queued = client.invoke::<u32>("topic.hold", &2_u32);
     eventually("it is queued", || server.load() == 2);
     thread::scope(|scope| {
-        let drained = scope.spawn(|| server.drain_wait(SHORT));
-        eventually("it takes nothing more", || {
-            client.cast("topic.none", &()).is_err() || ask_nothing(client)
-        });
+        let drained = scope.spawn(|| server.drain_wait(LONG));
+        takes_nothing_more(client);
         server.start().unwrap();
-        assert_eq!(drained.join().unwrap().cancelled, 0);
+        // Nothing was ended by it, and nothing had come to its end.
+        let report = drained.join().unwrap();
+        assert!(report.is_complete(), "{report:?}");
+        assert_eq!(report.finished, 0);
     });
     let third = client.invoke::<u32>("topic.hold", &3_u32);
     eventually("it is queued too", || server.load() == 3);
@@ -112,10 +113,12 @@ pub fn a_server_that_is_started_while_it_drains_goes_on(world: &World) {
     }
 }
 
-/// Whether a method that does not exist is refused because the server goes.
-fn ask_nothing(client: &Bus) -> bool {
-    let error = client.call::<()>("topic.none", &()).wait().unwrap_err();
-    !matches!(error.kind(), CallErrorKind::NoSuchMethod { .. })
+/// Waits until a method that does not exist is refused because the server goes.
+fn takes_nothing_more(client: &Bus) {
+    eventually("it takes nothing more", || {
+        let error = client.call::<()>("topic.none", &()).wait().unwrap_err();
+        !matches!(error.kind(), CallErrorKind::NoSuchMethod { .. })
+    });
 }
 
 /// C-LC-1: in any order, from several threads; at the end, what was done last holds.
@@ -202,8 +205,12 @@ pub fn a_drain_reports_what_became_of_everything(world: &World) {
     gate.wait_for(2);
     let more = [send(true), send(true), send(true)];
     eventually("all are accepted", || server.load() == 6);
-    gate.open();
-    let report = server.drain_wait(Duration::from_millis(300));
+    let report = thread::scope(|scope| {
+        let drained = scope.spawn(|| server.drain_wait(Duration::from_secs(1)));
+        takes_nothing_more(world.client());
+        gate.open();
+        drained.join().unwrap()
+    });
     assert_eq!(
         (report.finished, report.cancelled, report.undelivered),
         (2, 3, 1),
@@ -269,13 +276,7 @@ pub fn a_draining_servers_handler_may_call_out_and_be_called_back(world: &World)
     gate.wait_for(1);
     thread::scope(|scope| {
         let drained = scope.spawn(|| server.drain_wait(LONG));
-        eventually("it takes nothing more", || {
-            world
-                .client()
-                .call::<()>("topic.none", &())
-                .wait()
-                .is_err_and(|error| !matches!(error.kind(), CallErrorKind::NoSuchMethod { .. }))
-        });
+        takes_nothing_more(world.client());
         gate.open();
         let report = drained.join().unwrap();
         assert!(report.is_complete(), "{report:?}");
@@ -297,12 +298,7 @@ pub fn a_bus_that_drains_finishes_what_it_has(world: &World) {
     eventually("all are accepted", || server.load() == 5);
     thread::scope(|scope| {
         let drained = scope.spawn(|| bus.drain_wait(LONG));
-        eventually("it takes nothing more", || {
-            client
-                .call::<()>("topic.none", &())
-                .wait()
-                .is_err_and(|error| !matches!(error.kind(), CallErrorKind::NoSuchMethod { .. }))
-        });
+        takes_nothing_more(client);
         is_refused(&client.call::<u32>("topic.hold", &9_u32).wait().unwrap_err());
         let own = bus.call::<u32>("topic.hold", &9_u32).wait().unwrap_err();
         assert_eq!(own.fate(), Fate::NotSent);
