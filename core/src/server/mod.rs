@@ -10,6 +10,7 @@ mod handle;
 pub mod handler;
 mod life;
 mod running;
+mod seats;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, Sent, ServerCore};

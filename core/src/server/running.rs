@@ -17,6 +17,7 @@ use crate::reply::Reply;
 use crate::runtime::BoxFuture;
 use crate::server::core::{Mode, Sent, ServerCore};
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
+use crate::server::seats;
 
 /// Starts the handler of `method` on this thread, in a slot that the caller has claimed: up to its first wait.
 /// `mode` is how it came.
@@ -153,9 +154,9 @@ impl Slot {
                 server.runtime.spawn(Box::pin(running));
             }
             Started::Blocking(job) => {
-                let server = self.server.clone();
+                let (server, depth) = (self.server.clone(), self.in_flight.head().depth);
                 let run = Box::new(move || self.run(job));
-                server.runtime.spawn_blocking(run);
+                seats::run(&server.runtime, depth, run);
             }
         }
     }

@@ -188,6 +188,7 @@ registry! { $
     }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]
+        blocking_handlers_that_wait_for_blocking_ones_come_to_their_end ["C-OV-1", "C-VB-3"]
         ten_thousand_invokes_in_flight_end_together ["C-VB-2"]
         a_storm_of_dropped_promises_leaves_every_table_empty ["C-DL-5", "FAULTS-R11"]
         promises_dropped_at_once_leave_every_table_empty ["C-DL-5"]
