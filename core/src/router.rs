@@ -24,8 +24,8 @@ pub trait Destination: Send + Sync {
     /// [`NotAccepted`], as for a transport.
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room for a request of `weight` bytes.
-    fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 }
 
 impl Destination for Arc<ServerCore> {
@@ -35,8 +35,8 @@ impl Destination for Arc<ServerCore> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
-    fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, weight, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
 }
 
@@ -147,7 +147,7 @@ impl Router {
     /// Wakes the waker of `cx` when there may be room for `delivery`.
     pub fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         match self.choose(delivery.in_flight().head()) {
-            Ok(server) => server.wait_for_room(delivery.weight(), cx),
+            Ok(server) => server.wait_for_room(delivery, cx),
             // Nobody to wait for: let the sender try, and learn that.
             Err(_) => cx.waker().wake_by_ref(),
         }

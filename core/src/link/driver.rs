@@ -215,13 +215,10 @@ impl Driver {
             };
             // Before the peer's Hello they stay where they are: should it never come, they wait for
             // the next connection.
-            let room = |size: usize| self.session.is_open() && self.session.can_accept(size);
-            let Some(outgoing) = intake
-                .next_weight()
-                .is_some_and(room)
-                .then(|| intake.take())
-                .flatten()
-            else {
+            if !self.session.is_open() {
+                return taken > 0;
+            }
+            let Some((way, outgoing)) = intake.next(&self.session, now) else {
                 return taken > 0;
             };
             let to = outgoing.to;
@@ -248,6 +245,7 @@ impl Driver {
             let request = Request {
                 token,
                 flow,
+                way: way as u64,
                 verb: match verb {
                     Verb::Call => session::Verb::Call,
                     Verb::Cast => session::Verb::Cast,
@@ -390,7 +388,12 @@ impl Driver {
                     let result = self.side.bind(id, &registration);
                     self.session.bind_result(id, result);
                 }
-                Event::Unbind { id } => self.side.unbind(id),
+                Event::Unbind { id } => {
+                    self.side.unbind(id);
+                    if let Some(intake) = &mut self.intake {
+                        intake.unbound(id);
+                    }
+                }
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
@@ -409,7 +412,10 @@ impl Driver {
         if self.leaving.is_empty() {
             return;
         }
-        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
         if self.session.is_drained() && !waiting {
             for told in self.leaving.drain(..) {
                 let _nobody_listens = told.complete(());
@@ -431,7 +437,10 @@ impl Driver {
         if self.session.is_closed() {
             return false;
         }
-        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
         if unsent && now < until {
             return false;

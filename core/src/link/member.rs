@@ -181,7 +181,7 @@ impl Transport for Member {
     }
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
-        self.shared.outbox.wait_for_room(delivery.weight(), cx);
+        self.shared.outbox.wait_for_room(To::Named, delivery, cx);
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or

@@ -16,6 +16,7 @@ mod backoff;
 mod connection;
 mod driver;
 mod farewell;
+mod full_ways;
 mod hub;
 mod member;
 mod names;
@@ -25,6 +26,7 @@ mod remote_server;
 mod side;
 mod socket;
 mod translate;
+mod ways;
 
 pub use hub::{Hub, HubLimits};
 pub use member::Member;

@@ -1,18 +1,21 @@
 //! The queue of requests to one connection, bounded in messages and in bytes (R5, R6).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
+use std::time::Instant;
 
 use super::LinkOptions;
+use super::full_ways::FullWays;
+use super::ways::{Place, Ways};
 use crate::bus::{Delivery, Room, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::overload::Tally;
 use crate::server::{NotAccepted, Sent};
-use crate::session::BindId;
+use crate::session::{BindId, Session};
 
 /// A request on its way to a connection.
 pub(super) struct Outgoing {
@@ -54,6 +57,10 @@ pub(super) struct Outbox {
     room: Room,
     /// The casts in the queue that give way to newer ones, oldest first; some have left already.
     lossy: Mutex<VecDeque<Ticket>>,
+    /// Where there is no room, though there is some in the queue.
+    full: FullWays,
+    /// Nobody waits any more for some of what the task has set aside.
+    given_up: AtomicBool,
     tally: Arc<Tally>,
     pub(super) bell: Arc<Doorbell>,
 }
@@ -61,6 +68,10 @@ pub(super) struct Outbox {
 /// The end of the task that owns the connection.
 pub(super) struct Intake {
     outbox: Arc<Outbox>,
+    /// Taken out of the queue, and the session has no room for it.
+    next: Option<Outgoing>,
+    /// What may not go just now, so that it holds up nobody who goes elsewhere.
+    ways: Ways,
     address: String,
 }
 
@@ -74,11 +85,15 @@ pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, 
         limits,
         room: Room::new(),
         lossy: Mutex::default(),
+        full: FullWays::default(),
+        given_up: AtomicBool::new(false),
         tally,
         bell: Arc::default(),
     });
     let intake = Intake {
         outbox: outbox.clone(),
+        next: None,
+        ways: Ways::new(),
         address: options.address.clone(),
     };
     (outbox, intake)
@@ -91,6 +106,9 @@ impl Outbox {
         let weight = self.charged(outgoing.delivery.weight());
         let head = in_flight.head();
         let lossy = head.lossy && head.verb == Verb::Cast;
+        if !lossy && self.full.has(outgoing.to, head) {
+            return Err(self.full(outgoing.delivery));
+        }
         in_flight.into_outbox();
         match self.try_push(outgoing, weight, lossy) {
             Ok(ticket) => {
@@ -177,10 +195,13 @@ impl Outbox {
         }
     }
 
-    /// Wakes the waker of `cx` when half of the queue is free again, and as much as a request of `weight` bytes needs;
-    /// at once, when it is.
-    pub(super) fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
-        self.room.register(self.charged(weight), cx);
+    /// Wakes the waker of `cx` when half of the queue is free again, and as much as `delivery` needs; at once, when it
+    /// is.
+    pub(super) fn wait_for_room(&self, to: To, delivery: &Delivery, cx: &mut Context<'_>) {
+        if self.full.wait(to, delivery.in_flight().head(), cx) {
+            return;
+        }
+        self.room.register(self.charged(delivery.weight()), cx);
         self.wake_for_room();
     }
 
@@ -209,29 +230,123 @@ impl Outbox {
 
 impl Withdraw for Outbox {
     fn withdraw(&self, ticket: Ticket) {
-        let withdrawn = self.queue.remove(ticket);
-        drop(withdrawn);
-        self.wake_for_room();
+        match self.queue.remove(ticket) {
+            Some(withdrawn) => {
+                drop(withdrawn);
+                self.wake_for_room();
+            }
+            None => {
+                self.given_up.store(true, Ordering::Release);
+                self.bell.ring();
+            }
+        }
     }
 }
 
 impl Intake {
-    /// The payload size of the next request.
-    pub(super) fn next_weight(&mut self) -> Option<usize> {
-        self.outbox.queue.peek(|next| next.delivery.weight())
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_none() && self.ways.aside().requests == 0 && self.outbox.queue.is_empty()
     }
 
-    /// The next request.
-    pub(super) fn take(&mut self) -> Option<Outgoing> {
+    /// The next request that `session` has room for, and its way. Those whose way has its share of the credit are set
+    /// aside, in their order, and the others pass (C-OV-2).
+    pub(super) fn next(&mut self, session: &Session, now: Instant) -> Option<(usize, Outgoing)> {
+        if self.outbox.given_up.swap(false, Ordering::AcqRel) {
+            self.purge(now);
+        }
+        if let Some((way, outgoing)) = self.ways.next(session) {
+            self.tell_room(way);
+            return Some((way, outgoing));
+        }
+        loop {
+            let outgoing = self.next.take().or_else(|| self.take())?;
+            let way = self
+                .ways
+                .of(outgoing.to, outgoing.delivery.in_flight().head());
+            let size = outgoing.delivery.weight();
+            let waits = self.ways.has_line(way) || !session.is_fair(way as u64, size);
+            if waits && self.has_room_aside(size) {
+                self.set_aside(way, outgoing);
+            } else if waits || !session.can_accept(size) {
+                self.next = Some(outgoing);
+                return None;
+            } else {
+                return Some((way, outgoing));
+            }
+        }
+    }
+
+    /// Fails all that waits.
+    pub(super) fn refuse_all(&mut self, kind: &CallErrorKind) {
+        while let Some(outgoing) = self.next.take().or_else(|| self.take()) {
+            self.refuse(outgoing, kind.clone());
+        }
+        for outgoing in self.ways.drain() {
+            self.refuse(outgoing, kind.clone());
+        }
+        self.outbox.full.clear();
+    }
+
+    /// A registration was withdrawn: what is set aside for it goes nowhere.
+    pub(super) fn unbound(&mut self, id: BindId) {
+        let gone = CallErrorKind::ShuttingDown;
+        for way in self.ways.lines() {
+            if self.ways.place(way) == Some(&Place::Bound(id)) {
+                for outgoing in self.ways.take_line(way) {
+                    self.refuse(outgoing, gone.clone());
+                }
+                self.tell_room(way);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Outgoing> {
         let next = self.outbox.queue.try_pop()?;
         self.outbox.wake_for_room();
         Some(next)
     }
 
-    /// Fails all that waits.
-    pub(super) fn refuse_all(&mut self, kind: &CallErrorKind) {
-        while let Some(outgoing) = self.take() {
-            self.refuse(outgoing, kind.clone());
+    /// All that was in the queue when a way had to wait can be set aside, and as much again.
+    fn has_room_aside(&self, size: usize) -> bool {
+        let (aside, limits) = (self.ways.aside(), self.outbox.limits);
+        aside.requests < limits.items.saturating_mul(2)
+            && (aside.bytes == 0 || aside.bytes + size <= limits.bytes.saturating_mul(2))
+    }
+
+    fn set_aside(&mut self, way: usize, outgoing: Outgoing) {
+        let head = outgoing.delivery.in_flight().head();
+        if head.lossy && head.verb == Verb::Cast && self.ways.is_full(way) {
+            if let Some(oldest) = self.ways.take_oldest_lossy(way) {
+                self.outbox.tally.dropped_cast();
+                let full = self.outbox.is_full(Verb::Cast);
+                oldest
+                    .delivery
+                    .refuse(full, Fate::NotSent, Stage::QueuedHere);
+            }
+        }
+        self.ways.set_aside(way, outgoing);
+        if self.ways.fills_up(way, self.outbox.limits) {
+            if let Some(place) = self.ways.place(way) {
+                self.outbox.full.add(place);
+            }
+        }
+    }
+
+    /// Something has left the line of `way`.
+    fn tell_room(&mut self, way: usize) {
+        if self.ways.has_room_again(way, self.outbox.limits) {
+            if let Some(place) = self.ways.place(way) {
+                self.outbox.full.remove(place);
+            }
+        }
+    }
+
+    /// Drops what nobody waits for any more.
+    fn purge(&mut self, now: Instant) {
+        for way in self.ways.lines() {
+            drop(self.ways.purge(way, now));
+            self.tell_room(way);
         }
     }
 
@@ -253,6 +368,7 @@ impl Drop for Intake {
         for outgoing in self.outbox.queue.close() {
             self.refuse(outgoing, CallErrorKind::Closed);
         }
+        self.refuse_all(&CallErrorKind::Closed);
         self.outbox.room.wake();
         self.outbox.tally.tell_unsent(&self.address);
     }

@@ -41,7 +41,7 @@ impl Destination for RemoteServer {
         })
     }
 
-    fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
-        self.outbox.wait_for_room(weight, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.outbox.wait_for_room(To::Bound(self.id), delivery, cx);
     }
 }

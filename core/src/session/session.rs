@@ -362,6 +362,15 @@ impl Session {
         !self.is_closed() && fits && self.requests.queued() < limits.queue_requests
     }
 
+    /// Whether a request with a payload of `size` bytes on `way` would leave enough of the peer's
+    /// credit to requests on other ways (C-OV-2). All requests on a way count together, from when
+    /// they are accepted until their credit is back. A driver holds back what is not fair, and lets
+    /// the others pass; what it gives anyway is taken.
+    #[must_use]
+    pub fn is_fair(&self, way: u64, size: usize) -> bool {
+        !self.is_open() || self.requests.is_fair(way, size)
+    }
+
     /// Requests that wait here for credit, or to be staged.
     #[must_use]
     pub fn queued_requests(&self) -> usize {

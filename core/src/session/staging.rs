@@ -36,7 +36,7 @@ impl Session {
     fn has_control(&self) -> bool {
         self.control.is_pending()
             || self.registrations.has_notices()
-            || self.serving.granted.due().is_some()
+            || self.serving.granted.is_due()
     }
 
     /// Stages frames until enough is ahead or nothing is left.

@@ -283,6 +283,7 @@ impl World {
         let request = Request {
             token,
             flow,
+            way: flow,
             verb,
             header,
             payload: arguments(token, flow, size),
