@@ -9,15 +9,20 @@ mod open;
 pub use open::{Bus, BusBuilder};
 #[doc(hidden)]
 pub use tidings_core as __core;
+/// Whether a bus is connected, and what changes.
+pub use tidings_core::connection;
 /// Promises, and what can be done with several of them.
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
+/// The seam to transports, for those who write one.
+pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Completer, Context, DrainReport, Drops, Error, Fate, MethodError, OpenError, Promise,
-    PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, ServeError, Server,
-    ServerBuilder, Shared, Stage, Version, VersionError, WaitExt, WhenFull,
+    Address, Answers, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller,
+    CastWhenRoom, Client, Completer, Context, DrainReport, Drops, Error, FanoutRequest, Fate,
+    Gather, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet, RemoteError,
+    ReplyError, Request, Result, ServeError, Server, ServerBuilder, ServerName, Shared, Stage,
+    Version, VersionError, WaitExt, WhenDisconnected, WhenFull,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -61,6 +66,9 @@ pub use tidings_core::{
 /// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+/// The TCP transport: its options, and certificates from memory.
+#[cfg(feature = "tcp")]
+pub use tidings_tcp as tcp;
 
 /// The README's programs, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]

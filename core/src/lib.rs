@@ -5,6 +5,7 @@
 //!
 //! * [`Bus`], [`Request`], [`Promise`]: what a user holds.
 //! * [`server`]: methods, and what starts and runs them.
+//! * [`connection`]: whether a bus is connected, and what changes.
 //! * [`overload`]: what happens when there is more than can be taken.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
@@ -18,6 +19,8 @@ pub mod blocking;
 pub mod bus;
 #[cfg(not(tidings_loom))]
 pub mod codec;
+#[cfg(not(tidings_loom))]
+pub mod connection;
 #[cfg(not(tidings_loom))]
 mod context;
 #[doc(hidden)]
@@ -58,7 +61,10 @@ pub mod transport;
 mod version;
 
 #[cfg(not(tidings_loom))]
-pub use bus::{Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Request};
+pub use bus::{
+    Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
+    Request, WhenDisconnected,
+};
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]
@@ -66,6 +72,9 @@ pub use error::{
     ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
     ReplyError, Result, ServeError, Stage,
 };
+#[cfg(not(tidings_loom))]
+pub use name::{NameError, ServerName};
+#[cfg(not(tidings_loom))]
 pub use overload::{BusStats, WhenFull};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]

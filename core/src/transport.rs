@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::bus::{Address, Caller, Delivery};
+use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
 use crate::overload::BusStats;
 use crate::runtime::{BoxFuture, Runtime};
@@ -51,9 +52,20 @@ pub trait Transport: Send + Sync + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// The address at which others reach the bus, without options, where this process serves one and that is more than
+    /// what was opened says: with the port that the system chose, for example.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     /// Who calls, for handlers in this same process; to others the receiving side says it, from
     /// what it knows of its peer. `None` where nothing is known.
     fn identity(&self) -> Option<Arc<Caller>> {
+        None
+    }
+
+    /// Where it tells how it stands. `None` where it cannot be disconnected: it is then connected until it is closed.
+    fn watch(&self) -> Option<Arc<Watch>> {
         None
     }
 

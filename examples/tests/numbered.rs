@@ -22,6 +22,26 @@ fn the_context() {
     assert_runs("04_context");
 }
 
+#[test]
+fn versions() {
+    assert_runs("07_versions");
+}
+
+#[test]
+fn namespaces() {
+    assert_runs("08_namespaces");
+}
+
+#[test]
+fn over_tcp() {
+    assert_runs("15_tcp");
+}
+
+#[test]
+fn under_tls() {
+    assert_runs("16_tls");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -93,6 +93,7 @@ impl Peer {
             remaining: Some(Duration::from_secs(30)),
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,
@@ -103,6 +104,7 @@ impl Peer {
         let request = Request {
             token,
             flow,
+            way: 0,
             verb,
             header,
             payload,

@@ -1,272 +1,97 @@
-//! Requests that wait for room on this side: where a server's or a handle's policy is `Block`.
-//!
-//! They wait by destination and in order, in a task that is there while something waits. Nothing of a bus is kept alive
-//! by it: when the bus is closed, what waits fails as not sent.
+//! Who is too slow for a fanout: a queue that was full for a while and has not been half empty since.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::bus::handle::BusCore;
-use crate::bus::{Delivery, Room, Withdraw};
-use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
-use crate::name_map::IdMap;
-use crate::overload::{Parked, Way};
-use crate::server::{Mode, NotAccepted, Sent};
+/// How long a fanout cast waits for a queue that has filled up. Long enough for a server that is only a moment behind,
+/// short enough for the others who wait with it (C-OV-2).
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What waits for room on the side of its sender.
-pub(crate) struct Backlog {
-    limits: Limits,
-    /// On its way to the task; what the task has taken over counts as well.
-    inbox: Mailbox<Delivery>,
-    /// Whether anything waits: spares the others a look at the state.
-    active: AtomicBool,
-    state: Mutex<State>,
-    /// Nobody waits any more for some of what the task has taken over.
-    given_up: AtomicBool,
-    bell: Doorbell,
-    room: Room,
+/// How a queue stands to one more copy of a fanout cast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is room.
+    Free,
+    /// It has filled up, not long ago: the cast waits until half of it is free.
+    Full,
+    /// It filled up long ago, and there is no room: the copy is missed.
+    Behind,
 }
 
-#[derive(Default)]
-struct State {
-    /// How much waits of each flow.
-    flows: IdMap<u64, usize>,
-    requests: usize,
-    bytes: usize,
-    has_task: bool,
-    closed: bool,
+/// Since when a queue that has filled up has not been half free.
+///
+/// Whoever is waited for is so until half is free, so that senders and server take turns and the server is not kept at
+/// the brim until its time is over. A server that takes a message now and then does not make every other server as slow
+/// as itself: its time is not given again for that.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// Spares the usual queue the lock.
+    begun: AtomicBool,
+    since: Mutex<Option<Instant>>,
 }
 
 impl Backlog {
-    pub(super) fn new(limits: Limits) -> Arc<Backlog> {
-        // Bounded here, together with what has left the inbox.
-        let unbounded = Limits {
-            items: usize::MAX,
-            bytes: usize::MAX,
-        };
-        Arc::new(Backlog {
-            limits,
-            inbox: Mailbox::new(unbounded),
-            active: AtomicBool::new(false),
-            state: Mutex::default(),
-            given_up: AtomicBool::new(false),
-            bell: Doorbell::new(),
-            room: Room::new(),
-        })
-    }
-
-    /// Whether requests of this flow wait, so that none may overtake them (C-VB-4).
-    pub(super) fn has_of(&self, flow: u64) -> bool {
-        self.active.load(Ordering::Acquire) && self.lock().flows.contains_key(&flow)
-    }
-
-    /// Has a request wait for room.
-    pub(super) fn push(
-        self: &Arc<Self>,
-        delivery: Delivery,
-        bus: &Arc<BusCore>,
-    ) -> Result<Sent, NotAccepted> {
-        let in_flight = delivery.in_flight().clone();
-        let weight = delivery.weight();
-        let mut state = self.lock();
-        let full = state.requests >= self.limits.items
-            // One alone may be larger: it is bounded by the largest message.
-            || (state.bytes > 0 && state.bytes.saturating_add(weight) > self.limits.bytes);
-        if full || state.closed {
-            drop(state);
-            return Err(self.full(delivery));
+    /// How a queue stands that has room for the copy, or not, and is half free, or not.
+    pub(crate) fn standing(&self, has_room: bool, half_free: bool) -> Standing {
+        if half_free {
+            self.half_free();
         }
-        state.requests += 1;
-        state.bytes += weight;
-        *state.flows.entry(in_flight.head().flow).or_default() += 1;
-        self.active.store(true, Ordering::Release);
-        let starts = !std::mem::replace(&mut state.has_task, true);
-        drop(state);
-        in_flight.into_outbox();
-        match self.inbox.try_push(delivery, weight) {
-            Ok(ticket) => {
-                if !in_flight.waits_in(self, ticket) {
-                    self.withdraw(ticket);
-                }
-            }
-            // Without bounds it is never full, and never closed.
-            Err(PushError::Full(delivery) | PushError::Closed(delivery)) => self.left(&delivery),
+        if has_room && !self.has_begun() {
+            return Standing::Free;
         }
-        self.bell.ring();
-        if starts {
-            bus.transport().runtime().spawn(Box::pin(Task {
-                backlog: self.clone(),
-                bus: Arc::downgrade(bus),
-                parked: Parked::default(),
-                done: false,
-            }));
-        }
-        Ok(Sent::OnItsWay)
+        self.filled(has_room, Instant::now())
     }
 
-    /// Whether nothing waits; else the waker of `cx` is woken when something has left.
-    pub(super) fn is_empty(&self, cx: &mut Context<'_>) -> bool {
-        self.room.register(0, cx);
-        !self.active.load(Ordering::Acquire)
-    }
-
-    /// Wakes the waker of `cx` when something has left.
-    pub(super) fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.room.register(0, cx);
-        if !self.active.load(Ordering::Acquire) {
-            self.room.wake();
+    fn filled(&self, has_room: bool, now: Instant) -> Standing {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *since.get_or_insert(now);
+        self.begun.store(true, Ordering::Relaxed);
+        if now.saturating_duration_since(since) < PATIENCE {
+            Standing::Full
+        } else if has_room {
+            Standing::Free
+        } else {
+            Standing::Behind
         }
     }
 
-    /// Takes nothing more, and fails what waits.
-    pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.bell.ring();
+    /// Whether the queue filled up and [`half_free`](Self::half_free) has not been told since.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
-    fn full(&self, delivery: Delivery) -> NotAccepted {
-        let kind = CallErrorKind::QueueFull {
-            queue: "the line of requests that wait for room",
-            limit: format!(
-                "{} messages or {} bytes",
-                self.limits.items, self.limits.bytes
-            ),
-        };
-        let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
-        let error = delivery.in_flight().told(error);
-        NotAccepted::Full(delivery, error)
-    }
-
-    fn left(&self, delivery: &Delivery) {
-        self.account(delivery.in_flight().head().flow, delivery.weight());
-    }
-
-    fn account(&self, flow: u64, weight: usize) {
-        let mut state = self.lock();
-        state.requests = state.requests.saturating_sub(1);
-        state.bytes = state.bytes.saturating_sub(weight);
-        if let Some(waiting) = state.flows.get_mut(&flow) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                state.flows.remove(&flow);
-            }
-        }
-        self.active.store(state.requests > 0, Ordering::Release);
-        drop(state);
-        self.room.wake();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Withdraw for Backlog {
-    fn withdraw(&self, ticket: Ticket) {
-        match self.inbox.remove(ticket) {
-            Some(delivery) => self.left(&delivery),
-            None => {
-                self.given_up.store(true, Ordering::Release);
-                self.bell.ring();
-            }
+    /// Half of the queue is free.
+    pub(crate) fn half_free(&self) {
+        if self.has_begun() {
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.begun.store(false, Ordering::Relaxed);
         }
     }
 }
 
-/// Sends on what waits, as room comes about.
-struct Task {
-    backlog: Arc<Backlog>,
-    bus: Weak<BusCore>,
-    parked: Parked,
-    /// Nothing waits: what comes now is for another task.
-    done: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How often the task looks for room before other tasks have their turn.
-const ROUNDS: usize = 16;
-
-impl Future for Task {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let backlog = this.backlog.clone();
-        for _ in 0..ROUNDS {
-            let rung = backlog.bell.poll_rung(cx).is_ready();
-            let Some(bus) = this.bus.upgrade().filter(|bus| !bus.is_closed()) else {
-                return Poll::Ready(()); // Dropped, the task fails what waits.
-            };
-            if backlog.given_up.swap(false, Ordering::AcqRel) {
-                for delivery in this.parked.purge(Instant::now()) {
-                    backlog.left(&delivery);
-                }
-            }
-            let way = Through(&backlog, &bus);
-            let mut moved = rung;
-            while let Some(delivery) = backlog.inbox.try_pop() {
-                this.parked.deliver(delivery, &way);
-                moved = true;
-            }
-            moved |= this.parked.poll(&way, cx, |_| {});
-            if this.parked.is_empty() {
-                let mut state = backlog.lock();
-                if state.requests == 0 {
-                    state.has_task = false;
-                    this.done = true;
-                    return Poll::Ready(());
-                }
-            }
-            if !moved {
-                return Poll::Pending;
-            }
+    #[test]
+    fn a_full_queue_is_waited_for_until_half_is_free_or_its_time_is_over() {
+        let (backlog, start) = (Backlog::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(backlog.standing(true, true), Standing::Free);
+        assert!(!backlog.has_begun());
+        assert_eq!(backlog.filled(false, start), Standing::Full);
+        assert!(backlog.has_begun());
+        // A little room is not enough as long as it is waited for, and all there is afterwards.
+        for has_room in [false, true] {
+            assert_eq!(backlog.filled(has_room, at(99)), Standing::Full);
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl Drop for Task {
-    /// The bus was closed, or the runtime has ended: nothing is sent any more.
-    fn drop(&mut self) {
-        if self.done {
-            return;
-        }
-        let backlog = self.backlog.clone();
-        for delivery in self.parked.drain() {
-            backlog.left(&delivery);
-        }
-        while let Some(delivery) = backlog.inbox.try_pop() {
-            backlog.left(&delivery);
-        }
-        backlog.lock().has_task = false;
-    }
-}
-
-/// The way out of the backlog: everything in it may wait.
-struct Through<'a>(&'a Backlog, &'a BusCore);
-
-impl Way for Through<'_> {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        let Through(backlog, bus) = self;
-        let (flow, weight) = (delivery.in_flight().head().flow, delivery.weight());
-        match bus.transport().send(delivery, Mode::Queue) {
-            Err(NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error)) => {
-                Err(NotAccepted::Later(delivery, error))
-            }
-            gone => {
-                backlog.account(flow, weight);
-                gone
-            }
-        }
-    }
-
-    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
-        self.1.transport().wait_for_room(delivery, cx);
+        assert_eq!(backlog.filled(true, at(100)), Standing::Free);
+        assert_eq!(backlog.filled(false, at(1000)), Standing::Behind);
+        backlog.half_free();
+        assert!(!backlog.has_begun());
+        assert_eq!(backlog.standing(true, false), Standing::Free);
+        assert_eq!(backlog.filled(false, at(2000)), Standing::Full);
+        assert_eq!(backlog.standing(true, true), Standing::Free);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bus::{Address, Bus};
+use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::mailbox::Limits;
 use crate::name::{Exchange, NameError};
@@ -29,6 +29,7 @@ pub struct BusBuilder {
     timeout: Option<Duration>,
     when_full: WhenFull,
     backlog: Limits,
+    when_disconnected: WhenDisconnected,
 }
 
 impl BusBuilder {
@@ -39,6 +40,7 @@ impl BusBuilder {
             timeout: Some(DEFAULT_TIMEOUT),
             when_full: WhenFull::default(),
             backlog: DEFAULT_BACKLOG,
+            when_disconnected: WhenDisconnected::default(),
         }
     }
 
@@ -88,6 +90,13 @@ impl BusBuilder {
         self
     }
 
+    /// What becomes of its requests while there is no connection, unless they say otherwise; unset, they wait for one
+    /// that has been away for less than half a second.
+    pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
+        self.when_disconnected = choice;
+        self
+    }
+
     /// Opens `address` by `plugin`.
     ///
     /// # Errors
@@ -97,6 +106,12 @@ impl BusBuilder {
         let address = Address::parse(address)?;
         let transport = plugin.open(&address, &self.options)?;
         let waiting = (self.when_full, self.backlog);
-        Ok(Bus::over(transport, exchange, self.timeout, waiting))
+        Ok(Bus::over(
+            transport,
+            exchange,
+            self.timeout,
+            self.when_disconnected,
+            waiting,
+        ))
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::bus::Delivery;
 use crate::bus::handle::BusCore;
+use crate::bus::{Delivery, PATIENCE, Reach};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::PromiseError;
 use crate::runtime::BoxFuture;
@@ -59,7 +59,7 @@ impl Future for CastWhenRoom {
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
             // Behind those of its handle that wait already (C-VB-4).
-            let behind = bus.backlog().has_of(head.flow);
+            let behind = bus.waiting().has_of(head.flow);
             let delivery = if behind {
                 delivery
             } else {
@@ -74,22 +74,27 @@ impl Future for CastWhenRoom {
             if registered != Some(behind) {
                 // Registered first, tried again after: room that came in between is not missed.
                 match behind {
-                    true => bus.backlog().wait_for_room(cx),
+                    true => bus.waiting().wait_for_room(cx),
                     false => bus.transport().wait_for_room(&delivery, cx),
                 }
                 registered = Some(behind);
                 self.unsent = Some(Ok((bus, delivery)));
                 continue;
             }
-            let remaining = delivery.in_flight().remaining(Instant::now());
+            let in_flight = delivery.in_flight();
+            let left = in_flight.remaining(Instant::now());
+            // A fanout does not wait for one that is too slow, who does not wake it either.
+            let patience = (in_flight.head().reach == Reach::Every).then_some(PATIENCE);
+            let least = left.into_iter().chain(patience).min();
             self.unsent = Some(Ok((bus, delivery)));
-            let Some(left) = remaining else {
+            let Some(left) = least else {
                 return Poll::Pending;
             };
             let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
             if alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
-            } // Else it is late now.
+            }
+            self.alarm = None; // It is late now, or worth another try.
         }
     }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore, Phase};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb};
-use crate::codec::EncodeError;
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Reach, Verb, WhenDisconnected};
+use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
 use crate::overload::WhenFull;
 use crate::payload::Payload;
 use crate::version::Version;
@@ -37,6 +37,28 @@ pub(crate) enum Timeout {
     After(Duration),
 }
 
+/// What few requests say; where it is their client that does, they have a copy of its own.
+#[derive(Clone, Default)]
+pub(super) struct Terms {
+    pub(super) namespace: Option<Namespace>,
+    /// The highest version that may be asked for (C-VE-3).
+    pub(super) cap: Option<Version>,
+    /// For every server of the topic.
+    pub(super) fanout: bool,
+    /// Names of headers of the handle that are left out.
+    pub(super) no_headers: Vec<String>,
+    /// What happens when the queue to its connection is full.
+    pub(super) when_full: Option<WhenFull>,
+    /// The first option that cannot be.
+    pub(super) fault: Option<CallErrorKind>,
+}
+
+impl Terms {
+    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
+    }
+}
+
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
@@ -45,11 +67,15 @@ pub(super) struct Draft {
     arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
+    /// Boxed, for few requests have any.
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
-    pub(super) headers: Vec<(String, String)>,
+    /// Its own; those of the handle are added when it is sent.
+    headers: Vec<(String, String)>,
     pub(super) idempotent: bool,
-    pub(super) when_full: WhenFull,
+    pub(super) wait_for_server: bool,
+    pub(super) when_disconnected: Option<WhenDisconnected>,
 }
 
 impl Draft {
@@ -65,12 +91,29 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
+            terms: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
             idempotent: false,
-            when_full: bus.when_full_of_connections(),
+            wait_for_server: false,
+            when_disconnected: None,
         }
+    }
+
+    pub(super) fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
+    }
+
+    /// Adds a header. One of the handle's of the same name gives way to it (C-AD-7).
+    pub(super) fn header(&mut self, name: String, value: String) {
+        self.headers.push((name, value));
+    }
+
+    /// Takes the headers of this name out, its own and the handle's.
+    pub(super) fn no_header(&mut self, name: &str) {
+        self.headers.retain(|(known, _)| known != name);
+        self.terms().no_headers.push(name.to_owned());
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
@@ -78,6 +121,17 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
+        let Terms {
+            namespace,
+            cap,
+            fanout,
+            no_headers,
+            when_full,
+            fault,
+        } = self.terms.map(|terms| *terms).unwrap_or_default();
+        if let Some(kind) = fault {
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
+        }
         let parent = Context::current();
         let made_at = Instant::now();
         let own = match self.timeout {
@@ -91,21 +145,35 @@ impl Draft {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
         };
-        let head = Head {
+        let codec = match &self.arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
+        };
+        let only = server.is_some();
+        let mut head = Head {
             server,
+            codec,
+            namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
-            headers: self.headers,
+            headers: with_defaults(self.headers, bus.headers(), &no_headers),
             caller: bus.caller(),
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
             idempotent: self.idempotent,
+            wait_for_server: self.wait_for_server,
+            when_disconnected: self
+                .when_disconnected
+                .unwrap_or_else(|| bus.when_disconnected()),
             flow: self.flow,
             deadline,
-            lossy: self.when_full == WhenFull::DropOldest,
+            when_full: when_full.unwrap_or_else(|| bus.when_full()),
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
+        if fanout && verb == Verb::Cast {
+            head.reach = Reach::Every; // The calls of a gather go to one server each.
+        }
         let capabilities = bus.transport().capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
         let parent = parent.as_ref().map(|parent| &**parent.in_flight());
@@ -114,6 +182,12 @@ impl Draft {
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
+        if let Some(cap) = cap.filter(|cap| !cap.serves(head.version)) {
+            return unsent(CallErrorKind::VersionCap {
+                requested: head.version,
+                cap,
+            });
+        }
         if head.depth > MAX_DEPTH {
             return unsent(CallErrorKind::TooDeep {
                 depth: head.depth,
@@ -128,6 +202,12 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
+        if fanout && only {
+            return unsent(CallErrorKind::Unsupported {
+                what: "a fanout to one server",
+                advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
+            });
+        }
         match bus.phase() {
             Phase::Open => {}
             // What a handler needs to come to its end (C-LC-1).
@@ -136,10 +216,9 @@ impl Draft {
             Phase::Closed => return unsent(CallErrorKind::Closed),
         }
         let payload = match self.arguments {
-            Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
-            Ok(Args(payload)) => payload
-                .into_bytes(capabilities.max_message)
-                .map(Payload::Bytes),
+            // What is for several servers cannot be moved to one.
+            Ok(Args(payload)) if capabilities.moves_values && !fanout => Ok(payload),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };
         match payload {
@@ -154,11 +233,27 @@ impl Draft {
     }
 }
 
+/// A request's own headers behind those of its handle that it neither replaces nor leaves out.
+fn with_defaults(
+    own: Vec<(String, String)>,
+    defaults: &[(String, String)],
+    left_out: &[String],
+) -> Vec<(String, String)> {
+    if defaults.is_empty() {
+        return own;
+    }
+    let stays = |name: &String| !left_out.contains(name) && own.iter().all(|(own, _)| own != name);
+    let mut headers: Vec<_> = defaults
+        .iter()
+        .filter(|(name, _)| stays(name))
+        .cloned()
+        .collect();
+    headers.extend(own);
+    headers
+}
+
 /// The most headers of a request, and the most bytes in all their names and values.
 const MAX_HEADERS: (usize, usize) = (64, 8 * 1024);
-
-/// What starts the names of headers that the bus itself sets: never taken from a user or from the wire (S10).
-const RESERVED: &str = "bus.";
 
 fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
     if headers.is_empty() {
@@ -183,9 +278,9 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
             set_by: "max_header_bytes",
         });
     }
-    for (name, _) in headers {
-        crate::name::check("header name", name)?;
-        if name.starts_with(RESERVED) {
+    for (key, _) in headers {
+        name::check("header name", key)?;
+        if key.starts_with(name::RESERVED) {
             let advice = "choose a header name that does not start with `bus.`";
             return Err(CallErrorKind::Unsupported {
                 what: "a header of the bus's own",

@@ -45,7 +45,7 @@ impl Bus {
         let mut report = finish(&draining, left()).await;
         let answered =
             poll_fn(
-                |cx| match core.timers().poll_empty(cx) && core.backlog().is_empty(cx) {
+                |cx| match core.timers().poll_empty(cx) && core.waiting().is_empty(cx) {
                     true => Poll::Ready(()),
                     false => Poll::Pending,
                 },

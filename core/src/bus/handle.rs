@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bus::backlog::Backlog;
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Delivery, Request};
-use crate::codec;
+use crate::bus::waiting_room::WaitingRoom;
+use crate::bus::{Args, Client, Delivery, Request, WhenDisconnected};
+use crate::codec::{self, EncodeError};
+use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, Fate, ServeError};
 use crate::mailbox::Limits;
-use crate::name::{Exchange, split_path};
+use crate::name::{Exchange, Method, NameError, Topic, split_path};
 use crate::overload::{BusStats, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
@@ -25,17 +26,91 @@ use crate::transport::{Capabilities, Transport};
 /// A handle on a bus: everything starts here. Cheap to clone; a clone is a handle of its own, with an order of its own
 /// (C-VB-4).
 ///
+/// A handle may have **defaults of its own**: [`with_exchange`](Self::with_exchange), [`with_timeout`](Self::with_timeout),
+/// [`with_header`](Self::with_header) and their likes give another handle on the same bus, and leave this one as it is.
+/// What a request says beats what its handle says, which beats what the handle was derived from, up to the bus's builder
+/// (C-AD-7). A typed client and a server have the defaults of the handle that they are made from.
+///
 /// When the last handle is gone (clones, clients, servers), the bus is closed: what is outstanding fails at once.
 pub struct Bus {
     core: Arc<BusCore>,
     flow: u64,
-    when_full: WhenFull,
 }
 
 impl Bus {
     /// A bus with options of its own.
     pub fn builder() -> BusBuilder {
         BusBuilder::new()
+    }
+
+    /// A handle whose requests and servers are in the exchange of this name (C-AD-5).
+    ///
+    /// # Errors
+    /// [`NameError`] when it is not a name.
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Bus, NameError> {
+        let exchange = Exchange::new(name)?;
+        Ok(self.derive(|defaults| defaults.exchange = exchange))
+    }
+
+    /// A handle whose requests do as `policy` says when the queue to their connection is full. That is
+    /// the queue of this process, by default 1024 requests or 4 MiB; a server's own queue has the policy of its server.
+    ///
+    /// * `Reject`, which is what handles do unless their builder was told otherwise: the request fails at once, as
+    ///   `QueueFull`, not sent. [`cast_when_room`](Request::cast_when_room) waits all the same.
+    /// * `Block`: it waits for room, within its deadline, in the [backlog](BusBuilder::backlog) of the bus; `QueueFull`
+    ///   when that is full too. Neither `cast` nor `invoke` blocks the thread.
+    /// * `DropOldest`: a cast takes the place of the oldest cast in the queue that was sent by such a handle; calls do as
+    ///   with `Reject`.
+    ///
+    /// ```
+    /// # fn main() -> tidings_core::Result<()> {
+    /// # use tidings_core::{Bus, WhenFull};
+    /// # fn positions(bus: &Bus) -> tidings_core::Result<()> {
+    /// let positions = bus.with_when_full(WhenFull::DropOldest);
+    /// positions.cast("map.moved_to", &(48.2_f64, 16.4_f64))?;
+    /// # Ok(())
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_full(&self, policy: WhenFull) -> Bus {
+        self.derive(|defaults| defaults.when_full = policy)
+    }
+
+    /// A handle whose requests have `timeout` unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_timeout(&self, timeout: Duration) -> Bus {
+        self.derive(|defaults| defaults.timeout = Some(timeout))
+    }
+
+    /// A handle whose requests take as long as they take unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_timeout(&self) -> Bus {
+        self.derive(|defaults| defaults.timeout = None)
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Bus {
+        self.derive(|defaults| defaults.when_disconnected = choice)
+    }
+
+    /// A handle that adds this header to its requests. It takes the place of headers of the same name that the handle
+    /// had, and a request's own header of that name takes its place.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_header(&self, name: impl Into<String>, value: impl Into<String>) -> Bus {
+        let (name, value) = (name.into(), value.into());
+        self.derive(|defaults| {
+            defaults.headers.retain(|(known, _)| *known != name);
+            defaults.headers.push((name, value));
+        })
+    }
+
+    /// A handle that does not add headers of this name to its requests.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_header(&self, name: impl AsRef<str>) -> Bus {
+        self.derive(|defaults| defaults.headers.retain(|(known, _)| known != name.as_ref()))
     }
 
     /// Serves what a `#[service]` trait describes, with default options.
@@ -56,18 +131,31 @@ impl Bus {
         ServerBuilder::new(self, topic)
     }
 
+    /// A client of `topic`, whose requests share a namespace, a version, a version cap.
+    #[must_use]
+    pub fn client(&self, topic: impl AsRef<str>) -> Client {
+        Client::new(self, Topic::new(topic))
+    }
+
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
-    /// The arguments' types must be those of the method, to the width of an integer: an untyped
-    /// caller's are not compared with the server's, and `&3` is an `i32`, which a method that
-    /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
-    /// `#[service]`, whose types are checked (C-VE-4).
+    /// The arguments' types must be those of the method, up to the kind of each number: `&3` is an `i32`, and a method
+    /// that takes a `u64` refuses it as `BadRequest` (it would read another number). Write `&3_u64`. The same holds for
+    /// the reply, whose type `T` is: a reply of other kinds is `BadReply`. Integers of 16 bits and more may differ in
+    /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
+    /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        // Arguments that are borrowed cannot be moved to a handler: they are encoded here.
-        let limit = self.core.transport.capabilities().max_message;
-        let arguments =
-            codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)));
-        Request::new(self, split_path(path), arguments)
+        Request::new(self, split_path(path), self.borrowed(arguments))
+    }
+
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
+    /// with the method's, so what they are made of is.
+    pub(super) fn borrowed(
+        &self,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<Args, EncodeError> {
+        let limit = self.core.transport().capabilities().max_message;
+        codec::encode_checked(arguments, limit).map(|bytes| Args::of(Payload::Checked(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.
@@ -91,32 +179,24 @@ impl Bus {
         self.request::<()>(path, arguments).cast()
     }
 
-    /// A handle on the same bus whose requests do as `policy` says when the queue to their connection is full. That is
-    /// the queue of this process, by default 1024 requests or 4 MiB; a server's own queue has the policy of its server.
-    ///
-    /// * `Reject`, which is what handles do unless their builder was told otherwise: the request fails at once, as
-    ///   `QueueFull`, not sent. [`cast_when_room`](Request::cast_when_room) waits all the same.
-    /// * `Block`: it waits for room, within its deadline, in the [backlog](BusBuilder::backlog) of the bus; `QueueFull`
-    ///   when that is full too. Neither `cast` nor `invoke` blocks the thread.
-    /// * `DropOldest`: a cast takes the place of the oldest cast in the queue that was sent by such a handle; calls do as
-    ///   with `Reject`.
+    /// The names of the servers that are on `topic` now, in this handle's exchange, the one that came first first. A
+    /// request like any other: `.await` it or [`wait`](Request::wait) on it, with a timeout if need be.
     ///
     /// ```
-    /// # fn main() -> tidings_core::Result<()> {
-    /// # use tidings_core::{Bus, WhenFull};
-    /// # fn positions(bus: &Bus) -> tidings_core::Result<()> {
-    /// let positions = bus.when_full(WhenFull::DropOldest);
-    /// positions.cast("map.moved_to", &(48.2_f64, 16.4_f64))?;
-    /// # Ok(())
-    /// # }
+    /// # use tidings_core::Bus;
+    /// # fn show(bus: &Bus) -> tidings_core::Result<()> {
+    /// for server in bus.servers("greeter").wait()? {
+    ///     println!("{server}");
+    /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn when_full(&self, policy: WhenFull) -> Bus {
-        Bus {
-            when_full: policy,
-            ..self.clone()
-        }
+    ///
+    /// # Errors
+    /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
+    pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
+        let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
+        Request::new(self, names, self.borrowed(&()))
     }
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
@@ -125,51 +205,91 @@ impl Bus {
     /// Over sockets, what was accepted before still leaves: this waits for that, for a second at
     /// most, where the thread may be put to sleep; elsewhere the runtime goes on with it.
     pub fn close(&self) {
-        self.core.close();
+        self.core.open.close();
     }
 
     /// Requests of this bus that have no outcome yet.
     pub fn in_flight(&self) -> usize {
-        self.core.timers.len()
+        self.core.timers().len()
+    }
+
+    /// Whether it is connected, at this moment.
+    pub fn state(&self) -> State {
+        self.core.open.watch.state()
+    }
+
+    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
+    /// change falls between the two.
+    pub fn events(&self) -> Events {
+        self.core.open.watch.events()
     }
 
     /// What it gave up since it was opened: late replies, casts that did not leave.
     pub fn stats(&self) -> BusStats {
-        self.core.tally.read() + self.core.transport.stats()
+        self.core.tally().read() + self.core.transport().stats()
     }
 
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
-        self.core.transport.capabilities()
+        self.core.transport().capabilities()
+    }
+
+    /// The address at which others reach this bus, where this process serves it and that is more than what was opened
+    /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
+    /// for itself. `None` where there is no more to say.
+    pub fn address(&self) -> Option<String> {
+        self.core.transport().address()
     }
 
     /// What runs its tasks.
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
-        self.core.transport.runtime()
+        self.core.transport().runtime()
     }
 
     pub(crate) fn over(
         transport: Arc<dyn Transport>,
         exchange: Exchange,
         timeout: Option<Duration>,
+        when_disconnected: WhenDisconnected,
         (when_full, backlog): (WhenFull, Limits),
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
-        let core = BusCore {
+        let open = Open {
             caller: transport.identity(),
+            watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
-            backlog: Backlog::new(backlog),
+            waiting: WaitingRoom::new(backlog),
             tally: Arc::default(),
             servers: Mutex::default(),
-            exchange,
-            timeout,
             phase: AtomicU8::new(Phase::Open as u8),
+        };
+        let core = BusCore {
+            open: Arc::new(open),
+            defaults: Defaults {
+                exchange,
+                timeout,
+                when_disconnected,
+                when_full,
+                headers: Vec::new(),
+            },
         };
         Bus {
             core: Arc::new(core),
             flow: next_flow(),
-            when_full,
+        }
+    }
+
+    fn derive(&self, change: impl FnOnce(&mut Defaults)) -> Bus {
+        let mut defaults = self.core.defaults.clone();
+        change(&mut defaults);
+        let core = BusCore {
+            open: self.core.open.clone(),
+            defaults,
+        };
+        Bus {
+            core: Arc::new(core),
+            flow: next_flow(),
         }
     }
 
@@ -180,10 +300,6 @@ impl Bus {
     pub(crate) fn flow(&self) -> u64 {
         self.flow
     }
-
-    pub(crate) fn when_full_of_connections(&self) -> WhenFull {
-        self.when_full
-    }
 }
 
 impl Clone for Bus {
@@ -191,7 +307,6 @@ impl Clone for Bus {
         Bus {
             core: self.core.clone(),
             flow: next_flow(),
-            when_full: self.when_full,
         }
     }
 }
@@ -199,7 +314,7 @@ impl Clone for Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus")
-            .field("exchange", &self.core.exchange)
+            .field("exchange", self.core.exchange())
             .finish_non_exhaustive()
     }
 }
@@ -209,18 +324,23 @@ fn next_flow() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What all handles of a bus share.
+/// A bus with the defaults of one handle: what requests are made of.
 pub(crate) struct BusCore {
+    open: Arc<Open>,
+    defaults: Defaults,
+}
+
+/// What all handles of a bus share.
+pub(super) struct Open {
     transport: Arc<dyn Transport>,
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
-    backlog: Arc<Backlog>,
+    waiting: Arc<WaitingRoom>,
     tally: Arc<Tally>,
     /// The servers of this bus, to be drained with it.
     servers: Mutex<Vec<Weak<ServerCore>>>,
-    exchange: Exchange,
-    timeout: Option<Duration>,
+    watch: Arc<Watch>,
     phase: AtomicU8,
 }
 
@@ -234,73 +354,118 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// What a request is given where it says nothing itself (C-AD-7).
+#[derive(Clone)]
+struct Defaults {
+    exchange: Exchange,
+    timeout: Option<Duration>,
+    when_disconnected: WhenDisconnected,
+    when_full: WhenFull,
+    headers: Vec<(String, String)>,
+}
+
 impl BusCore {
     pub(crate) fn transport(&self) -> &dyn Transport {
-        &*self.transport
+        &*self.open.transport
     }
 
     /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
-    pub(crate) fn send(
-        self: &Arc<Self>,
-        delivery: Delivery,
-        mode: Mode,
-        when_full: WhenFull,
-    ) -> Result<Sent, NotAccepted> {
-        if self.backlog.has_of(delivery.in_flight().head().flow) {
-            return self.backlog.push(delivery, self);
+    pub(crate) fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        let open = &self.open;
+        let when_full = delivery.in_flight().head().when_full;
+        if open.waiting.has_of(delivery.in_flight().head().flow) {
+            return open.waiting.push(delivery, open);
         }
-        match self.transport.send(delivery, mode) {
-            Err(NotAccepted::Later(delivery, _)) => self.backlog.push(delivery, self),
+        match open.transport.send(delivery, mode) {
+            Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, open),
             // Not sent: it was a queue of this side that had no room.
             Err(NotAccepted::Full(delivery, error))
                 if when_full == WhenFull::Block && error.fate() == Fate::NotSent =>
             {
-                self.backlog.push(delivery, self)
+                open.waiting.push(delivery, open)
             }
             other => other,
         }
     }
 
-    pub(crate) fn tally(&self) -> &Arc<Tally> {
-        &self.tally
+    pub(crate) fn waiting(&self) -> &WaitingRoom {
+        &self.open.waiting
     }
 
-    pub(crate) fn live_servers(&self) -> Vec<Arc<ServerCore>> {
-        self.servers().iter().filter_map(Weak::upgrade).collect()
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.open.tally
     }
 
     /// One more server of this bus.
     pub(crate) fn enroll(&self, server: &Arc<ServerCore>) {
-        let mut servers = self.servers();
+        let mut servers = self.open.servers();
         servers.retain(|server| server.strong_count() > 0);
         servers.push(Arc::downgrade(server));
     }
 
-    fn servers(&self) -> MutexGuard<'_, Vec<Weak<ServerCore>>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn backlog(&self) -> &Backlog {
-        &self.backlog
+    pub(crate) fn live_servers(&self) -> Vec<Arc<ServerCore>> {
+        self.open
+            .servers()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
-        self.caller.clone()
+        self.open.caller.clone()
     }
 
     pub(crate) fn timers(&self) -> &Arc<Timers> {
-        &self.timers
+        &self.open.timers
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
-        &self.exchange
+        &self.defaults.exchange
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.defaults.timeout
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.defaults.headers
+    }
+
+    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
+        self.defaults.when_disconnected
+    }
+
+    pub(crate) fn when_full(&self) -> WhenFull {
+        self.defaults.when_full
     }
 
     pub(crate) fn phase(&self) -> Phase {
+        self.open.phase()
+    }
+
+    /// Goes on to `phase`, never back.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.open.enter(phase);
+    }
+
+    /// Closes it, and waits for nothing to leave.
+    pub(crate) async fn cut(&self) {
+        self.open.give_up();
+        self.open.transport.abort().await;
+        self.open.watch.closed();
+    }
+}
+
+impl Open {
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() == Phase::Closed
+    }
+
+    fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Open,
             1 => Phase::Draining,
@@ -309,24 +474,19 @@ impl BusCore {
     }
 
     /// Goes on to `phase`, never back; says whether it was not there yet.
-    pub(crate) fn enter(&self, phase: Phase) -> bool {
+    fn enter(&self, phase: Phase) -> bool {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.phase() == Phase::Closed
+    fn servers(&self) -> MutexGuard<'_, Vec<Weak<ServerCore>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
         if self.give_up() {
             self.transport.close();
+            self.watch.closed();
         }
-    }
-
-    /// As [`close`](Self::close), but waits for nothing to leave.
-    pub(crate) async fn cut(&self) {
-        self.give_up();
-        self.transport.abort().await;
     }
 
     /// Fails what is outstanding; says whether that was not done already.
@@ -335,13 +495,13 @@ impl BusCore {
         if first {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
-            self.backlog.close();
+            self.waiting.close();
         }
         first
     }
 }
 
-impl Drop for BusCore {
+impl Drop for Open {
     fn drop(&mut self) {
         self.close();
     }

@@ -17,6 +17,7 @@ use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::reply::Reply;
+use crate::router::Waiting;
 use crate::server::ServerCore;
 use crate::timer::{Expire, Expiry, TimerKey, Timers};
 
@@ -60,9 +61,11 @@ enum Place {
     /// On its way into a queue to a connection.
     Outbox,
     /// In a queue to a connection.
-    Waiting(Arc<dyn Withdraw>, Ticket),
+    Outboxed(Arc<dyn Withdraw>, Ticket),
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
+    /// In a line of requests that wait for a server.
+    Waiting(Weak<Waiting>, u64),
     /// In a server's queue.
     Queued(Arc<ServerCore>, Ticket),
     /// Its handler has been started; the waker is that of its task.
@@ -76,8 +79,9 @@ impl Place {
     fn fate(&self) -> (Fate, Stage) {
         match self {
             Place::Here => (Fate::NotSent, Stage::Preparing),
-            Place::Outbox | Place::Waiting(..) => (Fate::NotSent, Stage::QueuedHere),
+            Place::Outbox | Place::Outboxed(..) => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
+            Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
             Place::Running(_) => (Fate::Unknown, Stage::Running),
             Place::Ended => (Fate::Executed, Stage::Running),
@@ -206,7 +210,7 @@ impl InFlight {
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
     pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
-            Some(limit) => reply.encoded(limit),
+            Some(limit) => reply.encoded(limit, self.head.codec),
             None => reply,
         };
         match reply {
@@ -242,13 +246,14 @@ impl InFlight {
         let step = match &mut state.place {
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
-            Place::Queued(..) | Place::Waiting(..) => {
+            Place::Queued(..) | Place::Outboxed(..) => {
                 match std::mem::replace(&mut state.place, Place::Here) {
                     Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
-                    Place::Waiting(outbox, ticket) => Step::Withdraw(outbox, ticket),
+                    Place::Outboxed(outbox, ticket) => Step::Withdraw(outbox, ticket),
                     _ => Step::None,
                 }
             }
+            Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
@@ -259,6 +264,11 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Withdraw(queue, ticket) => queue.withdraw(ticket),
+            Step::Leave(line, ticket) => {
+                if let Some(line) = line.upgrade() {
+                    line.withdraw(self, ticket);
+                }
+            }
         }
         for watcher in watchers {
             watcher.wake();
@@ -319,7 +329,7 @@ impl InFlight {
     pub(crate) fn waits_in<Q: Withdraw + 'static>(&self, outbox: &Arc<Q>, ticket: Ticket) -> bool {
         let mut state = self.lock();
         if !state.cancelled && matches!(state.place, Place::Outbox) {
-            state.place = Place::Waiting(outbox.clone(), ticket);
+            state.place = Place::Outboxed(outbox.clone(), ticket);
         }
         !state.cancelled
     }
@@ -333,12 +343,20 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits for a server, in a line of `waiting`.
+    pub(crate) fn waits(&self, waiting: Weak<Waiting>, ticket: u64) {
+        let mut state = self.lock();
+        if !state.cancelled {
+            state.place = Place::Waiting(waiting, ticket);
+        }
+    }
+
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
         let comes = matches!(
             state.place,
-            Place::Here | Place::Outbox | Place::Waiting(..)
+            Place::Here | Place::Outbox | Place::Outboxed(..) | Place::Waiting(..)
         );
         if !state.cancelled && comes {
             state.place = Place::Queued(server.clone(), ticket);
@@ -428,6 +446,7 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<dyn Withdraw>, Ticket),
+    Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.

@@ -37,6 +37,11 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(LONGEST);
+        self.jittered(pause)
+    }
+
+    /// `pause`, 20 % shorter or longer by chance.
+    pub(super) fn jittered(&mut self, pause: Duration) -> Duration {
         self.drawn += 1;
         let percent = 80 + self.chance.hash_one(self.drawn) % 41;
         pause * percent as u32 / 100

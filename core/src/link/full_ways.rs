@@ -7,6 +7,7 @@ use std::task::Context;
 use super::outbox::To;
 use super::ways::Place;
 use crate::bus::{Head, Room};
+use crate::session::BindId;
 
 /// Ways whose set-aside requests take as much room as they may.
 #[derive(Default)]
@@ -19,6 +20,12 @@ impl FullWays {
     /// Whether there is no room for a request.
     pub(super) fn has(&self, to: To, head: &Head) -> bool {
         self.any.load(Ordering::Acquire) && self.lock().iter().any(|(way, _)| way.is_of(to, head))
+    }
+
+    /// Whether there is no room for requests to a registration.
+    pub(super) fn has_bound(&self, id: BindId) -> bool {
+        let bound = Place::Bound(id);
+        self.any.load(Ordering::Acquire) && self.lock().iter().any(|(way, _)| *way == bound)
     }
 
     /// Wakes the waker of `cx` when there is room for a request; `false` when there is.

@@ -8,17 +8,19 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
+use std::time::Instant;
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
 use super::farewell::Farewell;
 use super::socket::Listener;
 use crate::bus::{Caller, Delivery};
+use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError, all_settled};
-use crate::router::Router;
+use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
@@ -67,13 +69,33 @@ impl Hub {
         limits: HubLimits,
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<Hub> {
+        let epoch = Epoch::unique();
+        let role = Role::Hub;
+        let watch = Watch::new(connection::State::Connected { epoch, role });
+        let (hub, accepting) = Hub::prepare(listener, options, limits, &runtime, watch, epoch)?;
+        runtime.spawn(accepting);
+        Ok(hub)
+    }
+
+    /// A hub that tells `watch` of its end, and the task that accepts: before it runs, nobody gets in. Dropping the task
+    /// closes the hub.
+    pub(super) fn prepare<L: Listener>(
+        listener: L,
+        options: LinkOptions,
+        limits: HubLimits,
+        runtime: &Arc<dyn Runtime>,
+        watch: Arc<Watch>,
+        epoch: Epoch,
+    ) -> io::Result<(Hub, BoxFuture<()>)> {
         let listener = Arc::new(listener);
         let readiness = runtime.register(listener.clone())?;
         let core = Arc::new(Core {
-            router: Router::new(),
+            router: Router::with_waiting(waiting_limits(&options)),
             identity: Arc::new(options.identity.clone()),
             options,
             limits,
+            epoch,
+            watch,
             door: listener.clone(),
             bell: Doorbell::new(),
             runtime: runtime.clone(),
@@ -81,12 +103,17 @@ impl Hub {
             farewell: Arc::default(),
             tally: Arc::default(),
         });
-        let leave = CloseOnDrop(core.clone());
-        runtime.spawn(Box::pin(accept::run(leave, listener, readiness)));
-        Ok(Hub {
+        let accepting = accept::run(CloseOnDrop(core.clone()), listener, readiness);
+        let hub = Hub {
             core,
             bound: Mutex::default(),
-        })
+        };
+        Ok((hub, Box::pin(accepting)))
+    }
+
+    /// Has requests wait for their server, though they did not ask for it, while those who serve are just coming back.
+    pub(super) fn settle_until(&self, end: Instant) {
+        self.core.router.settle_until(end);
     }
 
     /// Connections, whether they have said Hello or not.
@@ -94,8 +121,29 @@ impl Hub {
         self.core.lock().peers.len()
     }
 
+    /// Ends the connections, whatever waits for them.
+    pub(super) fn cut(&self) {
+        for connection in self.core.connections() {
+            connection.tell(Control::Cut(CloseCode::ShuttingDown));
+        }
+    }
+
+    /// Resolves when it is known what has not left.
+    pub(super) fn ended(&self) -> BoxFuture<()> {
+        Box::pin(self.core.farewell.clone().ended())
+    }
+
     fn bound(&self) -> MutexGuard<'_, Vec<Arc<ServerCore>>> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Requests that wait for a server hold the credit of their connection: with a quarter of it at most, the others go on.
+fn waiting_limits(options: &LinkOptions) -> WaitingLimits {
+    let limits = WaitingLimits::default();
+    WaitingLimits {
+        of_a_flow: (options.limits.max_in_flight as usize / 4).max(1),
+        ..limits
     }
 }
 
@@ -105,6 +153,9 @@ struct Core {
     options: LinkOptions,
     limits: HubLimits,
     identity: Arc<Caller>,
+    /// Its time, as members are told by Hello.
+    epoch: Epoch,
+    watch: Arc<Watch>,
     door: Arc<dyn Door>,
     /// Wakes the task that accepts.
     bell: Doorbell,
@@ -123,9 +174,26 @@ struct State {
 
 /// One connection, as the quotas see it.
 struct Peer {
-    uid: Option<u32>,
+    /// `None` until it is known, and where nothing is known.
+    user: Option<User>,
     said_hello: bool,
     connection: Arc<Connection>,
+}
+
+/// Whose connections count together.
+#[derive(PartialEq, Eq)]
+enum User {
+    /// By the kernel's word.
+    Uid(u32),
+    /// By a certificate, say.
+    Name(Arc<str>),
+}
+
+impl User {
+    fn of(caller: &Caller) -> Option<User> {
+        let uid = caller.uid.map(User::Uid);
+        uid.or_else(|| caller.name.clone().map(User::Name))
+    }
 }
 
 /// Closes the hub when the task that accepts is gone: a hub whose runtime has ended would hold the address, and let
@@ -134,7 +202,11 @@ struct CloseOnDrop(Arc<Core>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.0.close();
+        let core = &self.0;
+        if !core.lock().closed {
+            core.watch.disconnected("its runtime has ended");
+        }
+        core.close();
     }
 }
 
@@ -191,8 +263,16 @@ impl Transport for Hub {
         }
     }
 
+    fn address(&self) -> Option<String> {
+        self.core.options.reachable.clone()
+    }
+
     fn identity(&self) -> Option<Arc<Caller>> {
         Some(self.core.identity.clone())
+    }
+
+    fn watch(&self) -> Option<Arc<Watch>> {
+        Some(self.core.watch.clone())
     }
 
     fn runtime(&self) -> &Arc<dyn Runtime> {
@@ -208,14 +288,17 @@ impl Transport for Hub {
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
-        let mut bound = self.bound();
-        if self.core.lock().closed {
-            let topic = server.topic().to_string();
-            return Err(ServeError::Closed { topic });
-        }
         let destination = Arc::new(server.clone());
         let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
+        // Outside of any lock: what waits for it goes to it at once.
         self.core.router.add(exchange, topic, name, destination)?;
+        let mut bound = self.bound();
+        if self.core.lock().closed {
+            drop(bound);
+            self.core.router.remove(exchange, topic, name);
+            let topic = topic.to_string();
+            return Err(ServeError::Closed { topic });
+        }
         bound.push(server);
         Ok(())
     }
@@ -242,11 +325,9 @@ impl Transport for Hub {
     }
 
     fn abort(&self) -> BoxFuture<()> {
-        for connection in self.core.connections() {
-            connection.tell(Control::Cut(CloseCode::ShuttingDown));
-        }
+        self.cut();
         self.close();
-        Box::pin(self.core.farewell.clone().ended())
+        self.ended()
     }
 
     fn stats(&self) -> BusStats {

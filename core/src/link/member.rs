@@ -1,25 +1,36 @@
 //! The member: connects to a hub, and comes back by itself.
 
+mod attempt;
+mod first;
+mod node;
 mod registrations;
 mod side;
 mod task;
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use attempt::Begun;
+use first::First;
+pub use node::Node;
 use registrations::{Registrations, Standing};
+use task::Found;
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
-use super::farewell::Farewell;
-use super::outbox::{self, Outbox, Outgoing, To};
-use super::socket::Dial;
+use super::farewell::{Farewell, Leaving};
+use super::outbox::{self, Intake, Outbox, Outgoing, To};
+use super::pace::Pace;
+use super::socket::{Dial, Socket};
 use crate::blocking;
-use crate::bus::Delivery;
+use crate::bus::{Delivery, Head};
+use crate::connection::{State, Watch};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage};
 use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError};
@@ -27,11 +38,6 @@ use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
-
-/// How long requests made without a connection wait for one, within their deadline. After that
-/// they fail at once as `NotConnected`, until the connection is back. Short enough that a caller
-/// learns of a hub that is gone within a second, long enough for one that is restarted.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// How often a member that leaves without a connection looks whether there is one.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
@@ -54,26 +60,17 @@ struct Shared {
     options: LinkOptions,
     outbox: Arc<Outbox>,
     runtime: Arc<dyn Runtime>,
-    /// No connection for longer than [`GRACE`].
-    refusing: AtomicBool,
-    /// The hub has said Hello on the connection of the moment, or on the last one.
-    opened: AtomicBool,
+    watch: Arc<Watch>,
     closed: AtomicBool,
-    state: Mutex<State>,
+    connection: Mutex<Option<Arc<Connection>>>,
     registrations: Registrations,
+    first: First,
     farewell: Arc<Farewell>,
     tally: Arc<Tally>,
 }
 
-#[derive(Default)]
-struct State {
-    connection: Option<Arc<Connection>>,
-    /// Why there is no connection, for messages.
-    reason: String,
-}
-
 impl Member {
-    /// A member whose tasks run on `runtime`. `first` is a connection that was made already;
+    /// A member whose tasks run on `runtime`. `first` is a connection that was begun already;
     /// further ones are made by `dial`.
     ///
     /// # Errors
@@ -84,28 +81,74 @@ impl Member {
         options: LinkOptions,
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<Member> {
+        let (member, first, intake) = Member::prepare(first, options, runtime)?;
+        let shared = member.shared.clone();
+        let attempt = {
+            let (shared, dial) = (shared.clone(), Arc::new(dial));
+            move || {
+                let (shared, dial) = (shared.clone(), dial.clone());
+                async move {
+                    let established = attempt::round(&shared, &dial).await?;
+                    Ok(Found::<Infallible>::Connection(established))
+                }
+            }
+        };
+        member.run(async move {
+            task::run(shared, attempt, first, intake, Pace::of_a_member()).await;
+        });
+        Ok(member)
+    }
+
+    /// A member whose task is still to be run.
+    fn prepare<S: Socket>(
+        first: S,
+        options: LinkOptions,
+        runtime: Arc<dyn Runtime>,
+    ) -> io::Result<(Member, Begun, Intake)> {
         let tally = Arc::<Tally>::default();
         let (outbox, intake) = outbox::outbox(&options, tally.clone());
         let shared = Arc::new(Shared {
             options,
             outbox,
-            runtime: runtime.clone(),
-            refusing: AtomicBool::new(false),
-            opened: AtomicBool::new(false),
+            runtime,
+            watch: Watch::new(State::Connecting),
             closed: AtomicBool::new(false),
-            state: Mutex::default(),
+            connection: Mutex::default(),
             registrations: Registrations::default(),
+            first: First::default(),
             farewell: Arc::default(),
             tally,
         });
-        let first = task::connect(&shared, first)?;
-        let leaving = shared.farewell.task();
-        let task = task::run(shared.clone(), dial, first, intake);
-        runtime.spawn(Box::pin(async move {
-            let _leaving = leaving;
+        let first = attempt::begin(&shared, first)?;
+        Ok((Member { shared }, first, intake))
+    }
+
+    /// Runs the member's task.
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let end = End {
+            shared: self.shared.clone(),
+            cut_off: true,
+            _leaving: self.shared.farewell.task(),
+        };
+        self.shared.runtime.spawn(Box::pin(async move {
             task.await;
+            end.reached();
         }));
-        Ok(Member { shared })
+    }
+
+    /// Waits for the hub's Hello on the first connection, for `most` at most: so that whoever opens
+    /// a bus is told what is wrong at once, and not by the first request that fails. `Ok` as well
+    /// where nothing was learned: where this thread may not be put to sleep, or nobody drives the
+    /// runtime while it is. The member goes on in any case.
+    ///
+    /// # Errors
+    /// Why the first connection came to nothing.
+    pub fn wait_for_hello(&self, most: Duration) -> Result<(), String> {
+        if !self.shared.runtime.runs_by_itself() {
+            return Ok(());
+        }
+        let waited = blocking::block_where_certain(|| self.shared.first.wait(most));
+        waited.flatten().unwrap_or(Ok(()))
     }
 
     /// Whether there is a connection whose hub has said Hello.
@@ -114,13 +157,92 @@ impl Member {
     }
 }
 
+/// The end of the member's task.
+struct End {
+    shared: Arc<Shared>,
+    /// By the end of its runtime.
+    cut_off: bool,
+    _leaving: Leaving,
+}
+
+impl End {
+    fn reached(mut self) {
+        self.cut_off = false;
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.cut_off {
+            self.shared.watch.disconnected("its runtime has ended");
+        }
+    }
+}
+
+impl Member {
+    /// Has the hub asked to register a server.
+    fn ask(&self, server: &Arc<ServerCore>) -> Result<(), ServeError> {
+        let closed = || ServeError::Closed {
+            topic: server.topic().to_string(),
+        };
+        if self.shared.is_closed() {
+            return Err(closed());
+        }
+        let registrations = &self.shared.registrations;
+        registrations.add(server.clone());
+        self.shared.tell(Control::Bind(server.clone()));
+        if self.shared.outbox.is_disconnected() {
+            registrations.remove(server);
+            return Err(closed());
+        }
+        Ok(())
+    }
+
+    /// The bus is closed.
+    fn take_leave(&self) {
+        for server in self.shared.registrations.clear() {
+            server.close();
+        }
+        self.shared.tell(Control::Close(CloseCode::Normal));
+        self.shared.outbox.bell.ring();
+        self.shared.farewell.wait(&*self.shared.runtime);
+    }
+
+    /// Ends the connection, whatever waits for it.
+    fn cut(&self) {
+        self.shared.tell(Control::Cut(CloseCode::Normal));
+    }
+
+    /// Resolves when it is known what has not left.
+    fn ended(&self) -> BoxFuture<()> {
+        Box::pin(self.shared.farewell.clone().ended())
+    }
+
+    /// Waits for the answer, where the thread may wait.
+    fn answer(&self, server: &Arc<ServerCore>) -> Result<(), ServeError> {
+        let registrations = &self.shared.registrations;
+        match blocking::block_where_certain(|| registrations.wait(server, BIND_WAIT)) {
+            Some(Standing::Refused) => {
+                self.unbind(server);
+                Err(ServeError::NameTaken {
+                    topic: server.topic().to_string(),
+                    server: server.name().to_string(),
+                })
+            }
+            Some(Standing::Served | Standing::Asked) | None => Ok(()),
+        }
+    }
+}
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connection(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, control: Control) {
-        let connection = self.lock().connection.clone();
+        let connection = self.connection().clone();
         if let Some(connection) = connection {
             connection.tell(control);
         }
@@ -130,10 +252,10 @@ impl Shared {
     async fn leave(self: Arc<Self>) {
         while !self.is_closed() {
             let (told, left) = Promise::<(), PromiseError>::channel();
-            let connection = self.lock().connection.clone();
+            let connection = self.connection().clone();
             match connection {
                 Some(connection) => connection.tell(Control::Leave(told)),
-                None if self.outbox.is_empty() => return,
+                None if self.outbox.len() == 0 => return,
                 None => drop(told),
             }
             if left.await.is_ok() {
@@ -143,15 +265,40 @@ impl Shared {
         }
     }
 
+    /// Closes it; `false` when it is closed already.
+    fn now_closed(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// What a request is told that does not wait for a connection.
     fn not_connected(&self) -> CallErrorKind {
+        let reason = match self.watch.state() {
+            State::Disconnected { reason, .. } => reason.to_string(),
+            _ => "it is just being lost".into(),
+        };
         CallErrorKind::NotConnected {
             address: self.options.address.clone(),
-            reason: self.lock().reason.clone(),
+            reason,
         }
+    }
+
+    /// Since when there is no connection.
+    fn away_since(&self) -> Option<Instant> {
+        match self.watch.state() {
+            State::Disconnected { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether a request is to fail at once because there is no connection.
+    fn is_too_late_for(&self, head: &Head) -> bool {
+        let gives_up = |since| head.when_disconnected.gives_up(since);
+        let at = self.away_since().and_then(gives_up);
+        at.is_some_and(|at| at <= Instant::now())
     }
 }
 
@@ -163,12 +310,17 @@ impl Transport for Member {
         }
     }
 
+    fn watch(&self) -> Option<Arc<Watch>> {
+        Some(self.shared.watch.clone())
+    }
+
     fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.shared.runtime
     }
 
     fn send(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
-        if self.shared.refusing.load(Ordering::Acquire) {
+        let shared = &self.shared;
+        if shared.watch.is_away() && shared.is_too_late_for(delivery.in_flight().head()) {
             let kind = self.shared.not_connected();
             let error = delivery.refuse(kind, Fate::NotSent, Stage::Connecting);
             return Err(NotAccepted::Refused(error));
@@ -186,29 +338,11 @@ impl Transport for Member {
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
     /// no, or has said nothing for 10 s; elsewhere (an async task on a current-thread runtime, say)
-    /// it returns at once, and the hub knows the server as soon as the message is there.
+    /// it returns at once, and the hub knows the server as soon as the message is there. Without a
+    /// connection too: then it is registered when there is one.
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
-        let topic = || server.topic().to_string();
-        if self.shared.is_closed() {
-            return Err(ServeError::Closed { topic: topic() });
-        }
-        let registrations = &self.shared.registrations;
-        registrations.add(server.clone());
-        self.shared.tell(Control::Bind(server.clone()));
-        if self.shared.outbox.is_disconnected() {
-            registrations.remove(&server);
-            return Err(ServeError::Closed { topic: topic() });
-        }
-        match blocking::block_where_certain(|| registrations.wait(&server, BIND_WAIT)) {
-            Some(Standing::Refused) => {
-                self.unbind(&server);
-                Err(ServeError::NameTaken {
-                    topic: topic(),
-                    server: server.name().to_string(),
-                })
-            }
-            Some(Standing::Served | Standing::Asked) | None => Ok(()),
-        }
+        self.ask(&server)?;
+        self.answer(&server)
     }
 
     fn unbind(&self, server: &Arc<ServerCore>) {
@@ -222,9 +356,9 @@ impl Transport for Member {
     }
 
     fn abort(&self) -> BoxFuture<()> {
-        self.shared.tell(Control::Cut(CloseCode::Normal));
+        self.cut();
         self.close();
-        Box::pin(self.shared.farewell.clone().ended())
+        self.ended()
     }
 
     fn stats(&self) -> BusStats {
@@ -232,15 +366,9 @@ impl Transport for Member {
     }
 
     fn close(&self) {
-        if self.shared.closed.swap(true, Ordering::AcqRel) {
-            return;
+        if self.shared.now_closed() {
+            self.take_leave();
         }
-        for server in self.shared.registrations.clear() {
-            server.close();
-        }
-        self.shared.tell(Control::Close(CloseCode::Normal));
-        self.shared.outbox.bell.ring();
-        self.shared.farewell.wait(&*self.shared.runtime);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The queue of requests to one connection, bounded in messages and in bytes (R5, R6).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 use std::time::Instant;
@@ -9,11 +9,11 @@ use std::time::Instant;
 use super::LinkOptions;
 use super::full_ways::FullWays;
 use super::ways::{Place, Ways};
-use crate::bus::{Delivery, Room, Verb, Withdraw};
+use crate::bus::{Backlog, Delivery, Head, Room, Standing, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
-use crate::overload::Tally;
+use crate::overload::{Tally, WhenFull};
 use crate::server::{NotAccepted, Sent};
 use crate::session::{BindId, Session};
 
@@ -54,7 +54,14 @@ impl Drop for Load {
 pub(super) struct Outbox {
     queue: Mailbox<Outgoing>,
     limits: Limits,
+    /// What waits, in the queue and with the task, but for what that has set aside.
+    fill: Fill,
+    /// How many requests are set aside.
+    aside: AtomicUsize,
     room: Room,
+    backlog: Backlog,
+    /// Some server at the other end has missed copies of fanout casts.
+    some_missed: AtomicBool,
     /// The casts in the queue that give way to newer ones, oldest first; some have left already.
     lossy: Mutex<VecDeque<Ticket>>,
     /// Where there is no room, though there is some in the queue.
@@ -68,11 +75,43 @@ pub(super) struct Outbox {
 /// The end of the task that owns the connection.
 pub(super) struct Intake {
     outbox: Arc<Outbox>,
-    /// Taken out of the queue, and the session has no room for it.
-    next: Option<Outgoing>,
+    /// Looked at and not taken yet: the next one, or all while there is no connection.
+    held: VecDeque<Outgoing>,
+    /// See [`keep_behind`](Self::keep_behind).
+    keeps_behind: bool,
     /// What may not go just now, so that it holds up nobody who goes elsewhere.
     ways: Ways,
     address: String,
+}
+
+/// How many requests wait, and how many bytes of payload they have: one word, so that both are counted in one step.
+#[derive(Default)]
+struct Fill(AtomicU64);
+
+impl Fill {
+    const MESSAGE: u64 = 1 << 40;
+
+    fn word(weight: usize) -> u64 {
+        Fill::MESSAGE + (weight as u64).min(Fill::MESSAGE - 1)
+    }
+
+    /// Counts one more in, and gives what there was before.
+    fn add(&self, weight: usize) -> (usize, usize) {
+        Fill::both(self.0.fetch_add(Fill::word(weight), Ordering::AcqRel))
+    }
+
+    fn remove(&self, weight: usize) {
+        self.0.fetch_sub(Fill::word(weight), Ordering::AcqRel);
+    }
+
+    fn now(&self) -> (usize, usize) {
+        Fill::both(self.0.load(Ordering::Acquire))
+    }
+
+    fn both(word: u64) -> (usize, usize) {
+        let (messages, bytes) = (word / Fill::MESSAGE, word % Fill::MESSAGE);
+        (messages as usize, bytes as usize)
+    }
 }
 
 pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, Intake) {
@@ -81,9 +120,17 @@ pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, 
         bytes: options.outbox_bytes.max(1),
     };
     let outbox = Arc::new(Outbox {
-        queue: Mailbox::new(limits),
+        // Bounded by its fill, which counts what the task has taken out and could not send as well.
+        queue: Mailbox::new(Limits {
+            items: usize::MAX,
+            bytes: usize::MAX,
+        }),
         limits,
+        fill: Fill::default(),
+        aside: AtomicUsize::new(0),
         room: Room::new(),
+        backlog: Backlog::default(),
+        some_missed: AtomicBool::new(false),
         lossy: Mutex::default(),
         full: FullWays::default(),
         given_up: AtomicBool::new(false),
@@ -92,7 +139,8 @@ pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, 
     });
     let intake = Intake {
         outbox: outbox.clone(),
-        next: None,
+        held: VecDeque::new(),
+        keeps_behind: false,
         ways: Ways::new(),
         address: options.address.clone(),
     };
@@ -103,14 +151,21 @@ impl Outbox {
     /// Queues a request and wakes the task.
     pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
-        let weight = self.charged(outgoing.delivery.weight());
+        let weight = outgoing.delivery.weight();
         let head = in_flight.head();
-        let lossy = head.lossy && head.verb == Verb::Cast;
+        let lossy = is_lossy(head);
         if !lossy && self.full.has(outgoing.to, head) {
             return Err(self.full(outgoing.delivery));
         }
+        while !self.takes(weight) {
+            if !(lossy && self.drop_oldest()) {
+                // Without a connection, the task looks who of them is not waited for any more.
+                self.bell.ring();
+                return Err(self.full(outgoing.delivery));
+            }
+        }
         in_flight.into_outbox();
-        match self.try_push(outgoing, weight, lossy) {
+        match self.queue.try_push(outgoing, 0) {
             Ok(ticket) => {
                 if lossy {
                     self.may_drop(ticket);
@@ -121,8 +176,8 @@ impl Outbox {
                 }
                 Ok(Sent::OnItsWay)
             }
-            Err(PushError::Full(outgoing)) => Err(self.full(outgoing.delivery)),
-            Err(PushError::Closed(outgoing)) => {
+            Err(PushError::Full(outgoing) | PushError::Closed(outgoing)) => {
+                self.fill.remove(weight);
                 let lost = CallErrorKind::ConnectionLost("it was closed".into());
                 let delivery = outgoing.delivery;
                 Err(NotAccepted::Refused(delivery.refuse(
@@ -134,18 +189,16 @@ impl Outbox {
         }
     }
 
-    fn try_push(
-        &self,
-        mut outgoing: Outgoing,
-        weight: usize,
-        lossy: bool,
-    ) -> Result<Ticket, PushError<Outgoing>> {
-        loop {
-            match self.queue.try_push(outgoing, weight) {
-                Err(PushError::Full(back)) if lossy && self.drop_oldest() => outgoing = back,
-                other => return other,
-            }
+    /// Counts a request in, if there is room for it.
+    fn takes(&self, weight: usize) -> bool {
+        let (messages, bytes) = self.fill.add(weight);
+        // One message alone may be larger than the limit: it is bounded by `max_message`.
+        let too_heavy = bytes > 0 && bytes.saturating_add(weight) > self.limits.bytes;
+        let takes = messages < self.limits.items && !too_heavy;
+        if !takes {
+            self.fill.remove(weight);
         }
+        takes
     }
 
     /// Remembers a cast that gives way to newer ones.
@@ -167,6 +220,7 @@ impl Outbox {
             };
             drop(lossy);
             if let Some(Outgoing { delivery, .. }) = self.queue.remove(ticket) {
+                self.fill.remove(delivery.weight());
                 self.tally.dropped_cast();
                 let full = self.is_full(Verb::Cast);
                 delivery.refuse(full, Fate::NotSent, Stage::QueuedHere);
@@ -206,21 +260,49 @@ impl Outbox {
     }
 
     fn wake_for_room(&self) {
-        if self.room.is_awaited() && self.queue.len() <= self.limits.items / 2 {
-            let (bytes, limit) = (self.queue.bytes(), self.limits.bytes);
+        if !(self.room.is_awaited() || self.backlog.has_begun()) {
+            return;
+        }
+        let (messages, bytes) = self.fill.now();
+        if messages <= self.limits.items / 2 {
+            let limit = self.limits.bytes;
+            if bytes <= limit / 2 {
+                self.backlog.half_free();
+            }
             self.room
                 .wake_where(|weight| bytes <= (limit / 2).min(limit - weight));
         }
     }
 
-    /// What a request counts against the limit. One message alone may be larger than that: it is bounded by
-    /// `max_message`.
+    /// What a request counts against the limit where room for it is waited for.
     fn charged(&self, weight: usize) -> usize {
         weight.min(self.limits.bytes)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    /// How the queue, for the registration `id`, stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(super) fn standing(&self, id: BindId, weight: usize) -> Standing {
+        let (messages, bytes) = self.fill.now();
+        let full = self.full.has_bound(id);
+        let fits = bytes == 0 || bytes.saturating_add(weight) <= self.limits.bytes;
+        let has_room = fits && messages < self.limits.items && !full;
+        let half_free = messages <= self.limits.items / 2 && bytes <= self.limits.bytes / 2;
+        self.backlog.standing(has_room, half_free && !full)
+    }
+
+    /// A server at the other end has missed a copy; its process is to be told.
+    pub(super) fn some_missed(&self) {
+        self.some_missed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Whether that happened since this was asked last.
+    pub(super) fn take_some_missed(&self) -> bool {
+        self.some_missed.load(Ordering::Relaxed) && self.some_missed.swap(false, Ordering::Acquire)
+    }
+
+    /// Requests that were pushed and have not gone on.
+    pub(super) fn len(&self) -> usize {
+        self.fill.now().0 + self.aside.load(Ordering::Acquire)
     }
 
     pub(super) fn is_disconnected(&self) -> bool {
@@ -228,10 +310,15 @@ impl Outbox {
     }
 }
 
+fn is_lossy(head: &Head) -> bool {
+    head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
+}
+
 impl Withdraw for Outbox {
     fn withdraw(&self, ticket: Ticket) {
         match self.queue.remove(ticket) {
             Some(withdrawn) => {
+                self.fill.remove(withdrawn.delivery.weight());
                 drop(withdrawn);
                 self.wake_for_room();
             }
@@ -246,7 +333,7 @@ impl Withdraw for Outbox {
 impl Intake {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.next.is_none() && self.ways.aside().requests == 0 && self.outbox.queue.is_empty()
+        self.outbox.len() == 0
     }
 
     /// The next request that `session` has room for, and its way. Those whose way has its share of the credit are set
@@ -256,55 +343,117 @@ impl Intake {
             self.purge(now);
         }
         if let Some((way, outgoing)) = self.ways.next(session) {
-            self.tell_room(way);
+            self.left(way);
             return Some((way, outgoing));
         }
         loop {
-            let outgoing = self.next.take().or_else(|| self.take())?;
-            let way = self
-                .ways
-                .of(outgoing.to, outgoing.delivery.in_flight().head());
-            let size = outgoing.delivery.weight();
+            let outgoing = self.look()?;
+            let (to, size) = (outgoing.to, outgoing.delivery.weight());
+            let way = self.ways.of(to, outgoing.delivery.in_flight().head());
             let waits = self.ways.has_line(way) || !session.is_fair(way as u64, size);
             if waits && self.has_room_aside(size) {
+                self.gone(size);
                 self.set_aside(way, outgoing);
             } else if waits || !session.can_accept(size) {
-                self.next = Some(outgoing);
+                self.held.push_front(outgoing);
                 return None;
             } else {
+                self.gone(size);
                 return Some((way, outgoing));
             }
         }
     }
 
-    /// Fails all that waits.
-    pub(super) fn refuse_all(&mut self, kind: &CallErrorKind) {
-        while let Some(outgoing) = self.next.take().or_else(|| self.take()) {
-            self.refuse(outgoing, kind.clone());
+    /// Gives the next request to `send`; until that returns, it counts as one that waits.
+    pub(super) fn pass(&mut self, send: impl FnOnce(Delivery)) -> bool {
+        self.gather();
+        let Some(next) = self.look() else {
+            return false;
+        };
+        let weight = next.delivery.weight();
+        send(next.delivery);
+        self.gone(weight);
+        true
+    }
+
+    /// Whether requests stay behind what was taken out, though there be nothing left to take: counts as one that waits.
+    pub(super) fn keep_behind(&mut self, keep: bool) {
+        match (self.keeps_behind, keep) {
+            (false, true) => {
+                self.outbox.fill.add(0);
+            }
+            (true, false) => self.gone(0),
+            _ => {}
         }
-        for outgoing in self.ways.drain() {
-            self.refuse(outgoing, kind.clone());
+        self.keeps_behind = keep;
+    }
+
+    /// There is no connection, since then: takes out what does not wait for one, or not any longer, and what nobody
+    /// waits for any more. Says when the next one of the others gives up.
+    pub(super) fn review(
+        &mut self,
+        since: Instant,
+        not_connected: impl Fn() -> CallErrorKind,
+    ) -> Option<Instant> {
+        let now = Instant::now();
+        let mut next = None;
+        self.gather();
+        while let Some(outgoing) = self.outbox.queue.try_pop() {
+            self.held.push_back(outgoing);
+        }
+        for _ in 0..self.held.len() {
+            let Some(outgoing) = self.held.pop_front() else {
+                break;
+            };
+            let in_flight = outgoing.delivery.in_flight();
+            let head = in_flight.head();
+            let gives_up = head.when_disconnected.gives_up(since);
+            let kind = if head.is_late(now) || in_flight.is_cancelled() {
+                let timeout = head.timeout().unwrap_or_default();
+                CallErrorKind::DeadlineExceeded { timeout }
+            } else if gives_up.is_some_and(|at| at <= now) {
+                not_connected()
+            } else {
+                next = next.into_iter().chain(gives_up).min();
+                self.held.push_back(outgoing);
+                continue;
+            };
+            self.gone(outgoing.delivery.weight());
+            self.refuse(outgoing, kind, Stage::Connecting);
+        }
+        next
+    }
+
+    /// Fails all that waits.
+    fn refuse_all(&mut self, kind: &CallErrorKind) {
+        self.gather();
+        while let Some(outgoing) = self.look() {
+            self.gone(outgoing.delivery.weight());
+            self.refuse(outgoing, kind.clone(), Stage::QueuedHere);
+        }
+    }
+
+    /// What comes next, not counted out yet.
+    fn look(&mut self) -> Option<Outgoing> {
+        self.held
+            .pop_front()
+            .or_else(|| self.outbox.queue.try_pop())
+    }
+
+    fn gone(&self, weight: usize) {
+        self.outbox.fill.remove(weight);
+        self.outbox.wake_for_room();
+    }
+
+    /// There is no session any more: what was set aside for its sake waits before the others again.
+    fn gather(&mut self) {
+        let aside = self.ways.drain();
+        for outgoing in aside.into_iter().rev() {
+            self.outbox.fill.add(outgoing.delivery.weight());
+            self.held.push_front(outgoing);
         }
         self.outbox.full.clear();
-    }
-
-    /// A registration was withdrawn: what is set aside for it goes nowhere.
-    pub(super) fn unbound(&mut self, id: BindId) {
-        let gone = CallErrorKind::ShuttingDown;
-        for way in self.ways.lines() {
-            if self.ways.place(way) == Some(&Place::Bound(id)) {
-                for outgoing in self.ways.take_line(way) {
-                    self.refuse(outgoing, gone.clone());
-                }
-                self.tell_room(way);
-            }
-        }
-    }
-
-    fn take(&mut self) -> Option<Outgoing> {
-        let next = self.outbox.queue.try_pop()?;
-        self.outbox.wake_for_room();
-        Some(next)
+        self.outbox.aside.store(0, Ordering::Release);
     }
 
     /// All that was in the queue when a way had to wait can be set aside, and as much again.
@@ -315,8 +464,7 @@ impl Intake {
     }
 
     fn set_aside(&mut self, way: usize, outgoing: Outgoing) {
-        let head = outgoing.delivery.in_flight().head();
-        if head.lossy && head.verb == Verb::Cast && self.ways.is_full(way) {
+        if is_lossy(outgoing.delivery.in_flight().head()) && self.ways.is_full(way) {
             if let Some(oldest) = self.ways.take_oldest_lossy(way) {
                 self.outbox.tally.dropped_cast();
                 let full = self.outbox.is_full(Verb::Cast);
@@ -331,10 +479,12 @@ impl Intake {
                 self.outbox.full.add(place);
             }
         }
+        self.count_aside();
     }
 
     /// Something has left the line of `way`.
-    fn tell_room(&mut self, way: usize) {
+    fn left(&mut self, way: usize) {
+        self.count_aside();
         if self.ways.has_room_again(way, self.outbox.limits) {
             if let Some(place) = self.ways.place(way) {
                 self.outbox.full.remove(place);
@@ -342,20 +492,38 @@ impl Intake {
         }
     }
 
+    fn count_aside(&self) {
+        let requests = self.ways.aside().requests;
+        self.outbox.aside.store(requests, Ordering::Release);
+    }
+
     /// Drops what nobody waits for any more.
     fn purge(&mut self, now: Instant) {
         for way in self.ways.lines() {
             drop(self.ways.purge(way, now));
-            self.tell_room(way);
+            self.left(way);
         }
     }
 
-    fn refuse(&self, outgoing: Outgoing, kind: CallErrorKind) {
+    /// A registration was withdrawn: what is set aside for it goes nowhere.
+    pub(super) fn unbound(&mut self, id: BindId) {
+        let gone = CallErrorKind::ShuttingDown;
+        for way in self.ways.lines() {
+            if self.ways.place(way) == Some(&Place::Bound(id)) {
+                for outgoing in self.ways.take_line(way) {
+                    self.refuse(outgoing, gone.clone(), Stage::QueuedHere);
+                }
+                self.left(way);
+            }
+        }
+    }
+
+    fn refuse(&self, outgoing: Outgoing, kind: CallErrorKind, stage: Stage) {
         let delivery = outgoing.delivery;
         if delivery.in_flight().head().verb == Verb::Cast {
             self.outbox.tally.unsent_cast();
         }
-        delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere);
+        delivery.refuse(kind, Fate::NotSent, stage);
     }
 
     pub(super) fn outbox(&self) -> &Arc<Outbox> {
@@ -365,10 +533,12 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
+        let closed = &CallErrorKind::Closed;
+        self.refuse_all(closed);
         for outgoing in self.outbox.queue.close() {
-            self.refuse(outgoing, CallErrorKind::Closed);
+            self.gone(outgoing.delivery.weight());
+            self.refuse(outgoing, closed.clone(), Stage::QueuedHere);
         }
-        self.refuse_all(&CallErrorKind::Closed);
         self.outbox.room.wake();
         self.outbox.tally.tell_unsent(&self.address);
     }

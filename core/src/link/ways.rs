@@ -10,6 +10,7 @@ use crate::bus::{Head, Verb};
 use crate::mailbox::Limits;
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::IdMap;
+use crate::overload::WhenFull;
 use crate::session::{BindId, Session};
 
 /// Where requests go, as both ends of the outbox know it.
@@ -237,7 +238,7 @@ impl Ways {
         let line = &mut self.all.get_mut(way)?.line;
         let at = line.iter().position(|outgoing| {
             let head = outgoing.delivery.in_flight().head();
-            head.lossy && head.verb == Verb::Cast
+            head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
         })?;
         let oldest = line.remove(at)?;
         if line.is_empty() {

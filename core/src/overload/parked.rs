@@ -3,17 +3,19 @@
 //! They wait by destination, in order: requests to other destinations pass by (C-OV-2), those to the same one do not
 //! overtake (C-VB-4). Who may wait is the business of the queue that had no room: a cast always, because it has no
 //! answer that could say otherwise; a call where the server's policy is `Block`. What waits is bounded by whoever
-//! keeps it: by a connection's credit, or by the limits of a backlog.
+//! keeps it: by a connection's credit, or by the limits of a waiting room. A fanout cast waits like the others, but a
+//! server that has been full for long is not waited for: that is looked at again by time, as such a server wakes nobody.
 
 use std::collections::VecDeque;
 use std::task::Context;
 use std::time::Instant;
 
-use crate::bus::{Delivery, Head, Verb};
+use crate::bus::{Delivery, Head, PATIENCE, Reach, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::retry_after;
+use crate::runtime::BoxFuture;
 use crate::server::{NotAccepted, Sent};
+use crate::timer;
 
 /// Where requests go.
 pub(crate) trait Way {
@@ -24,64 +26,29 @@ pub(crate) trait Way {
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 }
 
-/// Whose requests wait, and for what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) exchange: Exchange,
-    pub(crate) topic: Topic,
-    pub(crate) server: Option<ServerName>,
-    flow: u64,
-}
-
-impl Key {
-    fn of(head: &Head) -> Key {
-        Key {
-            exchange: head.exchange.clone(),
-            topic: head.topic.clone(),
-            server: head.server.clone(),
-            flow: head.flow,
-        }
-    }
-
-    fn is_of(&self, head: &Head) -> bool {
-        (self.flow, &self.topic, &self.server, &self.exchange)
-            == (head.flow, &head.topic, &head.server, &head.exchange)
-    }
-}
-
 /// Requests that wait for room.
 #[derive(Default)]
 pub(crate) struct Parked {
     lines: Vec<Line>,
+    /// When to look again at a fanout that waits.
+    alarm: Option<BoxFuture<()>>,
 }
 
 struct Line {
-    key: Key,
     waiting: VecDeque<Delivery>,
     /// Its first request was turned away as one that may wait, whatever it is: calls behind it may wait too.
     takes_calls: bool,
 }
 
-/// What became of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It went on, or was refused.
-    Gone,
-    /// It waits, as the first of its line.
-    First,
-    /// It waits behind others.
-    Behind,
-}
-
 impl Parked {
     /// Sends a request on its way, or has it wait.
-    pub(crate) fn deliver(&mut self, delivery: Delivery, way: &impl Way) -> Taken {
+    pub(crate) fn deliver(&mut self, delivery: Delivery, way: &impl Way) {
         let head = delivery.in_flight().head();
-        if let Some(line) = self.lines.iter_mut().find(|line| line.key.is_of(head)) {
+        if let Some(line) = self.line_of(head) {
             return line.push(delivery);
         }
         let (delivery, takes_calls) = match way.deliver(delivery) {
-            Ok(_) | Err(NotAccepted::Refused(_)) => return Taken::Gone,
+            Ok(_) | Err(NotAccepted::Refused(_)) => return,
             Err(NotAccepted::Later(delivery, _)) => (delivery, true),
             Err(NotAccepted::Full(delivery, error)) => match delivery.in_flight().head().verb {
                 Verb::Cast => (delivery, false),
@@ -92,37 +59,64 @@ impl Parked {
                         _ => busy(None),
                     };
                     delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
-                    return Taken::Gone;
+                    return;
                 }
             },
         };
         self.lines.push(Line {
-            key: Key::of(delivery.in_flight().head()),
             waiting: VecDeque::from([delivery]),
             takes_calls,
         });
-        Taken::First
     }
 
-    /// Sends on what has room now, and has `cx` woken when there may be room for the rest. `ended` is told of each
-    /// line that has come to its end. Says whether anything went.
-    pub(crate) fn poll(
-        &mut self,
-        way: &impl Way,
-        cx: &mut Context<'_>,
-        mut ended: impl FnMut(&Key),
-    ) -> bool {
+    /// The line that a request has to stand in, if there is one.
+    fn line_of(&mut self, head: &Head) -> Option<&mut Line> {
+        let first = self.lines.iter().position(|line| line.is_before(head))?;
+        // A fanout stands behind the lines of all servers of its topic.
+        let more = |lines: &[Line]| {
+            let mut others = lines.iter().skip(first + 1);
+            others.position(|line| line.is_before(head))
+        };
+        while let Some(other) = more(&self.lines) {
+            let other = self.lines.remove(first + 1 + other);
+            if let Some(line) = self.lines.get_mut(first) {
+                line.takes_calls |= other.takes_calls;
+                line.waiting.extend(other.waiting);
+            }
+        }
+        self.lines.get_mut(first)
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.iter().map(|line| line.waiting.len()).sum()
+    }
+
+    /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says whether anything went.
+    pub(crate) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         self.lines.retain_mut(|line| {
             let before = line.waiting.len();
             line.send(way, cx);
             moved |= line.waiting.len() < before;
-            if line.waiting.is_empty() {
-                ended(&line.key);
-            }
             !line.waiting.is_empty()
         });
-        moved
+        moved | self.poll_alarm(cx)
+    }
+
+    /// Whether it is time to look again.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
+        let first = |line: &Line| line.waiting.front().is_some_and(is_fanout);
+        if !self.lines.iter().any(first) {
+            self.alarm = None;
+            return false;
+        }
+        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(PATIENCE));
+        let rung = alarm.as_mut().poll(cx).is_ready();
+        if rung {
+            self.alarm = None;
+        }
+        rung
     }
 
     /// Takes out what nobody waits for any more, or is too late.
@@ -155,14 +149,27 @@ impl Parked {
 }
 
 impl Line {
-    fn push(&mut self, delivery: Delivery) -> Taken {
+    /// Whether a request would overtake one of these: of those of its flow to one server, or of a fanout to all.
+    fn is_before(&self, head: &Head) -> bool {
+        let to_all = |head: &Head| head.reach == Reach::Every && head.server.is_none();
+        let mut heads = self
+            .waiting
+            .iter()
+            .map(|delivery| delivery.in_flight().head());
+        let Some(first) = heads.next() else {
+            return false;
+        };
+        (first.flow, &first.topic, &first.exchange) == (head.flow, &head.topic, &head.exchange)
+            && (first.server == head.server || to_all(head) || to_all(first) || heads.any(to_all))
+    }
+
+    fn push(&mut self, delivery: Delivery) {
         if delivery.in_flight().head().verb == Verb::Call && !self.takes_calls {
             let busy = busy(self.waiting.front());
             delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
-            return Taken::Gone;
+            return;
         }
         self.waiting.push_back(delivery);
-        Taken::Behind
     }
 
     fn send(&mut self, way: &impl Way, cx: &mut Context<'_>) {
@@ -186,6 +193,10 @@ impl Line {
     }
 }
 
+fn is_fanout(delivery: &Delivery) -> bool {
+    delivery.in_flight().head().reach == Reach::Every
+}
+
 fn busy(first: Option<&Delivery>) -> CallErrorKind {
     let oldest = first.map(|first| first.in_flight().head().made_at);
     CallErrorKind::Busy {
@@ -201,7 +212,7 @@ mod tests {
     use super::*;
     use crate::bus::InFlight;
     use crate::error::CallError;
-    use crate::name::Method;
+    use crate::name::{Exchange, Method, Topic};
     use crate::payload::Payload;
 
     /// Takes as much as there is room for on one topic, everything on the others.
@@ -248,11 +259,8 @@ mod tests {
         Delivery::new(InFlight::new(head, None, None), Payload::Bytes(vec![0; 10]))
     }
 
-    fn poll(parked: &mut Parked, way: &Narrow) -> (bool, u32) {
-        let mut ended = 0;
-        let mut cx = Context::from_waker(Waker::noop());
-        let moved = parked.poll(way, &mut cx, |_| ended += 1);
-        (moved, ended)
+    fn poll(parked: &mut Parked, way: &Narrow) -> bool {
+        parked.poll(way, &mut Context::from_waker(Waker::noop()))
     }
 
     #[test]
@@ -260,22 +268,22 @@ mod tests {
         let (mut parked, way) = (Parked::default(), Narrow::default());
         let send =
             |parked: &mut Parked, verb, topic, n| parked.deliver(request(verb, topic, n), &way);
-        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 1), Taken::First);
-        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 2), Taken::Behind);
-        assert_eq!(send(&mut parked, Verb::Call, "narrow", 3), Taken::Gone);
-        assert_eq!(send(&mut parked, Verb::Cast, "wide", 4), Taken::Gone);
+        send(&mut parked, Verb::Cast, "narrow", 1);
+        send(&mut parked, Verb::Cast, "narrow", 2);
+        send(&mut parked, Verb::Call, "narrow", 3);
+        send(&mut parked, Verb::Cast, "wide", 4);
         assert_eq!(*way.passed.borrow(), [4]);
-        assert_eq!(poll(&mut parked, &way), (false, 0));
+        assert!(!poll(&mut parked, &way));
         assert_eq!(way.waited.get(), 1);
         way.room.set(1);
-        assert_eq!(send(&mut parked, Verb::Cast, "narrow", 5), Taken::Behind);
-        assert_eq!(poll(&mut parked, &way), (true, 0));
+        send(&mut parked, Verb::Cast, "narrow", 5);
+        assert!(poll(&mut parked, &way));
         assert_eq!(*way.passed.borrow(), [4, 1]);
         way.room.set(9);
-        assert_eq!(poll(&mut parked, &way), (true, 1));
+        assert!(poll(&mut parked, &way));
         assert_eq!(*way.passed.borrow(), [4, 1, 2, 5]);
         assert!(parked.is_empty());
-        assert_eq!(send(&mut parked, Verb::Call, "narrow", 6), Taken::Gone);
+        send(&mut parked, Verb::Call, "narrow", 6);
         assert_eq!(*way.passed.borrow(), [4, 1, 2, 5, 6]);
     }
 
@@ -287,7 +295,7 @@ mod tests {
         parked.deliver(request(Verb::Call, "narrow", 2), &way);
         assert!(way.passed.borrow().is_empty());
         way.room.set(2);
-        assert_eq!(poll(&mut parked, &way), (true, 1));
+        assert!(poll(&mut parked, &way));
         assert_eq!(*way.passed.borrow(), [1, 2]);
     }
 

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Instant;
 
-use crate::bus::{Delivery, Head, InFlight, Room, Verb, Withdraw};
+use crate::bus::{Backlog, Delivery, Head, InFlight, Reach, Room, Standing, Verb, Withdraw};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::{Tally, WhenFull, retry_after};
@@ -23,10 +23,11 @@ use crate::server::at_work::AtWork;
 use crate::server::drain::Draining;
 use crate::server::driver;
 use crate::server::drops::Counters;
-use crate::server::handler::{Methods, Registered};
-use crate::server::life::{Epoch, Life, Standing};
+use crate::server::endpoint::Endpoints;
+use crate::server::handler::Registered;
+use crate::server::life::{Duty, Epoch, Life};
+use crate::server::offers::Offers;
 use crate::server::running;
-use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +96,7 @@ pub struct ServerCore {
     exchange: Exchange,
     topic: Topic,
     name: ServerName,
-    version: Version,
-    methods: Methods,
+    endpoints: Endpoints,
     limits: ServerLimits,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
@@ -111,6 +111,9 @@ pub struct ServerCore {
     pub(crate) at_work: AtWork,
     pub(crate) doorbell: Doorbell,
     room: Room,
+    backlog: Backlog,
+    /// Copies of fanout casts that it had no room for.
+    missed: AtomicU64,
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -120,8 +123,7 @@ pub struct ServerCore {
 impl ServerCore {
     pub(crate) fn start(
         (exchange, topic, name): (Exchange, Topic, ServerName),
-        version: Version,
-        methods: Methods,
+        endpoints: Endpoints,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
         tally: Arc<Tally>,
@@ -130,8 +132,7 @@ impl ServerCore {
             exchange,
             topic,
             name,
-            version,
-            methods,
+            endpoints,
             limits,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
@@ -146,6 +147,8 @@ impl ServerCore {
             at_work: AtWork::default(),
             doorbell: Doorbell::new(),
             room: Room::new(),
+            backlog: Backlog::default(),
+            missed: AtomicU64::new(0),
             idle: Room::new(),
             runtime,
             drops: Counters::new(tally),
@@ -169,9 +172,9 @@ impl ServerCore {
         &self.name
     }
 
-    /// The version it implements.
-    pub fn version(&self) -> Version {
-        self.version
+    /// What it offers.
+    pub fn offers(&self) -> &Offers {
+        self.endpoints.offers()
     }
 
     /// Requests that it has and has not ended: those that wait and those that run.
@@ -212,20 +215,7 @@ impl ServerCore {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        if !self.version.serves(head.version) {
-            return Err(CallErrorKind::UnsupportedVersion {
-                topic: self.topic.to_string(),
-                requested: head.version.to_string(),
-                offered: self.version.to_string(),
-            });
-        }
-        let Some(method) = self.methods.find(&head.method) else {
-            return Err(CallErrorKind::NoSuchMethod {
-                topic: self.topic.to_string(),
-                method: head.method.to_string(),
-                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
-            });
-        };
+        let method = self.endpoints.find(head)?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
@@ -235,6 +225,11 @@ impl ServerCore {
                     theirs,
                 });
             }
+        }
+        if !head.codec.is_known() {
+            return Err(CallErrorKind::UnknownCodec {
+                codec: head.codec.to_byte(),
+            });
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
@@ -261,6 +256,24 @@ impl ServerCore {
                 .delivery
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
+        }
+        if in_flight.head().reach == Reach::Every {
+            match self.standing(weight) {
+                Standing::Free => {}
+                Standing::Full => {
+                    let error = self.full(&in_flight);
+                    return Err(NotAccepted::Full(waiting.delivery, error));
+                }
+                Standing::Behind => {
+                    // Others got their copies and do not wait for this one (C-OV-2).
+                    self.missed(1);
+                    let kind = self.full_kind(in_flight.head().verb);
+                    let refused = waiting
+                        .delivery
+                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                    return Err(NotAccepted::Refused(refused));
+                }
+            }
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
         let mut pushed = self.queue.try_push(waiting, weight);
@@ -314,7 +327,12 @@ impl ServerCore {
     }
 
     fn full(&self, in_flight: &InFlight) -> CallError {
-        let kind = match in_flight.head().verb {
+        let kind = self.full_kind(in_flight.head().verb);
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    fn full_kind(&self, verb: Verb) -> CallErrorKind {
+        match verb {
             Verb::Call => self.busy(),
             Verb::Cast => CallErrorKind::QueueFull {
                 queue: "the server's queue",
@@ -323,8 +341,31 @@ impl ServerCore {
                     self.limits.queue, self.limits.queue_bytes
                 ),
             },
-        };
-        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+        }
+    }
+
+    /// How its queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(crate) fn standing(&self, weight: usize) -> Standing {
+        let ServerLimits {
+            queue, queue_bytes, ..
+        } = self.limits;
+        if weight > queue_bytes || self.limits.when_full == WhenFull::DropOldest {
+            return Standing::Free; // It would never fit, and is refused when it is delivered; or it always does.
+        }
+        let left = queue_bytes.saturating_sub(self.queue.bytes());
+        let has_room = self.queue.len() < queue && weight <= left;
+        let half_free = self.queue.len() <= queue / 2 && self.queue.bytes() <= queue_bytes / 2;
+        self.backlog.standing(has_room, half_free)
+    }
+
+    /// So many copies of fanout casts were not given to it for want of room.
+    pub(crate) fn missed(&self, copies: u64) {
+        self.missed.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of fanout casts that it had no room for.
+    pub(crate) fn copies_missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the waker of `cx` when there may be room in the queue for a request of `weight` bytes.
@@ -377,8 +418,14 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.queue.len() <= self.limits.queue / 2 {
+        if !(self.room.is_awaited() || self.backlog.has_begun()) {
+            return;
+        }
+        if self.queue.len() <= self.limits.queue / 2 {
             let (bytes, limit) = (self.queue.bytes(), self.limits.queue_bytes);
+            if bytes <= limit / 2 {
+                self.backlog.half_free();
+            }
             self.room
                 .wake_where(|weight| bytes <= (limit / 2).min(limit.saturating_sub(weight)));
         }
@@ -409,7 +456,7 @@ impl ServerCore {
 
     /// Refuses what is queued and lets what runs go on; returns how many were refused. Does nothing when the server was
     /// started again since `epoch`.
-    pub(crate) fn refuse_queued(&self, epoch: Option<Epoch>, to: Standing) -> usize {
+    pub(crate) fn refuse_queued(&self, epoch: Option<Epoch>, to: Duty) -> usize {
         let mut life = self.life();
         if !life.stop(epoch, to) {
             return 0;
@@ -433,7 +480,7 @@ impl ServerCore {
 
     /// The transport it was bound to is closed: it takes no more requests, and refuses those that wait.
     pub fn close(&self) {
-        self.refuse_queued(None, Standing::Closed);
+        self.refuse_queued(None, Duty::Closed);
     }
 
     /// Takes requests again after it was stopped; says whether it did not already.
@@ -443,8 +490,8 @@ impl ServerCore {
     pub(crate) fn begin_again(self: &Arc<Self>) -> Result<bool, ServeError> {
         let mut life = self.life();
         let Some(epoch) = life.begin_again() else {
-            return match life.standing {
-                Standing::Closed => Err(ServeError::Closed {
+            return match life.duty {
+                Duty::Closed => Err(ServeError::Closed {
                     topic: self.topic.to_string(),
                 }),
                 _ => Ok(false),
@@ -463,7 +510,7 @@ impl ServerCore {
 
     /// Whether it takes requests.
     pub(crate) fn is_serving(&self) -> bool {
-        self.life().standing == Standing::Serving
+        self.life().duty == Duty::Serving
     }
 
     pub(crate) fn epoch(&self) -> Epoch {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::server::core::ServerCore;
-use crate::server::life::{Epoch, Standing};
+use crate::server::life::{Duty, Epoch};
 use crate::timer;
 
 /// What became of what a server, or a bus, had when it was drained (C-LC-1).
@@ -47,7 +47,7 @@ impl Draining {
     /// Ends what it still has.
     fn end(&self, report: &mut DrainReport) {
         let Draining { server, epoch, had } = self;
-        let undelivered = server.refuse_queued(Some(*epoch), Standing::Stopped);
+        let undelivered = server.refuse_queued(Some(*epoch), Duty::Stopped);
         let mut unfinished = undelivered + server.running();
         if server.epoch() == *epoch {
             report.cancelled += server.running();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::server::core::{Mode, ServerCore, Waiting};
-use crate::server::life::{Epoch, Standing};
+use crate::server::life::{Duty, Epoch};
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
@@ -62,7 +62,6 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // The runtime has gone: what is queued will not be started.
-        self.server
-            .refuse_queued(Some(self.epoch), Standing::Stopped);
+        self.server.refuse_queued(Some(self.epoch), Duty::Stopped);
     }
 }

@@ -10,7 +10,7 @@ use crate::error::ServeError;
 use crate::server::core::ServerCore;
 use crate::server::drain::{self, DrainReport};
 use crate::server::drops::Drops;
-use crate::server::life::Standing;
+use crate::server::life::Duty;
 
 /// A server, in the hands of who started it. It keeps its bus open.
 ///
@@ -19,7 +19,7 @@ use crate::server::life::Standing;
 #[must_use = "dropped, the server stops"]
 pub struct Server {
     core: Arc<ServerCore>,
-    /// Whether the transport knows it; behind the server's own standing for a moment, while somebody sees to that.
+    /// Whether the transport knows it; behind the server's own duty for a moment, while somebody sees to that.
     bound: Mutex<bool>,
     bus: Bus,
 }
@@ -49,6 +49,12 @@ impl Server {
         self.core.load()
     }
 
+    /// Copies of fanout casts that it missed since it started, because its queue was full for more than 100 ms, or the
+    /// connection to this process was.
+    pub fn missed(&self) -> u64 {
+        self.core.copies_missed()
+    }
+
     /// What it turned away, dropped, or did for nobody.
     pub fn drops(&self) -> Drops {
         self.core.drops.read()
@@ -73,7 +79,7 @@ impl Server {
     /// their replies are sent; they may still call others and be called back by them, at servers that are not stopped.
     /// Idempotent.
     pub fn stop(&self) {
-        self.core.refuse_queued(None, Standing::Stopped);
+        self.core.refuse_queued(None, Duty::Stopped);
         self.unbind();
     }
 
@@ -114,7 +120,7 @@ impl Server {
             }
             if serving {
                 transport.bind(self.core.clone()).inspect_err(|_| {
-                    self.core.refuse_queued(Some(epoch), Standing::Stopped);
+                    self.core.refuse_queued(Some(epoch), Duty::Stopped);
                 })?;
             } else {
                 transport.unbind(&self.core);

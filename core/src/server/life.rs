@@ -2,7 +2,7 @@
 
 /// How a server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Duty {
     /// It takes requests.
     Serving,
     /// It takes no more, and works on what it has.
@@ -17,10 +17,10 @@ pub(crate) enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Epoch(pub(crate) u64);
 
-/// A server's standing, and since when.
+/// A server's duty, and since when.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) standing: Standing,
+    pub(crate) duty: Duty,
     pub(crate) epoch: Epoch,
 }
 
@@ -29,17 +29,17 @@ impl Life {
 
     pub(crate) fn new() -> Life {
         Life {
-            standing: Standing::Serving,
+            duty: Duty::Serving,
             epoch: Life::FIRST,
         }
     }
 
     /// It begins to serve again; `None` when it does already, or never will.
     pub(crate) fn begin_again(&mut self) -> Option<Epoch> {
-        match self.standing {
-            Standing::Serving | Standing::Closed => None,
-            Standing::Draining | Standing::Stopped => {
-                self.standing = Standing::Serving;
+        match self.duty {
+            Duty::Serving | Duty::Closed => None,
+            Duty::Draining | Duty::Stopped => {
+                self.duty = Duty::Serving;
                 self.epoch = Epoch(self.epoch.0 + 1);
                 Some(self.epoch)
             }
@@ -48,19 +48,19 @@ impl Life {
 
     /// It takes no more requests.
     pub(crate) fn drain(&mut self) -> Epoch {
-        if self.standing == Standing::Serving {
-            self.standing = Standing::Draining;
+        if self.duty == Duty::Serving {
+            self.duty = Duty::Draining;
         }
         self.epoch
     }
 
     /// It refuses what is queued; for good or not. `false` when it serves anew since `epoch`.
-    pub(crate) fn stop(&mut self, epoch: Option<Epoch>, to: Standing) -> bool {
+    pub(crate) fn stop(&mut self, epoch: Option<Epoch>, to: Duty) -> bool {
         if epoch.is_some_and(|epoch| epoch != self.epoch) {
             return false;
         }
-        if self.standing != Standing::Closed {
-            self.standing = to;
+        if self.duty != Duty::Closed {
+            self.duty = to;
         }
         true
     }
@@ -74,22 +74,22 @@ mod tests {
     fn a_drain_ends_nothing_of_a_later_life() {
         let mut life = Life::new();
         let drained = life.drain();
-        assert_eq!(life.standing, Standing::Draining);
+        assert_eq!(life.duty, Duty::Draining);
         assert!(life.begin_again().is_some());
         assert!(life.begin_again().is_none(), "it serves");
-        assert!(!life.stop(Some(drained), Standing::Stopped));
-        assert_eq!(life.standing, Standing::Serving);
-        assert!(life.stop(None, Standing::Stopped));
+        assert!(!life.stop(Some(drained), Duty::Stopped));
+        assert_eq!(life.duty, Duty::Serving);
+        assert!(life.stop(None, Duty::Stopped));
         assert!(life.begin_again().is_some());
     }
 
     #[test]
     fn what_is_closed_stays_closed() {
         let mut life = Life::new();
-        assert!(life.stop(None, Standing::Closed));
+        assert!(life.stop(None, Duty::Closed));
         life.drain();
-        assert!(life.stop(None, Standing::Stopped));
+        assert!(life.stop(None, Duty::Stopped));
         assert!(life.begin_again().is_none());
-        assert_eq!(life.standing, Standing::Closed);
+        assert_eq!(life.duty, Duty::Closed);
     }
 }

@@ -89,6 +89,7 @@ fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
             exchange,
             topic,
             server,
+            offers: Vec::new(),
         };
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);
@@ -148,6 +149,7 @@ impl Ours {
             remaining: None,
             depth: 0,
             fanout: false,
+            wait_for_server: false,
             idempotency_key: None,
             headers: Vec::new(),
             caller: None,
@@ -181,6 +183,7 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -188,6 +191,7 @@ impl Ours {
                 Event::Opened(_)
                 | Event::Unbind { .. }
                 | Event::BindResult { .. }
+                | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}
             }
         }

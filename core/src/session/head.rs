@@ -19,6 +19,7 @@ const KNOWN: u8 = DEADLINE | CODEC | DEPTH | FANOUT | EXTENSIONS | PARTS;
 const HEADERS: u64 = 2;
 const IDEMPOTENCY_KEY: u64 = 4;
 const CALLER: u64 = 6;
+const WAIT_FOR_SERVER: u64 = 10;
 
 /// Keys with this prefix are the bus's own and never taken from the wire (S10).
 const RESERVED_PREFIX: &str = "bus.";
@@ -94,6 +95,7 @@ impl HeadWriter {
             !header.headers.is_empty(),
             header.idempotency_key.is_some(),
             header.caller.is_some(),
+            header.wait_for_server,
         ];
         let count = extensions.iter().filter(|&&present| present).count();
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -154,6 +156,10 @@ impl HeadWriter {
             self.callers.put(caller, &mut self.scratch);
             put_counted(out, &self.scratch);
         }
+        if header.wait_for_server {
+            put_varint(out, WAIT_FOR_SERVER);
+            put_counted(out, &[]);
+        }
     }
 }
 
@@ -213,6 +219,7 @@ impl HeadReader {
                 remaining,
                 depth,
                 fanout: has(FANOUT),
+                wait_for_server: false,
                 idempotency_key: None,
                 headers: Vec::new(),
                 caller: None,
@@ -253,6 +260,10 @@ impl HeadReader {
                     let caller = self.callers.parse(&mut value)?;
                     value.end()?;
                     head.header.caller = (self.role == Role::Member).then_some(caller);
+                }
+                WAIT_FOR_SERVER => {
+                    value.end()?;
+                    head.header.wait_for_server = true;
                 }
                 unknown => head.unsupported |= unknown % 2 == 1,
             }

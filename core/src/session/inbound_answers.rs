@@ -79,11 +79,13 @@ impl Session {
                 }
                 Ok(())
             }
-            Answered::Nobody => {
+            Answered::Cancelled { token } => {
                 // Answered `Ended`, it was cancelled in time.
                 self.late = self.late.saturating_add(u64::from(reply().is_ok()));
+                self.events.push_back(Event::Ended { token });
                 Ok(())
             }
+            Answered::Nobody => Ok(()),
             // The first one counts (P16).
             Answered::Unknown => self.count_idle(now),
         }

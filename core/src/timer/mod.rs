@@ -14,4 +14,4 @@ mod wheel;
 
 pub use timers::{Expire, Expiry, TimerKey, Timers, TimersGone};
 
-pub(crate) use sleep::sleep;
+pub(crate) use sleep::{sleep, sleepers};

@@ -40,7 +40,7 @@ pub(crate) fn sleep(duration: Duration) -> BoxFuture<()> {
 }
 
 /// The timers of all sleepers of the process, alive as long as there is one.
-fn sleepers() -> Arc<Timers> {
+pub(crate) fn sleepers() -> Arc<Timers> {
     static SLEEPERS: Mutex<Weak<Timers>> = Mutex::new(Weak::new());
     let mut sleepers = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
     sleepers.upgrade().unwrap_or_else(|| {

@@ -4,10 +4,17 @@
 //! serve and call. A socket file left by a process that crashed is recognised and replaced; a live
 //! one never is.
 //!
+//! **When the hub goes**, killed or in good order, exactly one of the others takes the address over,
+//! and the rest connect to it and register their servers there, within milliseconds. Requests that
+//! were on their way over the old hub fail with their true fate; those that had not left, and those
+//! made meanwhile, go to the new one. The handles of a bus notice nothing else; who wants to know
+//! looks at its state or its events. A hub that is *stopped* (`SIGSTOP`, a debugger) lives: it keeps
+//! its lock, and nobody takes its address over; its members give it up after 30 s of silence, and wait.
+//!
 //! | option | meaning |
 //! |---|---|
 //! | `?listen` | become the hub, or fail with `AddressInUse` |
-//! | `?connect` | connect to a hub, or fail with `NotConnected` |
+//! | `?connect` | connect to a hub, or fail with `NotConnected`; never take the address over |
 //! | `?uid=N` | speak with processes of this user too; may be repeated. By default with those of this process's own user only. The socket is then open to all users of the system, and the kernel's word on who connects decides |
 //! | `?shared_dir` | allow a directory that others can write to, such as `/tmp`, if its sticky bit is set |
 //! | `?max_message=BYTES` | the largest message, 16 MiB unless given |
@@ -28,15 +35,15 @@ mod socket;
 
 use std::sync::Arc;
 
-use tidings_core::link::{Hub, HubLimits, Member};
+use tidings_core::link::{Hub, HubLimits, Member, Node};
 use tidings_core::runtime;
 use tidings_core::transport::{OpenOptions, Plugin, Transport};
 use tidings_core::{Address, OpenError};
 
 use dial::Dialer;
-use options::Options;
+use options::{Options, Wanted};
 use place::Place;
-use role::Standing;
+use role::{Returner, Standing};
 
 /// Opens `unix:` addresses.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,12 +62,18 @@ impl Plugin for Unix {
         let parsed = Options::of(address)?;
         let place = Arc::new(Place::new(address, &parsed)?);
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
-        let link = parsed.link(address);
+        let link = parsed.link.clone();
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {
                 let hub = Hub::start(listener, link, HubLimits::default(), runtime);
                 Arc::new(hub.map_err(failed)?)
+            }
+            Standing::Member(socket) if parsed.role == Wanted::Either => {
+                let returner = Returner::new(place.clone(), parsed);
+                let limits = HubLimits::default();
+                let node = Node::start(returner, socket, link, limits, runtime);
+                Arc::new(node.map_err(failed)?)
             }
             Standing::Member(socket) => {
                 let dialer = Dialer::new(place.clone(), parsed.uids.clone());

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tidings_core::OpenError;
+use tidings_core::link::{self, Meet};
 
 use crate::dial::dial;
 use crate::listen::{Lock, UnixListener};
@@ -14,54 +15,87 @@ use crate::place::Place;
 use crate::socket::UnixSocket;
 
 /// What this process is at an address.
-pub(crate) enum Standing {
-    /// Nobody else served it.
-    Hub(UnixListener),
-    /// Connected to whoever serves it.
-    Member(UnixSocket),
-}
+pub(crate) type Standing = link::Standing<UnixSocket, UnixListener>;
 
 /// How long it may take until somebody who holds the lock can be connected to: they bind at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Decides the role at `place`.
-///
-/// The lock tells who may serve; a connection tells who does. A socket that refuses connections
-/// while the lock can be taken is stale, and is replaced (T18); one that accepts is never touched
-/// (T17).
+/// Decides the role at `place`, when it is opened.
 pub(crate) fn decide(place: &Arc<Place>, options: &Options) -> Result<Standing, OpenError> {
     let started = Instant::now();
     loop {
-        let probed = dial(place, &options.uids);
-        let error = match (probed, options.role) {
-            (Ok(_), Wanted::Hub) => return Err(place.in_use()),
-            (Ok(socket), _) => return Ok(Standing::Member(socket)),
-            (Err(error), _) => error,
+        let error = match attempt(place, options)? {
+            Step::Decided(standing) => return Ok(standing),
+            Step::NotYet(error) => error,
         };
-        match error.kind() {
-            io::ErrorKind::PermissionDenied if is_about_the_user(&error) => {
-                return Err(place.refused(error.to_string()));
-            }
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                if options.role == Wanted::Member {
-                    return Err(place.not_connected("start the process that serves it", error));
-                }
-                if let Some(listener) = take(place, options)? {
-                    return Ok(Standing::Hub(listener));
-                }
-                // Somebody has the lock and does not listen yet, or no longer.
-            }
-            io::ErrorKind::WouldBlock => {} // Too many are waiting to be accepted.
-            _ => {
-                return Err(place.not_connected("check its permissions", error));
-            }
-        }
         if started.elapsed() > PATIENCE {
             let advice = "somebody holds its lock and does not accept connections";
             return Err(place.not_connected(advice, error));
         }
         thread::sleep(PAUSE);
+    }
+}
+
+/// What one attempt has come to.
+enum Step {
+    Decided(Standing),
+    /// Somebody is just about to serve it, or has too many in front of the door.
+    NotYet(io::Error),
+}
+
+/// One attempt, which does not wait.
+///
+/// The lock tells who may serve; a connection tells who does. A socket that refuses connections
+/// while the lock can be taken is stale, and is replaced (T18); one that accepts is never touched
+/// (T17).
+fn attempt(place: &Arc<Place>, options: &Options) -> Result<Step, OpenError> {
+    let error = match (dial(place, &options.uids), options.role) {
+        (Ok(_), Wanted::Hub) => return Err(place.in_use()),
+        (Ok(socket), _) => return Ok(Step::Decided(Standing::Member(socket))),
+        (Err(error), _) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if is_about_the_user(&error) => {
+            return Err(place.refused(error.to_string()));
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            if options.role == Wanted::Member {
+                return Err(place.not_connected("start the process that serves it", error));
+            }
+            if let Some(listener) = take(place, options)? {
+                return Ok(Step::Decided(Standing::Hub(listener)));
+            }
+            // Somebody has the lock and does not listen yet, or no longer.
+        }
+        io::ErrorKind::WouldBlock => {} // Too many are waiting to be accepted.
+        _ => return Err(place.not_connected("check its permissions", error)),
+    }
+    Ok(Step::NotYet(error))
+}
+
+/// Comes back to an address whose hub has gone: the same is decided again.
+pub(crate) struct Returner {
+    place: Arc<Place>,
+    options: Options,
+}
+
+impl Returner {
+    pub(crate) fn new(place: Arc<Place>, options: Options) -> Returner {
+        Returner { place, options }
+    }
+}
+
+impl Meet for Returner {
+    type Socket = UnixSocket;
+    type Listener = UnixListener;
+
+    fn meet(&self) -> io::Result<Standing> {
+        match attempt(&self.place, &self.options) {
+            Ok(Step::Decided(standing)) => Ok(standing),
+            Ok(Step::NotYet(error)) => Err(error),
+            Err(refused) => Err(io::Error::other(refused)),
+        }
     }
 }
 

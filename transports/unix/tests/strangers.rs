@@ -175,6 +175,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
                 remaining: None,
                 depth: 0,
                 fanout: false,
+                wait_for_server: false,
                 idempotency_key: None,
                 headers: Vec::new(),
                 caller: None,
@@ -182,6 +183,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
             let request = Request {
                 token,
                 flow: 0,
+                way: 0,
                 verb: Verb::Call,
                 header,
                 payload: vec![0x80, 0x80, 0x04], // 65,536 as postcard has it.

@@ -260,7 +260,7 @@ fn a_full_connection_does_as_the_handle_says() {
         );
         assert_eq!(error.fate(), Fate::NotSent);
         // Block: it waits, until its deadline at the latest, or until there is room.
-        let patient = calling.when_full(WhenFull::Block);
+        let patient = calling.with_when_full(WhenFull::Block);
         let late = patient
             .request::<()>("slow.take", &2_u32)
             .timeout(Duration::from_millis(50))
@@ -295,7 +295,7 @@ fn a_lossy_handle_keeps_its_newest_casts() {
         let address = directory.address("?queue=16&in_flight=16");
         let [serving, calling] = [0, 1].map(|_| open(runtime, &address));
         let slow = Slow::new(&serving, 4, WhenFull::Block);
-        let lossy = calling.when_full(WhenFull::DropOldest);
+        let lossy = calling.with_when_full(WhenFull::DropOldest);
         const KEPT: u32 = 3;
         const LOSSY: u32 = 1000;
         for n in 0..KEPT {

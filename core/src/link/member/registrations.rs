@@ -28,6 +28,10 @@ pub(super) struct Registrations {
 #[derive(Default)]
 struct State {
     connected: bool,
+    /// The connection was lost, and there is no other one yet.
+    away: bool,
+    /// Servers that were registered have to be so again, and not all are.
+    restoring: bool,
     servers: Vec<(Arc<ServerCore>, Standing)>,
 }
 
@@ -40,7 +44,8 @@ impl Registrations {
     pub(super) fn remove(&self, server: &Arc<ServerCore>) -> bool {
         let mut state = self.lock();
         let at = state.position(server);
-        let removed = at.map(|at| state.servers.swap_remove(at));
+        // In order: the first stays the first.
+        let removed = at.map(|at| state.servers.remove(at));
         drop(state);
         self.changed.notify_all();
         removed.is_some()
@@ -93,13 +98,17 @@ impl Registrations {
 
     /// The hub has said Hello.
     pub(super) fn connected(&self) {
-        self.lock().connected = true;
+        let mut state = self.lock();
+        state.connected = true;
+        state.away = false;
     }
 
     /// There is no hub: nothing is registered any more.
     pub(super) fn disconnected(&self) {
         let mut state = self.lock();
         state.connected = false;
+        state.away = true;
+        state.restoring |= !state.servers.is_empty();
         for (_, standing) in &mut state.servers {
             *standing = Standing::Asked;
         }
@@ -107,7 +116,8 @@ impl Registrations {
         self.changed.notify_all();
     }
 
-    pub(super) fn answered(&self, server: &Arc<ServerCore>, standing: Standing) {
+    /// The hub's word. Gives how many servers there are, when with this one all are registered again after a loss.
+    pub(super) fn answered(&self, server: &Arc<ServerCore>, standing: Standing) -> Option<usize> {
         let mut state = self.lock();
         if let Some(at) = state.position(server) {
             state.servers[at].1 = standing;
@@ -115,16 +125,24 @@ impl Registrations {
                 self.some_refused.store(true, Ordering::Release);
             }
         }
+        let all = state.restoring
+            && state
+                .servers
+                .iter()
+                .all(|known| known.1 == Standing::Served);
+        state.restoring &= !all;
+        let restored = all.then_some(state.servers.len());
         drop(state);
         self.changed.notify_all();
+        restored
     }
 
-    /// Blocks until the hub has answered, `most` has passed, or the server was removed.
+    /// Blocks until the hub has answered, `most` has passed, the server was removed, or there is no hub to answer.
     pub(super) fn wait(&self, server: &Arc<ServerCore>, most: Duration) -> Standing {
         let state = self.lock();
         let open = |state: &mut State| {
             let standing = state.position(server).map(|at| state.servers[at].1);
-            standing == Some(Standing::Asked)
+            !state.away && standing == Some(Standing::Asked)
         };
         let (state, _) = self
             .changed

@@ -1,12 +1,12 @@
 //! The member's end of one connection.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 
 use crate::link::side::Side;
@@ -15,9 +15,7 @@ use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::overload::{Parked, Way};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
-use crate::session::{
-    self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
-};
+use crate::session::{self, BindId, BindRefusal, Destination, PeerHello, Registration, Session};
 
 /// The servers by the names that they have on one connection.
 #[derive(Default)]
@@ -69,10 +67,11 @@ impl Side for MemberSide {
         }
     }
 
-    fn opened(&mut self, _hello: &PeerHello) {
-        self.shared.opened.store(true, Ordering::Release);
-        self.shared.refusing.store(false, Ordering::Release);
+    fn opened(&mut self, hello: &PeerHello) {
         self.shared.registrations.connected();
+        let epoch = Epoch::from_bytes(hello.instance);
+        self.shared.watch.connected(epoch, Role::Member);
+        self.shared.first.tell(Ok(()));
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
@@ -93,7 +92,7 @@ impl Side for MemberSide {
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&self.bound, cx, |_| {})
+        self.parked.poll(&self.bound, cx)
     }
 
     fn bind(&mut self, _id: BindId, _registration: &Registration) -> Result<(), BindRefusal> {
@@ -107,26 +106,17 @@ impl Side for MemberSide {
         if self.is_bound(server) || !self.shared.registrations.is_known(server) {
             return;
         }
-        let name = |text| Name::try_from(text).ok();
-        let registration = name(server.exchange().to_shared())
-            .zip(name(server.topic().to_shared()))
-            .zip(name(server.name().to_shared()));
-        let Some(((exchange, topic), name)) = registration else {
+        let Ok(registration) = translate::registration(server) else {
             return; // The bus's names are the session's names.
-        };
-        let registration = Registration {
-            exchange,
-            topic,
-            server: name,
         };
         match session.bind(registration) {
             Ok(id) => {
                 self.bound.0.insert(id, server.clone());
             }
-            Err(_) => self
-                .shared
-                .registrations
-                .answered(server, Standing::Refused),
+            Err(_) => {
+                let registrations = &self.shared.registrations;
+                registrations.answered(server, Standing::Refused);
+            }
         }
     }
 
@@ -152,16 +142,27 @@ impl Side for MemberSide {
             _ => self.bound.0.get(&id).cloned(),
         };
         if let Some(server) = server {
-            self.shared.registrations.answered(&server, standing);
+            let restored = self.shared.registrations.answered(&server, standing);
+            if let Some(servers) = restored {
+                self.shared.watch.servers_restored(servers);
+            }
+        }
+    }
+
+    fn tell_missed(&mut self, _session: &mut Session) {}
+
+    fn missed(&mut self, id: BindId, copies: u64) {
+        if let Some(server) = self.bound.0.get(&id) {
+            server.missed(copies);
         }
     }
 
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, closed: &Closed) {
-        if !closed.is_orderly() {
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
             let hub = &self.shared.options.address;
-            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+            Notice::ConnectionEnded.tell(hub, why);
         }
         self.shared.registrations.disconnected();
     }

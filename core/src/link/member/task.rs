@@ -2,18 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::Shared;
+use super::attempt::{self, Begun};
 use super::side::MemberSide;
-use super::{GRACE, Shared};
 use crate::blocking;
-use crate::link::backoff::Backoff;
+use crate::connection::State;
 use crate::link::connection::{Connection, Control};
 use crate::link::driver::{Driver, Parts};
 use crate::link::outbox::Intake;
-use crate::link::socket::{Dial, Socket};
+use crate::link::pace::Pace;
+use crate::link::socket::Socket;
 use crate::runtime::{BoxFuture, Readiness};
 use crate::session::{Role, Session};
 
@@ -22,62 +25,85 @@ use crate::session::{Role, Session};
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A socket with all that its driver needs.
-pub(super) struct Connected {
+struct Connected {
     socket: Arc<dyn Socket>,
     readiness: Box<dyn Readiness>,
     connection: Arc<Connection>,
     control: flume::Receiver<Control>,
 }
 
-/// Makes `socket` the connection of the member: from now on others may leave messages for it.
-pub(super) fn connect<S: Socket>(shared: &Arc<Shared>, socket: S) -> io::Result<Connected> {
-    let socket = Arc::new(socket);
-    let readiness = shared.runtime.register(socket.clone())?;
+/// What an attempt to come back finds.
+pub(super) enum Found<T> {
+    Connection(Begun),
+    /// Something after which this is no member any more.
+    Other(T),
+}
+
+/// Makes `begun` the connection of the member: from now on others may leave messages for it.
+fn connect(shared: &Arc<Shared>, begun: Begun) -> Connected {
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
-    shared.lock().connection = Some(connection.clone());
+    *shared.connection() = Some(connection.clone());
     if shared.is_closed() {
         connection.tell(Control::Close(crate::session::CloseCode::Normal));
     }
-    Ok(Connected {
-        socket,
-        readiness,
+    Connected {
+        socket: begun.socket,
+        readiness: begun.readiness,
         connection,
         control,
-    })
+    }
 }
 
-/// Runs until the member is closed.
-pub(super) async fn run<D: Dial>(
+/// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
+/// the requests that wait for one.
+pub(super) async fn run<T, F>(
     shared: Arc<Shared>,
-    dial: D,
-    first: Connected,
+    attempt: impl Fn() -> F,
+    first: Begun,
     mut intake: Intake,
-) {
-    let mut backoff = Backoff::new();
-    let mut patience = Patience::default();
+    mut pace: Pace,
+) -> Option<(T, Intake)>
+where
+    F: Future<Output = io::Result<Found<T>>>,
+{
     let mut next = Some(first);
     // A first connection is used though the member was closed meanwhile: what it has accepted is
     // to leave.
     while next.is_some() || !shared.is_closed() {
-        let connected = match next.take() {
-            Some(connected) => Ok(connected),
-            None => dial.dial().and_then(|socket| connect(&shared, socket)),
+        let established = match next.take() {
+            Some(first) => attempt::establish(&shared, first).await,
+            None => match during(&shared, &mut intake, attempt()).await {
+                None => break,
+                Some(Ok(Found::Connection(established))) => Ok(established),
+                Some(Ok(Found::Other(other))) => return Some((other, intake)),
+                Some(Err(error)) => Err(error),
+            },
         };
-        match connected {
-            Ok(connected) => {
+        match established {
+            Ok(established) => {
                 let began = Instant::now();
+                let connected = connect(&shared, established);
                 let (rest, why) = serve(&shared, connected, intake).await;
-                let Some(rest) = rest else { return };
-                intake = rest;
-                shared.lock().reason = why;
-                backoff.was_up(began.elapsed());
-                patience.lost(&shared);
+                intake = rest?;
+                // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
+                let greeted = matches!(shared.watch.state(), State::Connected { .. });
+                pace.lost(began.elapsed(), greeted);
+                if !shared.is_closed() {
+                    shared.watch.disconnected(&why);
+                }
+                shared.first.tell(Err(why));
             }
-            Err(error) => shared.lock().reason = error.to_string(),
+            Err(error) => {
+                let why = error.to_string();
+                shared.watch.disconnected(&why);
+                shared.first.tell(Err(why));
+            }
         }
-        patience.wait(&shared, backoff.pause(), &mut intake).await;
+        let pause = shared.runtime.sleep(pace.pause());
+        during(&shared, &mut intake, pause).await;
     }
     // Dropping the intake fails what waits in it.
+    None
 }
 
 /// Drives one connection to its end.
@@ -86,7 +112,7 @@ async fn serve(
     connected: Connected,
     intake: Intake,
 ) -> (Option<Intake>, String) {
-    let config = shared.options.session_config();
+    let config = shared.options.session_config(crate::link::instance());
     let connection = connected.connection.clone();
     let mut driver = Driver::new(Parts {
         socket: connected.socket,
@@ -101,6 +127,7 @@ async fn serve(
         runtime: shared.runtime.clone(),
     });
     let mut again: Option<BoxFuture<()>> = None;
+    let mut impatience = Impatience::default();
     let ended = poll_fn(|cx| {
         // A promise's callback may run in here; waiting, it would wait for this very task.
         let polled = blocking::forbid(|| driver.poll(cx));
@@ -113,53 +140,70 @@ async fn serve(
                 }
             }
         }
+        if polled.is_pending() && shared.watch.is_away() {
+            // The hub has not said Hello.
+            if let (Some(since), Some(intake)) = (shared.away_since(), driver.intake()) {
+                impatience.poll(shared, since, intake, cx);
+            }
+        }
         polled
     })
     .await;
-    shared.lock().connection = None;
+    *shared.connection() = None;
     ended
 }
 
-/// How long those who call without a connection are kept waiting.
-#[derive(Default)]
-struct Patience {
-    ends: Option<Instant>,
+/// What `future` gives; `None` when the member is closed before that.
+async fn during<T>(
+    shared: &Shared,
+    intake: &mut Intake,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    let mut impatience = Impatience::default();
+    poll_fn(|cx| {
+        loop {
+            let rung = shared.outbox.bell.poll_rung(cx).is_ready();
+            if shared.is_closed() {
+                return Poll::Ready(None);
+            }
+            if let Some(since) = shared.away_since() {
+                impatience.poll(shared, since, intake, cx);
+            }
+            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
+            }
+            if !rung {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
 }
 
-impl Patience {
-    /// A connection has ended. One whose hub never said Hello does not count: a door that opens
-    /// and closes is no hub (T21).
-    fn lost(&mut self, shared: &Shared) {
-        if shared.opened.swap(false, Ordering::AcqRel) {
-            self.ends = None;
-        }
-    }
+/// Looks after those who do not wait for a connection, or not for long.
+#[derive(Default)]
+struct Impatience(Option<(Instant, BoxFuture<()>)>);
 
-    /// Waits for `pause`, or until the member is closed.
-    async fn wait(&mut self, shared: &Shared, pause: Duration, intake: &mut Intake) {
-        let now = Instant::now();
-        let until = now + pause;
-        let ends = *self.ends.get_or_insert(now + GRACE);
+impl Impatience {
+    /// Fails whose time is over, and has `cx` woken when the next one's is.
+    fn poll(&mut self, shared: &Shared, since: Instant, intake: &mut Intake, cx: &mut Context<'_>) {
         loop {
-            let now = Instant::now();
-            if ends <= now {
-                shared.refusing.store(true, Ordering::Release);
-                intake.refuse_all(&shared.not_connected());
+            // A promise's callback may run in here; waiting, it would wait for this very task.
+            let next = blocking::forbid(|| intake.review(since, || shared.not_connected()));
+            let Some(at) = next else {
+                self.0 = None;
+                return;
+            };
+            if self.0.as_ref().is_none_or(|(known, _)| *known != at) {
+                let left = at.saturating_duration_since(Instant::now());
+                self.0 = Some((at, shared.runtime.sleep(left)));
             }
-            if until <= now || shared.is_closed() {
+            let slept = |sleep: &mut (Instant, BoxFuture<()>)| sleep.1.as_mut().poll(cx).is_ready();
+            if !self.0.as_mut().is_some_and(slept) {
                 return;
             }
-            let wake = if now < ends { until.min(ends) } else { until };
-            let mut sleep = shared.runtime.sleep(wake.saturating_duration_since(now));
-            poll_fn(|cx| {
-                let rung = shared.outbox.bell.poll_rung(cx);
-                if rung.is_ready() {
-                    rung
-                } else {
-                    sleep.as_mut().poll(cx)
-                }
-            })
-            .await;
+            self.0 = None;
         }
     }
 }

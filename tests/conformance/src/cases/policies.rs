@@ -301,7 +301,7 @@ pub fn a_handles_policy_does_not_change_that_of_a_server(world: &World) {
     let client = world.client();
     let taken = stage.fill(client, 1);
     for policy in [WhenFull::Reject, WhenFull::Block, WhenFull::DropOldest] {
-        is_busy(client.when_full(policy).invoke(TOPIC, &9_u32));
+        is_busy(client.with_when_full(policy).invoke(TOPIC, &9_u32));
         is_busy(client.request(TOPIC, &9_u32).when_full(policy).invoke());
     }
     assert_eq!(stage.server.load(), 2);
