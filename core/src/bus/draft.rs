@@ -159,7 +159,7 @@ impl Draft {
                 .unwrap_or_else(|| bus.when_disconnected()),
             flow: self.flow,
             deadline,
-            ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
+            ..Head::new(verb, bus.exchange()?, topic, method, made_at)
         };
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.

@@ -119,3 +119,143 @@ fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {
     let full = delivery.in_flight().told(full);
     NotAccepted::Full(delivery, full)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Context;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::bus::Reach;
+    use crate::name::{Exchange, Method, Topic};
+    use crate::server::Offers;
+
+    /// A server whose queue is as the test says.
+    struct Fake {
+        standing: Mutex<Standing>,
+        has_room: bool,
+        took: Mutex<Vec<Option<ServerName>>>,
+        missed: Mutex<usize>,
+    }
+
+    impl Fake {
+        fn new(standing: Standing) -> Arc<Fake> {
+            Fake::with_room(standing, true)
+        }
+
+        fn with_room(standing: Standing, has_room: bool) -> Arc<Fake> {
+            Arc::new(Fake {
+                standing: Mutex::new(standing),
+                has_room,
+                took: Mutex::default(),
+                missed: Mutex::default(),
+            })
+        }
+
+        fn counts(&self) -> (usize, usize) {
+            let took = self.took.lock().unwrap();
+            assert!(took.iter().all(Option::is_some), "a copy names its server");
+            (took.len(), *self.missed.lock().unwrap())
+        }
+    }
+
+    impl Destination for Arc<Fake> {
+        fn load(&self) -> usize {
+            0
+        }
+        fn offers(&self) -> Offers {
+            Offers::unknown()
+        }
+        fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+            if !self.has_room {
+                return Err(no_room(delivery, &ServerName::new("fake").unwrap()));
+            }
+            let (in_flight, _payload) = delivery.into_parts();
+            assert_eq!(in_flight.head().reach, Reach::Every);
+            let server = in_flight.head().server.clone();
+            self.took.lock().unwrap().push(server);
+            Ok(Sent::OnItsWay)
+        }
+        fn wait_for_room(&self, _cx: &mut Context<'_>) {}
+        fn standing(&self, _weight: usize) -> Standing {
+            *self.standing.lock().unwrap()
+        }
+        fn missed(&self) {
+            *self.missed.lock().unwrap() += 1;
+        }
+    }
+
+    fn router(servers: &[&Arc<Fake>]) -> Router {
+        let router = Router::new();
+        for (n, server) in servers.iter().enumerate() {
+            let name = ServerName::new(format!("s{n}")).unwrap();
+            let server = Arc::new(Arc::clone(server));
+            let topic = Topic::new("t").unwrap();
+            router
+                .add(&Exchange::DEFAULT, &topic, &name, server)
+                .unwrap();
+        }
+        router
+    }
+
+    fn fanout(verb: Verb) -> Delivery {
+        let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
+        let head = Head {
+            reach: Reach::Every,
+            ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
+        };
+        Delivery::new(
+            InFlight::new(head, None, None),
+            Payload::Bytes(vec![1, 2, 3]),
+        )
+    }
+
+    #[test]
+    fn all_get_a_copy_or_nobody_does() {
+        let (one, other) = (Fake::new(Standing::Free), Fake::new(Standing::Full));
+        let router = router(&[&one, &other]);
+        let refused = router.route(fanout(Verb::Cast), Mode::Queue);
+        let Err(NotAccepted::Full(delivery, error)) = refused else {
+            panic!("it did not wait for the full one");
+        };
+        assert!(error.to_string().contains("s1"), "{error}");
+        assert_eq!((one.counts(), other.counts()), ((0, 0), (0, 0)));
+        *other.standing.lock().unwrap() = Standing::Free;
+        assert!(router.route(delivery, Mode::Queue).is_ok());
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (1, 0)));
+    }
+
+    #[test]
+    fn who_is_behind_misses_its_copy_unless_all_are() {
+        let (one, other) = (Fake::new(Standing::Free), Fake::new(Standing::Behind));
+        let router = router(&[&one, &other]);
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (0, 1)));
+        *one.standing.lock().unwrap() = Standing::Behind;
+        let refused = router.route(fanout(Verb::Cast), Mode::Queue);
+        assert!(matches!(refused, Err(NotAccepted::Full(..))));
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (0, 1)));
+    }
+
+    #[test]
+    fn a_copy_that_others_left_no_room_for_is_missed() {
+        let one = Fake::new(Standing::Free);
+        let raced = Fake::with_room(Standing::Free, false);
+        let router = router(&[&raced, &one]);
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        assert_eq!((one.counts(), raced.counts()), ((1, 0), (0, 1)));
+    }
+
+    #[test]
+    fn a_call_to_all_that_comes_by_the_wire_is_refused() {
+        let one = Fake::new(Standing::Free);
+        let refused = router(&[&one]).route(fanout(Verb::Call), Mode::Queue);
+        let Err(NotAccepted::Refused(error)) = refused else {
+            panic!("one reply cannot come from all");
+        };
+        assert!(error.to_string().contains("gather"), "{error}");
+        assert_eq!(error.fate(), Fate::NotExecuted);
+        assert_eq!(one.counts(), (0, 0));
+    }
+}

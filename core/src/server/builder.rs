@@ -308,7 +308,7 @@ impl ServerBuilder {
                 topic: topic.to_string(),
             });
         }
-        let exchange = self.bus.core().exchange().clone();
+        let exchange = self.bus.core().exchange()?;
         let runtime = self.bus.runtime().clone();
         let core = ServerCore::start((exchange, topic, name), endpoints, self.limits, runtime);
         Server::bind(self.bus, core)
