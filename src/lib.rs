@@ -15,6 +15,8 @@ pub use tidings_core::connection;
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
+/// The seam to transports, for those who write one.
+pub use tidings_core::transport;
 pub use tidings_core::{
     Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
     Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, MethodError,
@@ -64,6 +66,9 @@ pub use tidings_core::{
 /// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+/// The TCP transport: its options, and certificates from memory.
+#[cfg(feature = "tcp")]
+pub use tidings_tcp as tcp;
 
 /// The README's programs, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]

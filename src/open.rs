@@ -16,7 +16,7 @@ use tidings_core::{Address, OpenError, WhenDisconnected};
 pub struct Bus(tidings_core::Bus);
 
 impl Bus {
-    /// Opens the bus at `address`: `mem:`, `mem:name`, `unix:/path`.
+    /// Opens the bus at `address`: `mem:`, `mem:name`, `unix:/path`, `tcp:host:port`.
     ///
     /// ```
     /// # fn main() -> tidings::Result<()> {
@@ -129,7 +129,19 @@ impl BusBuilder {
         let plugin = plugin(&parsed)?;
         self.0.open_with(plugin, address).map(Bus)
     }
+
+    /// Opens `address` by `plugin`: a transport of your own, or one of this build with options that do not fit into an
+    /// address (certificates from memory, say).
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    pub fn open_with(self, plugin: &dyn Plugin, address: &str) -> Result<Bus, OpenError> {
+        self.0.open_with(plugin, address).map(Bus)
+    }
 }
+
+#[cfg(feature = "tcp")]
+static TCP: tidings_tcp::Tcp = tidings_tcp::Tcp::new();
 
 /// The transport for an address's scheme.
 fn plugin(address: &Address) -> Result<&'static dyn Plugin, OpenError> {
@@ -138,11 +150,16 @@ fn plugin(address: &Address) -> Result<&'static dyn Plugin, OpenError> {
         "mem" => Ok(&tidings_memory::Memory),
         #[cfg(feature = "unix")]
         "unix" => Ok(&tidings_unix::Unix),
+        #[cfg(feature = "tcp")]
+        "tcp" => Ok(&TCP),
         scheme => {
             let advice = match scheme {
                 "mem" => "enable the feature `memory` of the crate `tidings`".into(),
                 "unix" => {
                     "enable the feature `unix` of the crate `tidings`, and `tokio` or `smol`".into()
+                }
+                "tcp" => {
+                    "enable the feature `tcp` of the crate `tidings`, and `tokio` or `smol`".into()
                 }
                 _ => format!("this build has {}", built_in()),
             };
@@ -159,6 +176,7 @@ fn built_in() -> String {
     let all = [
         ("`mem:`", cfg!(feature = "memory")),
         ("`unix:`", cfg!(feature = "unix")),
+        ("`tcp:`", cfg!(feature = "tcp")),
     ];
     let built: Vec<_> = all
         .iter()
@@ -166,7 +184,7 @@ fn built_in() -> String {
         .map(|(scheme, _)| *scheme)
         .collect();
     if built.is_empty() {
-        "none: enable the feature `memory` or `unix`".into()
+        "none: enable the feature `memory`, `unix` or `tcp`".into()
     } else {
         built.join(" and ")
     }

@@ -42,6 +42,16 @@ fn namespaces() {
     assert_runs("08_namespaces");
 }
 
+#[test]
+fn over_tcp() {
+    assert_runs("15_tcp");
+}
+
+#[test]
+fn under_tls() {
+    assert_runs("16_tls");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -196,6 +196,13 @@ impl Bus {
         self.core.transport().capabilities()
     }
 
+    /// The address at which others reach this bus, where this process serves it and that is more than what was opened
+    /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
+    /// for itself. `None` where there is no more to say.
+    pub fn address(&self) -> Option<String> {
+        self.core.transport().address()
+    }
+
     /// What runs its tasks.
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
         self.core.transport().runtime()

@@ -1,6 +1,7 @@
 //! What a request says beside its payload.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,9 @@ pub struct Caller {
     pub pid: Option<u32>,
     /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
     pub name: Option<Arc<str>>,
+    /// Where it is in the network, where this process itself has the connection. That is for a log: it says nothing
+    /// of who it is.
+    pub address: Option<SocketAddr>,
 }
 
 impl Caller {
@@ -89,6 +93,14 @@ impl Caller {
             ..self
         }
     }
+
+    /// The same caller at an address in the network.
+    pub fn with_address(self, address: SocketAddr) -> Self {
+        Caller {
+            address: Some(address),
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -96,6 +108,10 @@ impl fmt::Display for Caller {
         f.write_str(&self.transport)?;
         if let Some(name) = &self.name {
             write!(f, " `{}`", name.escape_debug())?;
+        }
+        // Without the port, which each connection has its own of.
+        if let Some(address) = self.address {
+            write!(f, " at {}", address.ip())?;
         }
         if let Some(uid) = self.uid {
             write!(f, " user {uid}")?;

@@ -6,7 +6,7 @@
 //! things have moved for many rounds (FAULTS rule 8).
 
 use std::cell::RefCell;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -61,6 +61,10 @@ pub(super) struct Driver {
     closing: Option<(Instant, CloseCode)>,
     /// The session has ended.
     ended: Option<Ended>,
+    /// The peer has said Hello.
+    opened: bool,
+    /// What reading or writing failed with: the session knows only that it ended.
+    fault: Option<io::Error>,
 }
 
 struct Ended {
@@ -101,6 +105,8 @@ impl Driver {
             sleep: None,
             closing: None,
             ended: None,
+            opened: false,
+            fault: None,
         };
         driver.side.started(&mut driver.session);
         driver
@@ -125,7 +131,8 @@ impl Driver {
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
-            let over = |ended: &Ended| !self.session.has_output() || ended.until <= now;
+            let written = !self.session.has_output() && !self.socket.holds_output();
+            let over = |ended: &Ended| written || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
                 let why = self.ended.take().map(|ended| ended.why);
                 return Poll::Ready((self.intake.take(), why.unwrap_or_default()));
@@ -272,16 +279,27 @@ impl Driver {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
         let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
+        let fault = &mut self.fault;
         // One buffer for each thread, not for each connection: it is empty between two reads.
         BUFFER.with_borrow_mut(|buffer| {
             let op = &mut || socket.read(buffer);
-            match readiness.poll_io(cx, Interest::Read, READ, op) {
+            // What the socket holds has left the kernel, which tells of it no more.
+            let outcome = if socket.holds_input() {
+                Poll::Ready(op())
+            } else {
+                readiness.poll_io(cx, Interest::Read, READ, op)
+            };
+            match outcome {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(read @ 1..)) => {
                     session.receive(buffer.get(..read).unwrap_or_default(), now);
                 }
                 // A reset is an end like any other (T3).
-                Poll::Ready(Ok(0) | Err(_)) => session.receive_eof(now),
+                Poll::Ready(Ok(_)) => session.receive_eof(now),
+                Poll::Ready(Err(error)) => {
+                    *fault = Some(error);
+                    session.receive_eof(now);
+                }
             }
             true
         })
@@ -309,24 +327,41 @@ impl Driver {
                 Poll::Pending => return moved,
                 Poll::Ready(Ok(written @ 1..)) => self.session.wrote(written, now),
                 // A write of 0 would be tried for ever (T13).
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.session.receive_eof(now);
-                    if let Some(ended) = &mut self.ended {
-                        ended.until = now; // The notice cannot be written either.
-                    }
-                    return true;
-                }
+                Poll::Ready(Ok(_)) => return self.unwritable(None, now),
+                Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
             }
             moved = true;
         }
+        while self.socket.holds_output() {
+            let socket = &*self.socket;
+            let op = &mut || socket.flush().map(|()| 1);
+            match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(_)) => moved = true,
+                Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
+            }
+        }
         moved
+    }
+
+    /// Nothing can be written any more.
+    fn unwritable(&mut self, error: Option<io::Error>, now: Instant) -> bool {
+        self.fault = error.or(self.fault.take());
+        self.session.receive_eof(now);
+        if let Some(ended) = &mut self.ended {
+            ended.until = now; // The notice cannot be written either.
+        }
+        true
     }
 
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => self.side.opened(&hello),
+                Event::Opened(hello) => {
+                    self.opened = true;
+                    self.side.opened(&hello);
+                }
                 Event::Request {
                     id,
                     verb,
@@ -387,9 +422,11 @@ impl Driver {
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    self.side.closed(&closed);
+                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let is_orderly = closed.is_orderly() && self.fault.is_none();
+                    self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {
-                        why: translate::closed_text(&closed),
+                        why,
                         until: now + LINGER,
                     });
                 }

@@ -6,7 +6,7 @@ use std::task::Context;
 use super::translate::Incoming;
 use crate::bus::InFlight;
 use crate::server::ServerCore;
-use crate::session::{BindId, BindRefusal, Closed, PeerHello, Registration, Session};
+use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
 
 /// The role that a connection's task plays. Called by that task only.
 pub(super) trait Side: Send {
@@ -48,6 +48,6 @@ pub(super) trait Side: Send {
     /// The peer takes no new requests.
     fn going_away(&mut self);
 
-    /// The session has ended; nothing follows.
-    fn closed(&mut self, closed: &Closed);
+    /// The session has ended; nothing follows. Why, where something was wrong.
+    fn closed(&mut self, wrong: Option<&str>);
 }

@@ -294,14 +294,23 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
     }
 }
 
-/// Why a session ended, for people. What comes from the peer is escaped (S13).
-pub(super) fn closed_text(closed: &Closed) -> String {
+/// Why a session ended, for people: `opened` is whether Hello had come, `fault` what its socket
+/// failed with. What comes from the peer is escaped (S13).
+pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io::Error>) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
-        CloseReason::Eof => "the peer has gone".into(),
+        CloseReason::Eof => match fault {
+            Some(error) => format!("the peer has gone: {error}"),
+            None if opened => "the peer has gone".into(),
+            None => "the peer has gone without a greeting: it has no room, or serves no bus".into(),
+        },
         CloseReason::Truncated => "the peer has gone in the middle of a message".into(),
+        // An alert, or the beginning of a handshake.
+        CloseReason::NotTidings([0x15 | 0x16, 3, ..]) => {
+            "the peer speaks TLS, and this side does not".into()
+        }
         CloseReason::NotTidings(bytes) => {
             format!(
                 "the peer speaks another protocol: `{}`",

@@ -6,6 +6,7 @@ use std::task::Context;
 
 use super::Core;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
@@ -17,7 +18,7 @@ use crate::notice::Notice;
 use crate::router::Router;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
+    BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// What a member of this connection has registered, and who it is. Dropping it takes all of that
@@ -38,15 +39,30 @@ struct Bound {
 }
 
 impl HubSide {
-    pub(super) fn new(core: Arc<Core>, id: u64, caller: Arc<Caller>, outbox: Arc<Outbox>) -> Self {
+    /// The side of connection `id`, of whose peer nothing is known yet.
+    pub(super) fn new(core: Arc<Core>, id: u64, outbox: Arc<Outbox>) -> Self {
         HubSide {
             core,
             id,
-            caller,
+            caller: Arc::default(),
             outbox,
             bound: HashMap::new(),
             parked: Parked::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Rings when there is something for the connection's task.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.outbox.bell
+    }
+
+    /// It is known who the peer is.
+    pub(super) fn is_of(&mut self, caller: Caller) {
+        self.caller = Arc::new(caller);
     }
 
     fn try_bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -142,9 +158,9 @@ impl Side for HubSide {
         self.withdraw(); // It will refuse what it is sent.
     }
 
-    fn closed(&mut self, closed: &Closed) {
-        if !closed.is_orderly() {
-            Notice::ConnectionEnded.tell(&self.caller, &translate::closed_text(closed));
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
+            Notice::ConnectionEnded.tell(&self.caller, why);
         }
         self.withdraw();
     }

@@ -14,9 +14,7 @@ use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
-use crate::session::{
-    self, BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session,
-};
+use crate::session::{self, BindId, BindRefusal, Destination, PeerHello, Registration, Session};
 
 /// The servers by the names that they have on one connection.
 #[derive(Default)]
@@ -72,6 +70,7 @@ impl Side for MemberSide {
         self.shared.registrations.connected();
         let epoch = Epoch::from_bytes(hello.instance);
         self.shared.watch.connected(epoch, Role::Member);
+        self.shared.first.tell(Ok(()));
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
@@ -159,10 +158,10 @@ impl Side for MemberSide {
 
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, closed: &Closed) {
-        if !closed.is_orderly() {
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
             let hub = &self.shared.options.address;
-            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+            Notice::ConnectionEnded.tell(hub, why);
         }
         self.shared.registrations.disconnected();
     }
