@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +20,8 @@ pub enum Payload {
     Value(Box<dyn Value>),
     /// The value, encoded by postcard.
     Bytes(Vec<u8>),
+    /// The same, of a message that goes to several servers: it is in memory once.
+    Shared(Arc<Vec<u8>>),
 }
 
 impl Payload {
@@ -32,14 +35,18 @@ impl Payload {
     /// # Errors
     /// [`EncodeError`] when the value cannot be encoded or is larger than `limit`.
     pub fn into_bytes(self, limit: usize) -> Result<Vec<u8>, EncodeError> {
-        match self {
-            Payload::Value(value) => value.encode(limit),
-            Payload::Bytes(bytes) if bytes.len() > limit => Err(EncodeError::TooLarge {
+        let bytes = match self {
+            Payload::Value(value) => return value.encode(limit),
+            Payload::Bytes(bytes) => bytes,
+            Payload::Shared(bytes) => Arc::unwrap_or_clone(bytes),
+        };
+        if bytes.len() > limit {
+            return Err(EncodeError::TooLarge {
                 at_least: bytes.len(),
                 limit,
-            }),
-            Payload::Bytes(bytes) => Ok(bytes),
+            });
         }
+        Ok(bytes)
     }
 
     /// Takes the value as a `T`: moved when it is one, else through the encoding.
@@ -49,6 +56,7 @@ impl Payload {
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
         let bytes = match self {
             Payload::Bytes(bytes) => bytes,
+            Payload::Shared(bytes) => return codec::decode(&bytes, budget),
             Payload::Value(value) => match moved(value) {
                 Ok(value) => return Ok(value),
                 Err(other) => other
@@ -64,6 +72,8 @@ impl Payload {
         match self {
             Payload::Bytes(bytes) => codec::decode(&bytes, &Budget::default())
                 .map_err(|_: DecodeError| Payload::Bytes(bytes)),
+            Payload::Shared(bytes) => codec::decode(&bytes, &Budget::default())
+                .map_err(|_: DecodeError| Payload::Shared(bytes)),
             Payload::Value(value) => {
                 let other = match moved(value) {
                     Ok(value) => return Ok(value),
@@ -81,6 +91,7 @@ impl Payload {
     pub fn weight(&self) -> usize {
         match self {
             Payload::Bytes(bytes) => bytes.len(),
+            Payload::Shared(bytes) => bytes.len(),
             Payload::Value(value) => value.size(),
         }
     }
@@ -92,6 +103,7 @@ impl fmt::Debug for Payload {
         match self {
             Payload::Value(_) => f.write_str("Payload::Value(..)"),
             Payload::Bytes(bytes) => write!(f, "Payload::Bytes({})", bytes.len()),
+            Payload::Shared(bytes) => write!(f, "Payload::Shared({})", bytes.len()),
         }
     }
 }

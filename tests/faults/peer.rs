@@ -99,7 +99,7 @@ impl Peer {
             caller: None,
         };
         self.token += 1;
-        let payload = codec::encode(arguments, 1 << 20).unwrap();
+        let payload = codec::encode(arguments, 1 << 20).unwrap().into();
         let (token, flow, verb) = (self.token, 1, Verb::Call);
         let request = Request {
             token,

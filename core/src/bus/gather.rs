@@ -64,7 +64,7 @@ where
             bus,
             parent,
             // It was encoded before: each server gets a value of its own (C-VB-6).
-            payload: payload.into_bytes(usize::MAX).unwrap_or_default(),
+            payload: Arc::new(payload.into_bytes(usize::MAX).unwrap_or_default()),
             request,
         };
         let list = question.in_flight(Head {
@@ -157,7 +157,7 @@ struct Question {
     /// The handler that asks, if one does: what it asked ends with it (C-DL-3).
     parent: Option<Context>,
     request: Arc<InFlight>,
-    payload: Vec<u8>,
+    payload: Arc<Vec<u8>>,
 }
 
 impl Question {
@@ -205,7 +205,7 @@ impl Question {
         };
         match unsent {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),
-            None => Ok(Delivery::new(call, Payload::Bytes(self.payload.clone()))),
+            None => Ok(Delivery::new(call, Payload::Shared(self.payload.clone()))),
         }
     }
 

@@ -38,8 +38,11 @@ impl Router {
         };
         let (in_flight, payload) = delivery.into_parts();
         // It was encoded before it was sent: each server gets a value of its own (C-VB-6).
-        let bytes = payload.into_bytes(usize::MAX).unwrap_or_default();
-        choice.deliver(&in_flight, bytes)
+        let bytes = match payload {
+            Payload::Shared(bytes) => bytes,
+            other => Arc::new(other.into_bytes(usize::MAX).unwrap_or_default()),
+        };
+        choice.deliver(&in_flight, &bytes)
     }
 }
 
@@ -73,10 +76,10 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn deliver(mut self, original: &InFlight, bytes: Vec<u8>) -> Result<Sent, NotAccepted> {
+    fn deliver(mut self, original: &InFlight, bytes: &Arc<Vec<u8>>) -> Result<Sent, NotAccepted> {
         let (mut taken, mut refused) = (0_usize, None::<CallError>);
         for Known { name, server, .. } in self.ready {
-            match server.deliver(copy(original.head(), name, bytes.clone()), Mode::Queue) {
+            match server.deliver(copy(original.head(), name, bytes), Mode::Queue) {
                 Ok(_) => taken += 1,
                 Err(NotAccepted::Refused(error)) => refused = refused.or(Some(error)),
                 // Others came in between.
@@ -102,12 +105,15 @@ impl<'a> Choice<'a> {
 }
 
 /// One server's copy of a fanout cast.
-fn copy(head: &Head, name: &ServerName, bytes: Vec<u8>) -> Delivery {
+fn copy(head: &Head, name: &ServerName, bytes: &Arc<Vec<u8>>) -> Delivery {
     let head = Head {
         server: Some(name.clone()),
         ..head.clone()
     };
-    Delivery::new(InFlight::new(head, None, None), Payload::Bytes(bytes))
+    Delivery::new(
+        InFlight::new(head, None, None),
+        Payload::Shared(bytes.clone()),
+    )
 }
 
 fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {
@@ -131,11 +137,14 @@ mod tests {
     use crate::name::{Exchange, Method, Topic};
     use crate::server::Offers;
 
+    /// A copy: whom it names, and what it carries.
+    type Copy = (Option<ServerName>, Arc<Vec<u8>>);
+
     /// A server whose queue is as the test says.
     struct Fake {
         standing: Mutex<Standing>,
         has_room: bool,
-        took: Mutex<Vec<Option<ServerName>>>,
+        took: Mutex<Vec<Copy>>,
         missed: Mutex<usize>,
     }
 
@@ -155,7 +164,7 @@ mod tests {
 
         fn counts(&self) -> (usize, usize) {
             let took = self.took.lock().unwrap();
-            assert!(took.iter().all(Option::is_some), "a copy names its server");
+            assert!(took.iter().all(|(server, _)| server.is_some()));
             (took.len(), *self.missed.lock().unwrap())
         }
     }
@@ -171,10 +180,13 @@ mod tests {
             if !self.has_room {
                 return Err(no_room(delivery, &ServerName::new("fake").unwrap()));
             }
-            let (in_flight, _payload) = delivery.into_parts();
+            let (in_flight, payload) = delivery.into_parts();
             assert_eq!(in_flight.head().reach, Reach::Every);
             let server = in_flight.head().server.clone();
-            self.took.lock().unwrap().push(server);
+            let Payload::Shared(bytes) = payload else {
+                panic!("{payload:?} is its own");
+            };
+            self.took.lock().unwrap().push((server, bytes));
             Ok(Sent::OnItsWay)
         }
         fn wait_for_room(&self, _cx: &mut Context<'_>) {}
@@ -224,6 +236,16 @@ mod tests {
         *other.standing.lock().unwrap() = Standing::Free;
         assert!(router.route(delivery, Mode::Queue).is_ok());
         assert_eq!((one.counts(), other.counts()), ((1, 0), (1, 0)));
+    }
+
+    #[test]
+    fn what_goes_to_all_is_in_memory_once() {
+        let servers = [(); 3].map(|()| Fake::new(Standing::Free));
+        let router = router(&servers.each_ref());
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        let bytes = servers.map(|server| server.took.lock().unwrap()[0].1.clone());
+        assert_eq!(*bytes[0], [1, 2, 3]);
+        assert!(bytes.iter().all(|other| Arc::ptr_eq(other, &bytes[0])));
     }
 
     #[test]
