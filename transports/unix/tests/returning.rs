@@ -1,6 +1,8 @@
 //! While there is no hub, and when there is one again: who waits, who takes over, and what is left of it.
 
 mod common;
+#[path = "common/stream.rs"]
+mod stream;
 #[path = "common/unlocked.rs"]
 mod unlocked;
 
