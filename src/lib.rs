@@ -73,3 +73,8 @@ pub use tidings_tcp as tcp;
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same of the page on moving from one process to several.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../docs/from-one-to-many.md")]
+struct FromOneToMany;
