@@ -59,7 +59,8 @@ mod version;
 
 #[cfg(not(tidings_loom))]
 pub use bus::{
-    Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, Request, WhenDisconnected,
+    Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
+    Request, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;
@@ -68,6 +69,8 @@ pub use error::{
     ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
     ReplyError, Result, ServeError, Stage,
 };
+#[cfg(not(tidings_loom))]
+pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
 pub use server::{DrainReport, Server, ServerBuilder};

@@ -6,14 +6,16 @@
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
+mod fanout;
 mod lines;
+mod registry;
 mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head};
+use crate::bus::{Delivery, Head, Reach, Standing};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -37,6 +39,12 @@ pub trait Destination: Send + Sync {
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
+
+    /// How it stands to one more copy of a fanout cast, of `weight` bytes.
+    fn standing(&self, weight: usize) -> Standing;
+
+    /// A copy of a fanout cast was not given to it for want of room.
+    fn missed(&self);
 }
 
 impl Destination for Arc<ServerCore> {
@@ -51,6 +59,12 @@ impl Destination for Arc<ServerCore> {
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, cx);
+    }
+    fn standing(&self, weight: usize) -> Standing {
+        ServerCore::standing(self, weight)
+    }
+    fn missed(&self) {
+        ServerCore::missed(self, 1);
     }
 }
 
@@ -202,7 +216,8 @@ impl Router {
         removed
     }
 
-    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it.
+    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it; a fanout cast to
+    /// every one.
     ///
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none, `UnsupportedVersion` and `NoSuchNamespace` when none of several is
@@ -210,8 +225,35 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
-            Ok(server) => server.deliver(delivery, mode),
+            Ok(server) => self.pass(&server, delivery, mode),
             Err(kind) => self.without_server(delivery, kind),
+        }
+    }
+
+    /// Gives a request to the server that was chosen for it, or to whom it reaches instead.
+    fn pass(
+        &self,
+        server: &Arc<dyn Destination>,
+        delivery: Delivery,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        let head = delivery.in_flight().head();
+        match (head.reach, &head.server) {
+            (Reach::One, _) | (Reach::Every, Some(_)) => server.deliver(delivery, mode),
+            (Reach::Every, None) => self.fan_out(delivery),
+            (Reach::Registry, _) => self.answer(delivery),
+        }
+    }
+
+    /// Wakes the waker of `cx` when `server`, or another one that the request reaches, may have room for it.
+    fn wait_at(&self, server: &Arc<dyn Destination>, head: &Head, cx: &mut Context<'_>) {
+        match (head.reach, self.servers(head)) {
+            (Reach::Every, Some(all)) => {
+                for known in &all.list {
+                    known.server.wait_for_room(cx);
+                }
+            }
+            _ => server.wait_for_room(cx),
         }
     }
 
@@ -219,7 +261,7 @@ impl Router {
     pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
         match self.choose(head) {
             Ok(server) => {
-                server.wait_for_room(cx);
+                self.wait_at(&server, head, cx);
                 if self.waiting.is_moving() {
                     self.waiting.wait_for_room(head, cx);
                 }
@@ -248,6 +290,15 @@ impl Router {
         self.len() == 0
     }
 
+    /// The servers on a request's topic.
+    fn servers(&self, head: &Head) -> Option<Arc<Servers>> {
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        exchanges.get(&head.exchange)?.get(&head.topic).cloned()
+    }
+
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {
         let exchanges = self
             .exchanges
@@ -255,9 +306,16 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         let topics = exchanges.get(&head.exchange);
         let servers = topics.and_then(|topics| topics.get(&head.topic));
-        let found = servers.and_then(|servers| match &head.server {
-            Some(name) => servers.named(name),
-            None => servers.least_busy(head),
+        let found = servers.and_then(|servers| match (&head.server, head.reach) {
+            (Some(name), _) => servers.named(name),
+            // Who waits for a server, waits for one that serves it.
+            (None, Reach::One) => {
+                servers.least_busy(head, head.wait_for_server || self.waiting.settles())
+            }
+            // Whether it is for them is asked of each one, or of none.
+            (None, Reach::Every | Reach::Registry) => {
+                servers.list.first().map(|known| &known.server)
+            }
         });
         found.cloned().ok_or_else(|| {
             if let (None, Some(servers)) = (&head.server, servers) {
@@ -304,17 +362,18 @@ impl Servers {
     }
 
     /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
-    /// same, any will do, and tells the caller itself what it does not serve.
-    fn least_busy(&self, head: &Head) -> Option<&Arc<dyn Destination>> {
+    /// same, any will do unless it `must` be for it, and tells the caller itself what it does not serve.
+    fn least_busy(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
+        let ask = self.differ || must;
         if let [only] = self.list.as_slice() {
-            return Some(&only.server);
+            return (!ask || only.offers.serve(head)).then_some(&only.server);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .filter(|known| !self.differ || known.offers.serve(head))
+            .filter(|known| !ask || known.offers.serve(head))
             .map(|known| &known.server)
             .min_by_key(|server| server.load())
     }

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `broken_off`.
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `broken_off`, `takeover`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
@@ -17,6 +17,7 @@ mod broken_off;
 mod killed;
 mod peer;
 mod stopped;
+mod takeover;
 
 /// Not a test: what the processes of the tests run.
 #[test]

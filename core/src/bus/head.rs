@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::WhenDisconnected;
+use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
@@ -16,6 +17,27 @@ pub enum Verb {
     Call,
     /// No reply.
     Cast,
+}
+
+/// For how many of the servers on its topic a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For one: the one that is named, or the least busy.
+    One,
+    /// A cast for every one that there is (C-AD-4); beside a server's name, that server's copy of one.
+    Every,
+    /// For none: who they are is asked of whoever knows, the router (PR-LIST).
+    Registry,
+}
+
+impl Reach {
+    fn of(method: &Method) -> Reach {
+        if *method == Method::SERVERS {
+            Reach::Registry
+        } else {
+            Reach::One
+        }
+    }
 }
 
 /// Who made a request: told by the transport, never by the message (S10).
@@ -116,6 +138,8 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
+    /// For how many of the topic's servers it is.
+    pub reach: Reach,
     /// What is asked.
     pub method: Method,
     /// The namespace of the endpoint that it is for; `None` is for those without one.
@@ -124,6 +148,8 @@ pub struct Head {
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
+    /// What the arguments are in, and the reply is to be.
+    pub codec: CodecId,
     /// What the caller adds, in its order.
     pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
@@ -158,10 +184,12 @@ impl Head {
             exchange,
             topic,
             server: None,
+            reach: Reach::of(&method),
             method,
             namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
+            codec: CodecId::POSTCARD,
             headers: Vec::new(),
             caller: None,
             depth: 0,

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Rare, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb, WhenDisconnected};
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
+use crate::bus::handle::BusCore;
+use crate::bus::{Bus, Call, CastWhenRoom, Claim, Delivery, FanoutRequest, Verb, WhenDisconnected};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -31,7 +32,7 @@ use crate::version::{Version, VersionError};
 /// Dropped without a verb, it was never sent.
 #[must_use = "nothing is sent before a verb: `.cast()`, `.call()` or `.invoke()`"]
 pub struct Request<T, E = CallError> {
-    draft: Draft,
+    pub(super) draft: Draft,
     outcome: PhantomData<fn() -> (T, E)>,
 }
 
@@ -41,15 +42,19 @@ impl<T, E> Request<T, E> {
         names: Result<(Topic, Method), NameError>,
         arguments: Result<Args, EncodeError>,
     ) -> Self {
+        Request::of(Draft::new(bus, names, arguments))
+    }
+
+    pub(super) fn of(draft: Draft) -> Self {
         Request {
-            draft: Draft::new(bus, names, arguments),
+            draft,
             outcome: PhantomData,
         }
     }
 
     /// The same with what a client says of all its requests.
-    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
-        self.draft.rare = rare;
+    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
+        self.draft.terms = terms;
         self
     }
 
@@ -84,19 +89,26 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// Addresses it to every server of the topic (C-AD-4). Give the other options first: what is left to choose is
+    /// [`cast`](FanoutRequest::cast) or [`gather`](FanoutRequest::gather).
+    pub fn fanout(mut self) -> FanoutRequest<T, E> {
+        self.draft.terms().fanout = true;
+        FanoutRequest::new(self)
+    }
+
     /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.rare().namespace = Some(name),
-            Err(error) => self.rare().spoil(error),
+            Ok(name) => self.terms().namespace = Some(name),
+            Err(error) => self.terms().spoil(error),
         }
         self
     }
 
     /// Sends it to endpoints without a namespace, though its client has one.
     pub fn no_namespace(mut self) -> Self {
-        if let Some(rare) = &mut self.draft.rare {
-            rare.namespace = None;
+        if let Some(terms) = &mut self.draft.terms {
+            terms.namespace = None;
         }
         self
     }
@@ -108,18 +120,25 @@ impl<T, E> Request<T, E> {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.draft.version = version,
-            Err(error) => self.rare().spoil(error.into()),
+            Err(error) => self.terms().spoil(error.into()),
         }
         self
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.draft.rare.get_or_insert_default()
+    fn terms(&mut self) -> &mut Terms {
+        self.draft.terms()
     }
 
-    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).
+    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header). It takes the place of the
+    /// handle's header of this name, if there is one.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.header(name.into(), value.into());
+        self
+    }
+
+    /// Leaves out headers of this name, those of the handle included.
+    pub fn no_header(mut self, name: impl AsRef<str>) -> Self {
+        self.draft.no_header(name.as_ref());
         self
     }
 
@@ -129,9 +148,9 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
-    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
-    /// none comes, it fails as `NoServer`, not executed.
+    /// Where no server is on the topic (or not the one asked for, or none of its namespace and version), has it wait for
+    /// one, within its deadline, instead of failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as it would have at once, not executed.
     ///
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.
@@ -148,10 +167,7 @@ impl<T, E> Request<T, E> {
 
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
-        Request {
-            draft: self.draft,
-            outcome: PhantomData,
-        }
+        Request::of(self.draft)
     }
 
     /// Sends it and wants no reply. Never blocks.
@@ -211,21 +227,30 @@ where
             Ok(made) => made,
             Err(error) => return Promise::failed(error.into()),
         };
-        let in_flight = delivery.in_flight().clone();
-        let answered = match bus.transport().send(delivery, mode) {
-            Ok(Sent::Answered(reply)) => reply,
-            Ok(Sent::OnItsWay) => match in_flight.claim() {
-                Claim::Answered(reply) => reply,
-                Claim::Pending(receiver) => {
-                    in_flight.arm(bus.timers());
-                    return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
-                }
-            },
-            Err(refused) => return Promise::failed(refused.into_error().into()),
-        };
-        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-        Promise::from(reply::read(answered, &report))
+        dispatch(&bus, delivery, mode)
     }
+}
+
+/// Sends a call; its failure, if it cannot be sent, is in the promise.
+pub(super) fn dispatch<T, E>(bus: &BusCore, delivery: Delivery, mode: Mode) -> Promise<T, E>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: ReplyError,
+{
+    let in_flight = delivery.in_flight().clone();
+    let answered = match bus.transport().send(delivery, mode) {
+        Ok(Sent::Answered(reply)) => reply,
+        Ok(Sent::OnItsWay) => match in_flight.claim() {
+            Claim::Answered(reply) => reply,
+            Claim::Pending(receiver) => {
+                in_flight.arm(bus.timers());
+                return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+            }
+        },
+        Err(refused) => return Promise::failed(refused.into_error().into()),
+    };
+    let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+    Promise::from(reply::read(answered, &report))
 }
 
 fn read_reply<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>

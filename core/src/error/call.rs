@@ -269,6 +269,12 @@ pub enum CallErrorKind {
     /// The arguments could not be decoded by the server.
     #[error("the server cannot read the arguments: {0}")]
     BadRequest(String),
+    /// The server does not know the encoding of the arguments.
+    #[error("the server does not know codec {codec} of the arguments: update the server")]
+    UnknownCodec {
+        /// Its number on the wire.
+        codec: u8,
+    },
     /// The server's queue is full.
     #[error("the server is busy; try again in {retry_after:.1?}")]
     Busy {

@@ -127,6 +127,7 @@ impl Driver {
             }
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
+            self.side.tell_missed(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -180,23 +181,32 @@ impl Driver {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
-                let reply = translate::outgoing_reply(reply, self.max_message);
+                let codec = in_flight.head().codec;
+                let reply = translate::outgoing_reply(reply, self.max_message, codec);
                 self.session.reply(id, reply);
             }
         }
     }
 
     fn cancel(&mut self, token: u64) {
-        let Some(entry) = self.pending.remove(token) else {
+        let Some(entry) = self.pending.get(token) else {
             return;
         };
-        if let Some(id) = entry.id {
-            self.session.cancel(id);
+        if entry.id.is_some_and(|id| self.session.cancel(id)) {
+            // It keeps its place, in the load of its server and on the connection that it came by,
+            // until its handler has ended (C-DL-4): `Event::Ended` says so.
+            return;
         }
-        // Where it came from another connection, its place there is free again.
-        let kind = CallErrorKind::Cancelled;
-        let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
-        entry.finish(Reply::Failed(cancelled));
+        self.cancelled(token);
+    }
+
+    /// A request that was cancelled here has ended at the peer, or never came there.
+    fn cancelled(&mut self, token: u64) {
+        if let Some(entry) = self.pending.remove(token) {
+            let kind = CallErrorKind::Cancelled;
+            let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
+            entry.finish(Reply::Failed(cancelled));
+        }
     }
 
     /// Hands requests to the session as far as it has room; the others keep their place in the
@@ -386,6 +396,7 @@ impl Driver {
                         entry.finish(reply);
                     }
                 }
+                Event::Ended { token } => self.cancelled(token),
                 Event::Sent { token } => {
                     if let Some(entry) = self.pending.remove(token) {
                         entry.finish(nothing());
@@ -409,6 +420,7 @@ impl Driver {
                 }
                 Event::Unbind { id } => self.side.unbind(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
+                Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
                     let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());

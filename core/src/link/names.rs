@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outbox::To;
-use crate::bus::{Caller, Head};
+use crate::bus::{Caller, Head, Reach};
 use crate::error::CallErrorKind;
 use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
 use crate::version::Version;
@@ -61,10 +61,10 @@ impl Names {
                 To::Bound(id) => Destination::Bound(id),
             },
             method: self.method(head).map_err(unsendable)?,
-            codec: 0,
+            codec: head.codec.to_byte(),
             remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
             depth: head.depth,
-            fanout: false,
+            fanout: head.reach == Reach::Every,
             wait_for_server: head.wait_for_server && matches!(to, To::Named),
             idempotency_key: head.idempotent.then(|| self.idempotency_key()),
             headers: head.headers.clone(),

@@ -6,11 +6,11 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::bus::{Backlog, Delivery, Head, InFlight, Reach, Room, Standing, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -96,6 +96,9 @@ pub struct ServerCore {
     stopping: AtomicBool,
     pub(crate) doorbell: Doorbell,
     room: Room,
+    backlog: Backlog,
+    /// Copies of fanout casts that it had no room for.
+    missed: AtomicU64,
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -123,6 +126,8 @@ impl ServerCore {
             stopping: AtomicBool::new(false),
             doorbell: Doorbell::new(),
             room: Room::new(),
+            backlog: Backlog::default(),
+            missed: AtomicU64::new(0),
             idle: Room::new(),
             runtime,
         });
@@ -197,6 +202,11 @@ impl ServerCore {
                 });
             }
         }
+        if !head.codec.is_known() {
+            return Err(CallErrorKind::UnknownCodec {
+                codec: head.codec.to_byte(),
+            });
+        }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
     }
@@ -223,6 +233,24 @@ impl ServerCore {
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
         }
+        if in_flight.head().reach == Reach::Every {
+            match self.standing(weight) {
+                Standing::Free => {}
+                Standing::Full => {
+                    let error = self.full(&in_flight);
+                    return Err(NotAccepted::Full(waiting.delivery, error));
+                }
+                Standing::Behind => {
+                    // Others got their copies and do not wait for this one (C-OV-2).
+                    self.missed(1);
+                    let kind = self.full_kind(in_flight.head().verb);
+                    let refused = waiting
+                        .delivery
+                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                    return Err(NotAccepted::Refused(refused));
+                }
+            }
+        }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
         match self.queue.try_push(waiting, weight) {
             Ok(ticket) => {
@@ -248,7 +276,12 @@ impl ServerCore {
     }
 
     fn full(&self, in_flight: &InFlight) -> CallError {
-        let kind = match in_flight.head().verb {
+        let kind = self.full_kind(in_flight.head().verb);
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    fn full_kind(&self, verb: Verb) -> CallErrorKind {
+        match verb {
             Verb::Call => CallErrorKind::Busy {
                 retry_after: BUSY_RETRY,
             },
@@ -259,8 +292,30 @@ impl ServerCore {
                     self.limits.queue, self.limits.queue_bytes
                 ),
             },
-        };
-        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+        }
+    }
+
+    /// How its queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(crate) fn standing(&self, weight: usize) -> Standing {
+        let ServerLimits {
+            queue, queue_bytes, ..
+        } = self.limits;
+        if weight > queue_bytes {
+            return Standing::Free; // It would never fit, and is refused when it is delivered.
+        }
+        let left = queue_bytes.saturating_sub(self.queue.bytes());
+        let has_room = self.queue.len() < queue && weight <= left;
+        self.backlog.standing(has_room, self.has_room())
+    }
+
+    /// So many copies of fanout casts were not given to it for want of room.
+    pub(crate) fn missed(&self, copies: u64) {
+        self.missed.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of fanout casts that it had no room for.
+    pub(crate) fn copies_missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the waker of `cx` when there may be room in the queue.
@@ -314,7 +369,8 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.has_room() {
+        if (self.room.is_awaited() || self.backlog.has_begun()) && self.has_room() {
+            self.backlog.half_free();
             self.room.wake();
         }
     }

@@ -182,6 +182,7 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -189,6 +190,7 @@ impl Ours {
                 Event::Opened(_)
                 | Event::Unbind { .. }
                 | Event::BindResult { .. }
+                | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}
             }
         }

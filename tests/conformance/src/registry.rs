@@ -48,6 +48,7 @@ registry! { $
         servers_without_a_name_get_different_ones ["C-AD-1"]
         a_message_goes_to_exactly_one_server_of_its_topic ["C-AD-2"]
         the_least_busy_server_gets_the_next_message ["C-AD-2"]
+        under_steady_load_every_server_gets_some ["C-AD-2"]
         a_message_for_one_server_goes_to_no_other ["C-AD-3"]
         a_server_that_is_not_there_is_told_at_once ["C-AD-3", "C-OC-4"]
         a_topic_that_nobody_serves_is_told_at_once ["C-AD-3", "C-OC-4"]
@@ -55,6 +56,49 @@ registry! { $
         a_handler_calls_back_its_caller ["C-AD-6"]
         two_buses_call_each_other_at_once ["C-AD-6", "C-AD-7"]
         an_option_of_the_request_overrides_that_of_the_bus ["C-AD-7"]
+    }
+    fanout, USUAL: {
+        a_fanout_cast_reaches_every_server_once ["C-AD-4"]
+        a_server_that_comes_later_or_went_before_gets_no_copy ["C-AD-4"]
+        a_fanout_stays_in_its_exchange ["C-AD-4", "C-AD-5"]
+        each_server_gets_a_value_of_its_own ["C-AD-4", "C-VB-6"]
+        fanouts_of_one_handle_start_in_the_order_sent ["C-AD-4", "C-VB-4"]
+        a_fanout_that_cannot_be_sent_is_told_before ["C-AD-4", "C-OC-1"]
+        a_fanout_cast_to_nobody_runs_nowhere ["C-AD-4", "C-OC-4"]
+        servers_that_refuse_a_fanout_leave_it_to_the_others ["C-AD-4"]
+        a_server_that_stands_still_misses_copies_and_delays_nobody ["C-AD-4", "C-OV-1", "C-OV-2"]
+        a_server_that_is_a_moment_behind_is_waited_for ["C-AD-4"]
+        a_fanout_that_nobody_has_room_for_is_told_so ["C-AD-4", "C-VB-1"]
+        a_copy_whose_deadline_passes_in_the_queue_is_not_started ["C-AD-4", "C-DL-2"]
+        a_copy_carries_what_the_cast_said ["C-AD-4", "C-AD-6"]
+        fanouts_may_wait_for_a_server_in_their_order ["C-AD-4", "C-OC-4", "C-VB-4"]
+    }
+    gather, USUAL: {
+        a_gather_brings_every_servers_answer_once ["C-AD-4"]
+        answers_come_in_the_order_in_which_they_arrive ["C-AD-4"]
+        a_gather_is_on_its_way_when_it_returns ["C-AD-4", "C-VB-2"]
+        a_gather_is_a_stream_for_async_code ["C-AD-4"]
+        a_server_that_fails_is_an_answer_among_the_others ["C-AD-4", "C-OC"]
+        a_gather_of_nobody_is_told_at_once ["C-AD-4", "C-OC-4"]
+        the_deadline_ends_a_gather ["C-AD-4", "C-DL-1"]
+        a_gather_that_is_dropped_cancels_every_call ["C-AD-4", "C-DL-3", "C-DL-5"]
+        a_gather_in_a_handler_ends_with_it ["C-AD-4", "C-DL-2", "C-DL-3"]
+        a_blocking_gather_in_an_async_handler_is_told ["C-AD-4", "FAULTS-A13"]
+        a_server_that_goes_in_mid_call_is_told_by_its_name ["C-AD-4", "C-OC"]
+        a_gather_asks_hundreds_of_servers ["C-AD-4", "C-OV-1"]
+        a_gather_carries_large_values ["C-AD-4", "C-OC-1"]
+        a_gather_may_wait_for_a_server ["C-AD-4", "C-OC-4"]
+        the_servers_of_a_topic_can_be_listed ["C-AD-4", "C-OC-4"]
+        the_buss_own_method_is_no_servers ["C-AD-1"]
+    }
+    handles, USUAL: {
+        the_timeout_said_nearest_to_the_request_counts ["C-AD-7", "C-DL-1"]
+        a_header_of_the_request_takes_the_place_of_the_handles ["C-AD-7"]
+        a_handle_calls_and_serves_in_its_own_exchange ["C-AD-5", "C-AD-7"]
+        deriving_a_handle_leaves_its_parent_as_it_is ["C-AD-7"]
+        derived_handles_keep_the_bus_open_and_close_it ["C-AD-7", "C-LC-3"]
+        what_is_no_name_is_no_exchange_of_a_handle ["C-AD-1", "C-AD-7"]
+        a_handles_headers_keep_to_the_rules_of_headers ["C-AD-7", "FAULTS-P27"]
     }
     versions, USUAL: {
         a_version_serves_the_older_ones_of_its_major ["C-VE-1"]
@@ -67,6 +111,8 @@ registry! { $
         a_request_goes_to_a_server_that_serves_its_version ["C-VE-2", "C-AD-2"]
         what_no_server_serves_is_refused_with_all_that_is_offered ["C-VE-2"]
         servers_of_other_versions_come_and_go ["C-VE-2"]
+        a_request_waits_for_a_server_of_its_version ["C-VE-2", "C-OC-4"]
+        a_request_that_waits_for_a_version_holds_up_no_other ["C-VE-2", "C-OC-4"]
         a_request_above_the_cap_is_not_sent ["C-VE-3"]
         what_may_be_sent_is_known_beforehand ["C-VE-3"]
         a_request_overrides_the_version_of_its_client ["C-VE-3", "C-AD-7"]
@@ -83,6 +129,12 @@ registry! { $
         what_is_no_namespace_fails_before_anything_is_sent ["C-AD-1"]
         typed_services_share_a_server_by_namespace ["C-VE-2"]
         a_method_of_another_namespace_is_not_there ["C-VE-5"]
+    }
+    kinds, USUAL: {
+        arguments_of_another_kind_are_refused_before_the_handler ["C-VE-4", "C-OC"]
+        a_reply_of_another_kind_is_an_error ["C-VE-4", "C-OC"]
+        what_reads_the_same_may_be_sent_as_another_type ["C-VE-4", "C-VB-6"]
+        typed_and_untyped_callers_share_a_typed_server ["C-VE-4"]
     }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]
@@ -127,6 +179,7 @@ registry! { $
         a_cancellation_reaches_nested_calls ["C-DL-3"]
         a_cancellation_wakes_a_blocking_handler_from_its_nested_call ["C-DL-3"]
         a_slot_is_free_when_the_handler_has_ended_and_not_before ["C-DL-4"]
+        a_cancelled_call_counts_for_its_server_until_its_handler_has_ended ["C-AD-2", "C-DL-4"]
         cancelled_requests_leave_the_whole_capacity ["C-DL-3", "C-DL-4"]
         a_wait_that_times_out_cancels_nothing ["C-DL-3"]
     }
