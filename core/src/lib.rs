@@ -29,6 +29,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(not(tidings_loom))]
+mod instance;
 #[cfg(all(unix, not(tidings_loom)))]
 pub mod link;
 #[doc(hidden)]
@@ -65,7 +67,7 @@ mod version;
 #[cfg(not(tidings_loom))]
 pub use bus::{
     Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
-    Request, WhenDisconnected,
+    IdempotencyKey, Request, Retry, RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;
@@ -78,7 +80,7 @@ pub use error::{
 pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, Server, ServerBuilder};
+pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
 #[cfg(not(tidings_loom))]
 pub use token::{Token, TokenError};
 #[cfg(not(tidings_loom))]

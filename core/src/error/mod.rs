@@ -15,6 +15,7 @@ mod open;
 mod printable;
 mod remote;
 mod serve;
+mod told;
 mod wire;
 
 pub use call::{CallError, CallErrorKind};

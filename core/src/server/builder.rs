@@ -13,6 +13,9 @@ use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Handler, Registered};
+use crate::server::seen::Seen;
+use crate::server::stats::{self, Expected};
+use crate::server::window::IdempotencyWindow;
 use crate::version::{Version, VersionError};
 
 /// What can be served: implemented by the server type that `#[service]` generates.
@@ -69,6 +72,8 @@ pub struct ServerBuilder {
     astray: Option<&'static str>,
     limits: ServerLimits,
     policy: Policy,
+    window: IdempotencyWindow,
+    expects: Vec<Expected>,
 }
 
 impl ServerBuilder {
@@ -85,6 +90,8 @@ impl ServerBuilder {
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
             policy: bus.core().policy().clone(),
+            window: IdempotencyWindow::default(),
+            expects: Vec::new(),
         }
     }
 
@@ -186,6 +193,35 @@ impl ServerBuilder {
     pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
         let before = std::mem::take(&mut self.policy);
         self.policy = before.and(Policy::new(policy));
+        self
+    }
+
+    /// How much it remembers of idempotent requests that are done; unset, as
+    /// [`IdempotencyWindow::default`].
+    pub fn idempotency_window(mut self, window: IdempotencyWindow) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Says which errors of type `E` are answers like any other, and not failures of this service:
+    /// they reach the caller all the same, and are counted apart ([`ServerStats::expected`]). May be
+    /// given several times, for several types.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let find = |name: String| Err::<u32, _>(format!("nobody is called {name}"));
+    /// let server = bus.listen("people").try_on("find", find).expects(|_: &String| true).start()?;
+    /// assert_eq!(server.stats().failed, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`ServerStats::expected`]: crate::ServerStats::expected
+    pub fn expects<E: ApplicationError>(
+        mut self,
+        is_expected: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expects.push(stats::expected(is_expected));
         self
     }
 
@@ -321,12 +357,16 @@ impl ServerBuilder {
         }
         let exchange = self.bus.core().exchange().clone();
         let runtime = self.bus.runtime().clone();
+        let ticks = self.bus.core().ticks().clone();
+        let max_message = self.bus.capabilities().max_message;
+        let seen = Seen::new(self.window, max_message, ticks.clone());
         let core = ServerCore::start(
             (exchange, topic, name),
             endpoints,
             self.limits,
-            self.policy,
-            runtime,
+            (self.policy, runtime),
+            (ticks, seen),
+            self.expects,
         );
         Server::bind(self.bus, core)
     }

@@ -54,6 +54,7 @@ mod wire;
 // One concern each.
 mod answers;
 mod auth;
+mod beats;
 mod chunking;
 mod control;
 mod credit;

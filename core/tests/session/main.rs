@@ -1,6 +1,7 @@
 //! The session from outside: pairs of sessions over simulated pipes, and peers that break rules.
 
 mod auth;
+mod beats;
 mod exchange;
 mod handshake;
 mod limits;

@@ -42,7 +42,7 @@ pub(super) enum Found<T> {
 
 /// Makes `begun` the connection of the member: from now on others may leave messages for it.
 fn connect(shared: &Arc<Shared>, begun: Begun) -> io::Result<Connected> {
-    let mut config = shared.options.session_config(crate::link::instance());
+    let mut config = shared.options.session_config(crate::instance::id());
     config.auth = shared.options.credentials.of_member()?;
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
