@@ -42,6 +42,16 @@ fn under_tls() {
     assert_runs("16_tls");
 }
 
+#[test]
+fn who_may_do_what() {
+    assert_runs("17_authorise");
+}
+
+#[test]
+fn tokens() {
+    assert_runs("18_token");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
 use crate::bus::{Args, Client, Request, RetryBudget, WhenDisconnected};
@@ -217,6 +218,7 @@ impl Bus {
         exchange: Exchange,
         timeout: Option<Duration>,
         when_disconnected: WhenDisconnected,
+        policy: Policy,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
@@ -225,6 +227,7 @@ impl Bus {
             watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
+            policy,
             ticks,
             retry_budget: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -304,6 +307,8 @@ struct Open {
     ticks: Arc<Ticks>,
     retry_budget: OnceLock<RetryBudget>,
     watch: Arc<Watch>,
+    /// Who may do what at its servers.
+    policy: Policy,
     closed: AtomicBool,
 }
 
@@ -352,6 +357,10 @@ impl BusCore {
 
     pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
         self.defaults.when_disconnected
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.open.policy
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -12,7 +12,8 @@ use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::server::{MAX_OFFERS, Offer, Offers, ServerCore};
 use crate::session::{
-    self, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError, error_code,
+    self, CloseCode, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError,
+    error_code,
 };
 use crate::version::Version;
 
@@ -314,11 +315,21 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
     }
 }
 
+/// What to do where tokens do not fit.
+const CHECK_TOKENS: &str =
+    "the member's `.token(..)` must be one of the hub's `.accept_tokens([..])`";
+
 /// Why a session ended, for people: `opened` is whether Hello had come, `fault` what its socket
 /// failed with. What comes from the peer is escaped (S13).
 pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io::Error>) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
+        CloseReason::Us(CloseCode::Unauthenticated) => {
+            format!("not authenticated: {text}; {CHECK_TOKENS}")
+        }
+        CloseReason::Peer(CloseCode::Unauthenticated) => {
+            format!("the peer did not let this process in: {text}; {CHECK_TOKENS}")
+        }
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
         CloseReason::Eof => match fault {

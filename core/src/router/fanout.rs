@@ -78,7 +78,7 @@ impl<'a> Choice<'a> {
     fn deliver(mut self, original: &InFlight, bytes: Vec<u8>) -> Result<Sent, NotAccepted> {
         let (mut taken, mut refused) = (0_usize, None::<CallError>);
         for Known { name, server, .. } in self.ready {
-            match server.deliver(copy(original.head(), name, bytes.clone()), Mode::Queue) {
+            match server.deliver(copy(original, name, bytes.clone()), Mode::Queue) {
                 Ok(_) => taken += 1,
                 Err(NotAccepted::Refused(error)) => refused = refused.or(Some(error)),
                 // Others came in between.
@@ -104,13 +104,13 @@ impl<'a> Choice<'a> {
 }
 
 /// One server's copy of a fanout cast.
-fn copy(head: &Head, name: &ServerName, bytes: Vec<u8>) -> Delivery {
+fn copy(original: &InFlight, name: &ServerName, bytes: Vec<u8>) -> Delivery {
     let head = Head {
         server: Some(name.clone()),
-        ..head.clone()
+        ..original.head().clone()
     };
     let payload = Payload::encoded(bytes, head.codec);
-    Delivery::new(InFlight::new(head, None, None), payload)
+    Delivery::new(original.copy(head), payload)
 }
 
 fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {

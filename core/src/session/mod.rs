@@ -53,6 +53,7 @@ mod wire;
 
 // One concern each.
 mod answers;
+mod auth;
 mod beats;
 mod chunking;
 mod control;
@@ -78,6 +79,7 @@ mod staging;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use auth::{Accepted, Auth, Nonce, Proof, Secret};
 pub use code::{CloseCode, error_code, fate_code};
 pub use config::{Config, Limits, OFFERS_MAX, Role, VERSION};
 pub use event::{
