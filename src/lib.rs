@@ -19,10 +19,11 @@ pub use tidings_core::runtime;
 pub use tidings_core::transport;
 pub use tidings_core::{
     Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, MethodError,
-    NameError, OpenError, Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request,
-    Result, ServeError, Server, ServerBuilder, ServerName, Shared, Stage, Version, VersionError,
-    WaitExt, WhenDisconnected,
+    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
+    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
+    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
+    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Version, VersionError, WaitExt,
+    WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -26,6 +26,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(not(tidings_loom))]
+mod instance;
 #[cfg(all(unix, not(tidings_loom)))]
 pub mod link;
 #[doc(hidden)]
@@ -60,7 +62,7 @@ mod version;
 #[cfg(not(tidings_loom))]
 pub use bus::{
     Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
-    Request, WhenDisconnected,
+    IdempotencyKey, Request, Retry, RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;
@@ -73,6 +75,6 @@ pub use error::{
 pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, Server, ServerBuilder};
+pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

@@ -157,6 +157,8 @@ pub trait Value: Send {
     /// # Errors
     /// [`EncodeError`] when it cannot be encoded or is larger.
     fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError>;
+    /// The value, unless it was moved away.
+    fn get(&self) -> Option<&dyn Any>;
     /// Its size in memory, without what it points to.
     fn size(&self) -> usize;
 }
@@ -189,6 +191,9 @@ impl<T: Serialize + Send + 'static> Value for Kept<T> {
             Some(value) => codec::encode(value, limit),
             None => Err(EncodeError::Failed("it was taken already".into())),
         }
+    }
+    fn get(&self) -> Option<&dyn Any> {
+        self.0.as_ref().map(|value| value as &dyn Any)
     }
     fn size(&self) -> usize {
         size_of::<T>()

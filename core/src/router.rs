@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head, Reach, Standing};
+use crate::bus::{Delivery, Head, IdempotencyKey, Reach, Standing};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -310,7 +310,7 @@ impl Router {
             (Some(name), _) => servers.named(name),
             // Who waits for a server, waits for one that serves it.
             (None, Reach::One) => {
-                servers.least_busy(head, head.wait_for_server || self.waiting.settles())
+                servers.any_for(head, head.wait_for_server || self.waiting.settles())
             }
             // Whether it is for them is asked of each one, or of none.
             (None, Reach::Every | Reach::Registry) => {
@@ -343,6 +343,17 @@ impl Router {
     }
 }
 
+/// A number for a server and a key, the same in every process: FNV-1a, and its bits mixed, because
+/// those of two names that differ in their last letter are near each other else.
+fn mark(name: &ServerName, key: IdempotencyKey) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let bytes = name.bytes().chain(key.to_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ hash >> 32
+}
+
 impl Servers {
     /// The same topic with other servers.
     fn with(&self, list: Vec<Known>) -> Servers {
@@ -361,26 +372,78 @@ impl Servers {
             .map(|known| &known.server)
     }
 
-    /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
-    /// same, any will do unless it `must` be for it, and tells the caller itself what it does not serve.
-    fn least_busy(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
+    /// One server that is for a request like `head`: the least busy one, and among equals, the next in turn; for a
+    /// request with a key always the same. Where all offer the same, any will do unless it `must` be for it, and tells
+    /// the caller itself what it does not serve.
+    fn any_for(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
         let ask = self.differ || must;
+        let serves = |known: &&Known| !ask || known.offers.serve(head);
         if let [only] = self.list.as_slice() {
-            return (!ask || only.offers.serve(head)).then_some(&only.server);
+            return serves(&only).then_some(&only.server);
+        }
+        if let Some(key) = head.idempotency_key() {
+            return self.that_knows(key, serves);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .filter(|known| !ask || known.offers.serve(head))
+            .filter(serves)
             .map(|known| &known.server)
             .min_by_key(|server| server.load())
+    }
+
+    /// The server for a key, which may have seen it (C-VB-5): the one with the highest mark for it.
+    /// So every hub finds the same one, and when servers come or go, only their own keys move.
+    fn that_knows(
+        &self,
+        key: IdempotencyKey,
+        serves: impl Fn(&&Known) -> bool,
+    ) -> Option<&Arc<dyn Destination>> {
+        let known = self.list.iter().filter(serves);
+        let marked = known.max_by_key(|known| mark(&known.name, key))?;
+        Some(&marked.server)
     }
 
     /// Why none of them is for a request like `head`.
     #[cold]
     fn refusal(&self, head: &Head) -> CallErrorKind {
         refusal(self.list.iter().flat_map(|known| known.offers.iter()), head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(names: &[ServerName], key: u128) -> &ServerName {
+        let best = names.iter().max_by_key(|name| mark(name, key.into()));
+        best.expect("there are servers")
+    }
+
+    fn names(count: usize) -> Vec<ServerName> {
+        let name = |n| ServerName::new(format!("server-{n}"));
+        (0..count).map(name).collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn every_server_gets_its_share_of_keys() {
+        let names = names(4);
+        for name in &names {
+            let keys = (0..4000).filter(|key| chosen(&names, *key) == name).count();
+            assert!((800..1200).contains(&keys), "{name}: {keys} of 4000");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_moves_its_own_keys_only() {
+        let all = names(4);
+        let (gone, left) = all.split_first().unwrap();
+        let moved = (0..4000).filter(|key| {
+            let before = chosen(&all, *key);
+            before != gone && before != chosen(left, *key)
+        });
+        assert_eq!(moved.count(), 0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Reach, Verb, WhenDisconnected};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb, WhenDisconnected};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -15,7 +15,7 @@ use crate::payload::Payload;
 use crate::version::Version;
 
 /// The arguments of a request.
-pub struct Args(Payload);
+pub struct Args(pub(super) Payload);
 
 impl Args {
     /// Arguments that are moved where they can be.
@@ -59,9 +59,9 @@ impl Terms {
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
-    flow: u64,
+    pub(super) flow: u64,
     pub(super) names: Result<(Topic, Method), NameError>,
-    arguments: Result<Args, EncodeError>,
+    pub(super) arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
     /// Boxed, for few requests have any.
@@ -69,10 +69,12 @@ pub(super) struct Draft {
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
     /// Its own; those of the handle are added when it is sent.
-    headers: Vec<(String, String)>,
-    pub(super) idempotent: bool,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) wait_for_server: bool,
     pub(super) when_disconnected: Option<WhenDisconnected>,
+    pub(super) rare: Option<Box<Rare>>,
+    /// Where it is an attempt of several: when the first one was made, with the time that all have.
+    pub(super) begun: Option<Instant>,
 }
 
 impl Draft {
@@ -92,9 +94,29 @@ impl Draft {
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
-            idempotent: false,
             wait_for_server: false,
             when_disconnected: None,
+            rare: None,
+            begun: None,
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// When its time is over, if it is made at `made_at` by a handler of `parent`.
+    pub(super) fn deadline(&self, made_at: Instant, parent: Option<&Context>) -> Option<Instant> {
+        let own = match self.timeout {
+            Timeout::Inherited => self.bus.timeout(),
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        };
+        let own = own.and_then(|timeout| made_at.checked_add(timeout));
+        let inherited = parent.and_then(Context::deadline);
+        match (own, inherited) {
+            (Some(own), Some(inherited)) => Some(own.min(inherited)),
+            (own, inherited) => own.or(inherited),
         }
     }
 
@@ -115,6 +137,10 @@ impl Draft {
 
     /// Makes the message, within the context of the handler that it is made in, if any.
     pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
+        let parent = Context::current();
+        let now = Instant::now();
+        let made_at = self.begun.unwrap_or(now);
+        let deadline = self.deadline(made_at, parent.as_ref());
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
@@ -132,19 +158,6 @@ impl Draft {
                 fault: None,
             }) => (namespace, cap, fanout, no_headers),
         };
-        let parent = Context::current();
-        let made_at = Instant::now();
-        let own = match self.timeout {
-            Timeout::Inherited => bus.timeout(),
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        };
-        let own = own.and_then(|timeout| made_at.checked_add(timeout));
-        let inherited = parent.as_ref().and_then(Context::deadline);
-        let deadline = match (own, inherited) {
-            (Some(own), Some(inherited)) => Some(own.min(inherited)),
-            (own, inherited) => own.or(inherited),
-        };
         let codec = match &self.arguments {
             Ok(Args(payload)) => payload.codec(),
             Err(_) => CodecId::POSTCARD,
@@ -161,11 +174,11 @@ impl Draft {
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
-            idempotent: self.idempotent,
             wait_for_server: self.wait_for_server,
             when_disconnected: self
                 .when_disconnected
                 .unwrap_or_else(|| bus.when_disconnected()),
+            rare: self.rare,
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
@@ -174,7 +187,9 @@ impl Draft {
             head.reach = Reach::Every; // The calls of a gather go to one server each.
         }
         let capabilities = bus.transport().capabilities();
-        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
+        // What may be asked for again is encoded, so that it, and its answer, can be given again.
+        let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
+        let encode_replies = (!moves_values).then_some(capabilities.max_message);
         let parent = parent.as_ref().map(|parent| &**parent.in_flight());
         let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
@@ -192,7 +207,7 @@ impl Draft {
                 limit: MAX_DEPTH,
             });
         }
-        if head.is_late(made_at) {
+        if head.is_late(now) {
             return unsent(CallErrorKind::DeadlineExceeded {
                 timeout: head.timeout().unwrap_or_default(),
             });
@@ -206,12 +221,15 @@ impl Draft {
                 advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
             });
         }
+        if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
+            return unsent(kind);
+        }
         if bus.is_closed() {
             return unsent(CallErrorKind::Closed);
         }
         let payload = match self.arguments {
             // What is for several servers cannot be moved to one.
-            Ok(Args(payload)) if capabilities.moves_values && !fanout => Ok(payload),
+            Ok(Args(payload)) if moves_values && !fanout => Ok(payload),
             Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };

@@ -1,15 +1,15 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Client, Request, WhenDisconnected};
+use crate::bus::{Args, Client, Request, RetryBudget, WhenDisconnected};
 use crate::codec::{self, EncodeError};
 use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
@@ -17,7 +17,7 @@ use crate::name::{Exchange, Method, NameError, Topic, split_path};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
-use crate::timer::Timers;
+use crate::timer::{Ticks, Timers};
 use crate::transport::{Capabilities, Transport};
 
 /// A handle on a bus: everything starts here. Cheap to clone; a clone is a handle of its own, with an order of its own
@@ -219,11 +219,14 @@ impl Bus {
         when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
+        let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
         let open = Open {
             caller: transport.identity(),
             watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
+            ticks,
+            retry_budget: OnceLock::new(),
             closed: AtomicBool::new(false),
         };
         let core = BusCore {
@@ -297,6 +300,9 @@ struct Open {
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    /// For heartbeats.
+    ticks: Arc<Ticks>,
+    retry_budget: OnceLock<RetryBudget>,
     watch: Arc<Watch>,
     closed: AtomicBool,
 }
@@ -323,6 +329,15 @@ impl BusCore {
         &self.open.timers
     }
 
+    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
+        &self.open.ticks
+    }
+
+    /// What pays for retries unless their policy says otherwise.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.open.retry_budget.get_or_init(RetryBudget::default)
+    }
+
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.defaults.exchange
     }
@@ -344,11 +359,35 @@ impl BusCore {
     }
 }
 
+/// A handle's view of a bus that does not keep it open.
+pub(crate) struct WeakBus {
+    open: Weak<Open>,
+    defaults: Defaults,
+}
+
+impl WeakBus {
+    pub(crate) fn of(bus: &BusCore) -> Self {
+        WeakBus {
+            open: Arc::downgrade(&bus.open),
+            defaults: bus.defaults.clone(),
+        }
+    }
+
+    /// The bus, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Arc<BusCore>> {
+        Some(Arc::new(BusCore {
+            open: self.open.upgrade()?,
+            defaults: self.defaults.clone(),
+        }))
+    }
+}
+
 impl Open {
     fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
+            self.ticks.close();
             self.transport.close();
             self.watch.closed();
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bus::WhenDisconnected;
+use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
 use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
@@ -156,12 +156,12 @@ pub struct Head {
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
     pub depth: u8,
-    /// Whether running it twice does no harm.
-    pub idempotent: bool,
     /// Whether it waits for a server, within its deadline, where there is none.
     pub wait_for_server: bool,
     /// What becomes of it while there is no connection.
     pub when_disconnected: WhenDisconnected,
+    /// What few requests say.
+    pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -193,9 +193,9 @@ impl Head {
             headers: Vec::new(),
             caller: None,
             depth: 0,
-            idempotent: false,
             wait_for_server: false,
             when_disconnected: WhenDisconnected::default(),
+            rare: None,
             flow: 0,
             made_at,
             deadline: None,
@@ -205,6 +205,16 @@ impl Head {
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The key under which its repetitions are known as one.
+    pub fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        self.rare.as_ref()?.idempotency_key
+    }
+
+    /// How long it may be without a sign of life from its server.
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.rare.as_ref()?.heartbeat
     }
 
     /// The whole time that it has.

@@ -8,9 +8,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
+use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::{Args, Draft, Terms, Timeout};
 use crate::bus::handle::BusCore;
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Delivery, FanoutRequest, Verb, WhenDisconnected};
+use crate::bus::{
+    Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
+    WhenDisconnected,
+};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -142,9 +146,41 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Says that running it twice does no harm: then a failure of unknown fate is retryable too.
-    pub fn idempotent(mut self) -> Self {
-        self.draft.idempotent = true;
+    /// Names the work that it asks for, so that asking again does not do it again: a server that
+    /// has seen `key` gives the answer that it gave, or will give, to the first (C-VB-5). So a
+    /// failure of unknown fate is retryable too. Another payload under the same key is
+    /// [`KeyConflict`](CallErrorKind::KeyConflict).
+    ///
+    /// The key is a number, a UUID's bytes, a text, or [`IdempotencyKey::unique()`]. Each server
+    /// remembers its own, for as long and as many as its
+    /// [`IdempotencyWindow`](crate::IdempotencyWindow) says; among several servers of a topic,
+    /// one key goes to one server for as long as that is there. In memory too, arguments and reply
+    /// are encoded, so that the answer can be given again.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// bus.request::<()>("shop.order", &("tea", 2_u32)).idempotent("order 17").wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn idempotent(mut self, key: impl Into<IdempotencyKey>) -> Self {
+        self.draft.rare().idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Wants a sign of life: while the call waits or runs at its server, that beats, and when no
+    /// beat came for `longest` the call fails as [`ServerLost`](CallErrorKind::ServerLost), at the
+    /// latest a quarter of that time later, however far its deadline (C-DL-6).
+    ///
+    /// For calls that take long: `.no_timeout().heartbeat(Duration::from_secs(5))` waits for as
+    /// long as the server lives. It does not move the deadline. The time counts from the start,
+    /// whatever the call waits for; only its server beats, not a hub on the way. What beats is the
+    /// server's runtime: a handler that blocks the only thread of that, which only blocking
+    /// handlers may, is not told from a server that is dead.
+    ///
+    /// At least 10 ms; less, or for a cast, is `Unsupported`, and not sent.
+    pub fn heartbeat(mut self, longest: Duration) -> Self {
+        self.draft.rare().heartbeat = Some(longest);
         self
     }
 
@@ -222,6 +258,25 @@ where
         self.send(Mode::Inline).wait()
     }
 
+    /// Tries again where that is safe, after pauses, as `policy` says: what was not sent or not
+    /// executed, and with an idempotency key also what is unknown ([`idempotent`](Self::idempotent)).
+    /// Not what the server would say again (no such method, say), and nothing that ran. The request's
+    /// time is that of all attempts and pauses together.
+    ///
+    /// The arguments are encoded once, also in memory. Options come before it: what follows is a verb.
+    ///
+    /// ```
+    /// use tidings_core::{IdempotencyKey, Retry};
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let saved = bus.request::<()>("store.save", &"text").idempotent(IdempotencyKey::unique());
+    /// saved.retry(Retry::new().attempts(5)).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(self, policy: Retry) -> Retrying<T, E> {
+        Retrying::new(self.draft, policy)
+    }
+
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
         let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
             Ok(made) => made,
@@ -237,17 +292,12 @@ where
     T: DeserializeOwned + Send + 'static,
     E: ReplyError,
 {
-    let in_flight = delivery.in_flight().clone();
-    let answered = match bus.transport().send(delivery, mode) {
-        Ok(Sent::Answered(reply)) => reply,
-        Ok(Sent::OnItsWay) => match in_flight.claim() {
-            Claim::Answered(reply) => reply,
-            Claim::Pending(receiver) => {
-                in_flight.arm(bus.timers());
-                return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
-            }
-        },
-        Err(refused) => return Promise::failed(refused.into_error().into()),
+    let (answered, in_flight) = match Dispatched::of(bus, delivery, mode) {
+        Dispatched::Answered(reply, in_flight) => (reply, in_flight),
+        Dispatched::Pending(receiver, in_flight) => {
+            return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+        }
+        Dispatched::Failed(error) => return Promise::failed(error.into()),
     };
     let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
     Promise::from(reply::read(answered, &report))
@@ -284,7 +334,7 @@ impl<T, E> fmt::Debug for Request<T, E> {
             Err(error) => out.field("names", error),
         };
         out.field("timeout", &self.draft.timeout)
-            .field("idempotent", &self.draft.idempotent)
+            .field("rare", &self.draft.rare)
             .finish_non_exhaustive()
     }
 }

@@ -164,6 +164,8 @@ impl Driver {
             match control {
                 Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
                 Control::Cancel(token) => self.cancel(token),
+                Control::Leave(token) => self.leave(token),
+                Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
                 Control::Close(code) => {
@@ -188,6 +190,13 @@ impl Driver {
         }
     }
 
+    fn beat(&mut self, id: IncomingId) {
+        if let Some(in_flight) = self.serving.get(&id) {
+            in_flight.beat_taken();
+            self.session.beat(id);
+        }
+    }
+
     fn cancel(&mut self, token: u64) {
         let Some(entry) = self.pending.get(token) else {
             return;
@@ -196,6 +205,14 @@ impl Driver {
             // It keeps its place, in the load of its server and on the connection that it came by,
             // until its handler has ended (C-DL-4): `Event::Ended` says so.
             return;
+        }
+        self.cancelled(token);
+    }
+
+    /// Its caller waits no longer, and wants its handler to go on.
+    fn leave(&mut self, token: u64) {
+        if let Some(id) = self.pending.get(token).and_then(|entry| entry.id) {
+            self.session.leave(id);
         }
         self.cancelled(token);
     }
@@ -386,8 +403,16 @@ impl Driver {
                     }
                 }
                 Event::Cancelled(id) => {
-                    if let Some(in_flight) = self.serving.get(&id) {
-                        in_flight.abandon(CallErrorKind::Cancelled);
+                    let lost = self.session.is_closed();
+                    match self.serving.get(&id) {
+                        Some(in_flight) if lost => in_flight.caller_lost(),
+                        Some(in_flight) => in_flight.abandon(CallErrorKind::Cancelled),
+                        None => {}
+                    }
+                }
+                Event::Beat { token } => {
+                    if let Some(entry) = self.pending.get(token) {
+                        entry.in_flight.beat();
                     }
                 }
                 Event::Reply { token, reply } => {

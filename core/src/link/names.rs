@@ -24,8 +24,6 @@ pub(super) struct Names {
     last_target: Option<Arc<session::Target>>,
     last_method: Option<Arc<session::Method>>,
     callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
-    /// For idempotency keys.
-    serial: u64,
 }
 
 impl Names {
@@ -37,7 +35,6 @@ impl Names {
             last_target: None,
             last_method: None,
             callers: HashMap::new(),
-            serial: 0,
         }
     }
 
@@ -62,11 +59,17 @@ impl Names {
             },
             method: self.method(head).map_err(unsendable)?,
             codec: head.codec.to_byte(),
-            remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
+            // The round may have begun before the request was made: it must not get more than it has.
+            remaining: head
+                .deadline
+                .map(|at| at.saturating_duration_since(now.max(head.made_at))),
             depth: head.depth,
             fanout: head.reach == Reach::Every,
             wait_for_server: head.wait_for_server && matches!(to, To::Named),
-            idempotency_key: head.idempotent.then(|| self.idempotency_key()),
+            idempotency_key: head
+                .idempotency_key()
+                .map(|key| IdempotencyKey(key.to_bytes())),
+            heartbeat: head.heartbeat(),
             headers: head.headers.clone(),
             caller: match to {
                 // Only a hub tells who calls (S10).
@@ -170,15 +173,6 @@ impl Names {
         });
         remember(&mut self.callers, key, (caller.clone(), told.clone()));
         Ok(Some(told))
-    }
-
-    fn idempotency_key(&mut self) -> IdempotencyKey {
-        self.serial += 1;
-        let mut key = super::instance();
-        for (byte, mixed) in key.iter_mut().zip(self.serial.to_le_bytes()) {
-            *byte ^= mixed;
-        }
-        IdempotencyKey(key)
     }
 }
 

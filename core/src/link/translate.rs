@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, Reach, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
@@ -72,6 +72,7 @@ impl Incoming {
         let header = self.header;
         let version = header.method.version;
         let codec = CodecId::from_byte(header.codec);
+        let rare = rare(&header);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
@@ -93,8 +94,8 @@ impl Incoming {
             headers: header.headers,
             caller,
             depth: header.depth,
-            idempotent: header.idempotency_key.is_some(),
             wait_for_server: header.wait_for_server,
+            rare,
             flow: self.flow,
             deadline: header
                 .remaining
@@ -154,6 +155,17 @@ pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, 
     };
     let offers = registration.offers.iter().map(offer);
     Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// What few requests say.
+fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
+    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
+    (key.is_some() || heartbeat.is_some()).then(|| {
+        Box::new(Rare {
+            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
+            heartbeat,
+        })
+    })
 }
 
 /// The caller that a hub vouches for.

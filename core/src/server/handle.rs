@@ -10,6 +10,7 @@ use crate::WaitExt;
 use crate::bus::Bus;
 use crate::error::ServeError;
 use crate::server::core::ServerCore;
+use crate::server::stats::ServerStats;
 use crate::timer;
 
 /// A running server. It keeps its bus open.
@@ -60,6 +61,11 @@ impl Server {
     /// connection to this process was.
     pub fn missed(&self) -> u64 {
         self.core.copies_missed()
+    }
+
+    /// What became of its requests.
+    pub fn stats(&self) -> ServerStats {
+        self.core.stats.read()
     }
 
     /// Takes no more requests, and refuses those that wait: their fate is `NotExecuted`. Handlers that run go on, and

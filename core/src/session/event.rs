@@ -37,6 +37,11 @@ pub enum Event {
     /// Nobody waits for this call any more (cancelled, or the session ended). The handler is to be
     /// told; its slot stays taken until `reply` or `release` says that it has ended.
     Cancelled(IncomingId),
+    /// The server of a call says that it lives and has the call still: it waits there, or runs.
+    Beat {
+        /// Of the request.
+        token: u64,
+    },
     /// The reply to a call.
     Reply {
         /// Of the request.

@@ -151,6 +151,7 @@ impl Ours {
             fanout: false,
             wait_for_server: false,
             idempotency_key: None,
+            heartbeat: None,
             headers: Vec::new(),
             caller: None,
         };
@@ -183,6 +184,9 @@ impl Ours {
                     self.open &= !(1 << token);
                 }
                 Event::Ended { .. } => unreachable!("no call is cancelled here"),
+                Event::Beat { token } => {
+                    assert!(self.open & 1 << token != 0, "a beat after the end")
+                }
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -199,6 +203,7 @@ impl Ours {
     /// Answers in every way in turn; every fourth request is left running.
     fn answer(&mut self, session: &mut Session, id: IncomingId) {
         self.came = self.came.wrapping_add(1);
+        session.beat(id);
         match self.came % 4 {
             0 => {}
             1 => session.release(id),

@@ -292,14 +292,26 @@ impl Requests {
         entry.is_some_and(|entry| matches!(entry.state, State::Abandoned { told: false }))
     }
 
+    /// Gives up a call that was staged whole; `false` for any other request.
+    pub(super) fn leave(&mut self, id: RequestId) -> bool {
+        let entry = self.table.get(id);
+        let sent = entry.is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
+        if sent {
+            self.abandon(id, true);
+        }
+        sent
+    }
+
     /// Whether somebody waits for the answer to this call.
     pub(super) fn is_awaited(&mut self, seq: u64) -> bool {
-        let Some(&mut id) = self.calls.get_mut(seq) else {
-            return false;
-        };
-        self.table
-            .get(id)
-            .is_some_and(|entry| !matches!(entry.state, State::Abandoned { .. }))
+        self.awaited(seq).is_some()
+    }
+
+    /// The token of a call whose answer somebody waits for.
+    pub(super) fn awaited(&mut self, seq: u64) -> Option<u64> {
+        let &mut id = self.calls.get_mut(seq)?;
+        let entry = self.table.get(id)?;
+        (!matches!(entry.state, State::Abandoned { .. })).then_some(entry.token)
     }
 
     /// The whole answer to a call came, and its credit with it (PR-CREDIT-3).

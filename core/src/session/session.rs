@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::answers::{Answer, Answers};
+use super::beats::Beats;
 use super::code::{CloseCode, error_code, fate_code};
 use super::config::{Config, Role};
 use super::control::Control;
@@ -48,6 +49,7 @@ pub struct Session {
     pub(super) reply_parts: ReplyParts,
     pub(super) serving: Serving,
     pub(super) answers: Answers,
+    pub(super) beats: Beats,
     pub(super) liveness: Liveness,
     pub(super) pings: Rate,
     pub(super) idle_frames: Rate,
@@ -101,6 +103,7 @@ impl Session {
             reply_parts: ReplyParts::new(limits),
             serving: Serving::new(limits),
             answers: Answers::new(role.peer()),
+            beats: Beats::default(),
             liveness: Liveness::new(now),
             pings: Rate::new(limits.pings_per_second, now),
             idle_frames: Rate::new(limits.idle_frames_per_second, now),
@@ -283,6 +286,15 @@ impl Session {
         self.requests.is_cancelled(id)
     }
 
+    /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
+    /// here, and no event will follow for it. One of which not all has left is cancelled, as by
+    /// [`cancel`](Self::cancel).
+    pub fn leave(&mut self, id: RequestId) {
+        if !self.requests.leave(id) {
+            self.cancel(id);
+        }
+    }
+
     /// Answers a call: its handler has ended, its credit goes back to the peer with the reply
     /// (C-DL-4). A reply to a cancelled call is dropped here. A stale id is ignored.
     pub fn reply(&mut self, id: IncomingId, reply: Reply) {
@@ -291,6 +303,7 @@ impl Session {
             (Ended::CancelledCall, _) => Answer::Ended,
             _ => return,
         };
+        self.beats.forget(id.0);
         self.answers.push(id.0, answer);
     }
 
@@ -306,6 +319,7 @@ impl Session {
             Ended::CancelledCall => Answer::Ended,
             Ended::Nothing => return,
         };
+        self.beats.forget(id.0);
         self.answers.push(id.0, answer);
     }
 

@@ -122,6 +122,11 @@ impl World {
                 self.sides[at].closed = true;
             }
             Event::Missed { .. } => unreachable!("nobody missed anything"),
+            Event::Beat { token } => {
+                let pending = self.sides[at].sent[&token].fate == Fate::Pending;
+                assert!(pending, "a beat after the end of {token}");
+                self.trace_in(&[10, at as u64, token]);
+            }
             Event::Opened(_) | Event::Cancelled(_) | Event::GoingAway { .. } => {
                 self.trace_in(&[8, at as u64]);
             }

@@ -174,6 +174,7 @@ impl World {
                     .go_away(CloseCode::ShuttingDown, "bye");
             }
             23 if self.random.one_in(60) => self.cut(),
+            22 | 23 => self.beat(at),
             _ => {}
         }
         self.check();
@@ -328,6 +329,18 @@ impl World {
             } else {
                 Fate::Cancelled
             };
+        }
+    }
+
+    /// The server of some requests says that they live; some of them have been given up.
+    fn beat(&mut self, at: usize) {
+        let Side {
+            session, running, ..
+        } = &mut self.sides[at];
+        for running in running.iter() {
+            if self.random.one_in(2) {
+                session.beat(running.id);
+            }
         }
     }
 

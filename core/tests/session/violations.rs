@@ -423,13 +423,13 @@ fn kinds_that_may_be_ignored_are() {
 fn an_unknown_extension_is_skipped_and_a_critical_one_refuses_the_request() {
     let now = Instant::now();
     let mut session = open(Role::Hub, limits(), now);
-    session.receive(&frame(CALL, &extended(8, b"?")), now);
+    session.receive(&frame(CALL, &extended(100, b"?")), now);
     let [Event::Request { id, .. }] = events(&mut session)[..] else {
         panic!()
     };
     session.reply(id, Ok(vec![]));
     output(&mut session, now);
-    session.receive(&frame(CALL, &extended(9, b"?")), now);
+    session.receive(&frame(CALL, &extended(101, b"?")), now);
     assert!(events(&mut session).is_empty());
     let refusal = [
         2,
