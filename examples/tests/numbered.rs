@@ -22,6 +22,16 @@ fn the_context() {
     assert_runs("04_context");
 }
 
+#[test]
+fn heartbeats() {
+    assert_runs("09_heartbeats");
+}
+
+#[test]
+fn retry_and_idempotency() {
+    assert_runs("10_retry_and_idempotency");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([
