@@ -15,12 +15,15 @@ pub use tidings_core::connection;
 pub use tidings_core::promise;
 /// What runs the tasks of a bus: tokio, smol, or the built-in pool.
 pub use tidings_core::runtime;
+/// The seam to transports, for those who write one.
+pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Completer,
-    Context, DrainReport, Error, Fate, IdempotencyKey, IdempotencyWindow, MethodError, OpenError,
-    Promise, PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry,
-    RetryBudget, RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerStats, Shared,
-    Stage, Version, VersionError, WaitExt, WhenDisconnected,
+    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
+    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
+    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
+    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
+    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Version, VersionError, WaitExt,
+    WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -64,6 +67,9 @@ pub use tidings_core::{
 /// ```
 #[cfg(feature = "macros")]
 pub use tidings_macros::service;
+/// The TCP transport: its options, and certificates from memory.
+#[cfg(feature = "tcp")]
+pub use tidings_tcp as tcp;
 
 /// The README's programs, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]

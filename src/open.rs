@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, OpenError, WhenDisconnected};
+use tidings_core::{Address, NameError, OpenError, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -16,7 +16,7 @@ use tidings_core::{Address, OpenError, WhenDisconnected};
 pub struct Bus(tidings_core::Bus);
 
 impl Bus {
-    /// Opens the bus at `address`: `mem:`, `mem:name`, `unix:/path`.
+    /// Opens the bus at `address`: `mem:`, `mem:name`, `unix:/path`, `tcp:host:port`.
     ///
     /// ```
     /// # fn main() -> tidings::Result<()> {
@@ -34,6 +34,44 @@ impl Bus {
     /// A bus with options of its own.
     pub fn builder() -> BusBuilder {
         BusBuilder(tidings_core::Bus::builder())
+    }
+
+    /// A handle whose requests and servers are in the exchange of this name.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is not a name.
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Self, NameError> {
+        self.0.with_exchange(name).map(Bus)
+    }
+
+    /// A handle whose requests have `timeout` unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Bus(self.0.with_timeout(timeout))
+    }
+
+    /// A handle whose requests take as long as they take unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_timeout(&self) -> Self {
+        Bus(self.0.with_no_timeout())
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Self {
+        Bus(self.0.with_when_disconnected(choice))
+    }
+
+    /// A handle that adds this header to its requests, in the place of headers of the same name that this one adds.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_header(&self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Bus(self.0.with_header(name, value))
+    }
+
+    /// A handle that does not add headers of this name to its requests.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_header(&self, name: impl AsRef<str>) -> Self {
+        Bus(self.0.with_no_header(name))
     }
 }
 
@@ -93,7 +131,19 @@ impl BusBuilder {
         let plugin = plugin(&parsed)?;
         self.0.open_with(plugin, address).map(Bus)
     }
+
+    /// Opens `address` by `plugin`: a transport of your own, or one of this build with options that do not fit into an
+    /// address (certificates from memory, say).
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the address and what to do.
+    pub fn open_with(self, plugin: &dyn Plugin, address: &str) -> Result<Bus, OpenError> {
+        self.0.open_with(plugin, address).map(Bus)
+    }
 }
+
+#[cfg(feature = "tcp")]
+static TCP: tidings_tcp::Tcp = tidings_tcp::Tcp::new();
 
 /// The transport for an address's scheme.
 fn plugin(address: &Address) -> Result<&'static dyn Plugin, OpenError> {
@@ -102,11 +152,16 @@ fn plugin(address: &Address) -> Result<&'static dyn Plugin, OpenError> {
         "mem" => Ok(&tidings_memory::Memory),
         #[cfg(feature = "unix")]
         "unix" => Ok(&tidings_unix::Unix),
+        #[cfg(feature = "tcp")]
+        "tcp" => Ok(&TCP),
         scheme => {
             let advice = match scheme {
                 "mem" => "enable the feature `memory` of the crate `tidings`".into(),
                 "unix" => {
                     "enable the feature `unix` of the crate `tidings`, and `tokio` or `smol`".into()
+                }
+                "tcp" => {
+                    "enable the feature `tcp` of the crate `tidings`, and `tokio` or `smol`".into()
                 }
                 _ => format!("this build has {}", built_in()),
             };
@@ -123,6 +178,7 @@ fn built_in() -> String {
     let all = [
         ("`mem:`", cfg!(feature = "memory")),
         ("`unix:`", cfg!(feature = "unix")),
+        ("`tcp:`", cfg!(feature = "tcp")),
     ];
     let built: Vec<_> = all
         .iter()
@@ -130,7 +186,7 @@ fn built_in() -> String {
         .map(|(scheme, _)| *scheme)
         .collect();
     if built.is_empty() {
-        "none: enable the feature `memory` or `unix`".into()
+        "none: enable the feature `memory`, `unix` or `tcp`".into()
     } else {
         built.join(" and ")
     }

@@ -32,14 +32,21 @@ pub mod shadowed {
             }
         )*};
     }
-    types!(String Option Box Vec Result Future Arc Send Sync S Service Context Request Bus Clone Into OnceLock Payload);
+    types!(String Option Box Vec Result Future Arc Send Sync S Service Context Request Bus Clone Into OnceLock Payload TryInto Version VersionError V);
 
     /// Takes and gives what is named like something else.
-    #[tidings::service(version = "1.2.3", topic = "shadowed-names")]
+    #[tidings::service(
+        version = "1.2.3",
+        topic = "shadowed-names",
+        namespace = "shadows",
+        alias = "names",
+        alias = none
+    )]
     pub trait Shadowed {
         /// Gives both back.
         async fn first(&self, string: String, option: Option) -> Result;
         /// Gives one of them back.
+        #[since = "1.1"]
         fn second(&self, s: S, service: Service, future: Future, arc: Arc) -> Box;
         /// Fails with its own type.
         ///

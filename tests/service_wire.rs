@@ -239,29 +239,125 @@ mod newer {
     #[tidings::service(version = "1.4.2", topic = "calculator")]
     pub(super) trait Newer {
         fn zero(&self) -> i64;
+        /// Came later.
+        #[since = "1.4"]
+        fn one(&self) -> i64;
     }
-    pub(super) struct Nil;
-    impl Newer for Nil {
+    pub(super) struct Units;
+    impl Newer for Units {
         fn zero(&self) -> i64 {
             0
+        }
+        fn one(&self) -> i64 {
+            1
         }
     }
 }
 
+/// C-VE-1: what a new client asks for that was always there, an old server gives it.
 #[test]
-fn a_client_asks_for_the_version_of_its_trait() -> tidings::Result<()> {
-    let bus = Bus::open("mem:")?;
-    {
-        let _older = bus.serve(CalculatorServer::new(Exact))?;
-        let error = newer::NewerClient::new(&bus).zero().wait().unwrap_err();
-        assert_eq!(error.fate(), Fate::NotExecuted);
+fn a_request_asks_for_the_version_in_which_its_method_came() -> tidings::Result<()> {
+    for address in BUSES {
+        let bus = Bus::open(address)?;
+        let client = newer::NewerClient::new(&bus);
+        {
+            let _older = bus.serve(CalculatorServer::new(Exact))?;
+            assert_eq!(client.zero().wait()?, 0);
+            let error = client.one().wait().unwrap_err();
+            assert_eq!(error.fate(), Fate::NotExecuted);
+            let told = matches!(
+                error.kind(),
+                CallErrorKind::UnsupportedVersion { requested, .. } if requested == "1.4"
+            );
+            assert!(told, "{error}");
+        }
+        let _newer = bus.serve(newer::NewerServer::new(newer::Units))?;
+        assert_eq!(client.one().wait()?, 1);
+        assert_eq!(CalculatorClient::new(&bus).zero().wait()?, 0);
+        // The request may ask for more than the method does.
+        client.zero().version("1.4.2").wait()?;
+        let error = client.zero().version("1.5").wait().unwrap_err();
         assert!(matches!(
             error.kind(),
             CallErrorKind::UnsupportedVersion { .. }
         ));
     }
-    let _newer = bus.serve(newer::NewerServer::new(newer::Nil))?;
-    assert_eq!(CalculatorClient::new(&bus).zero().wait()?, 0);
+    Ok(())
+}
+
+/// C-VE-3.
+#[test]
+fn a_client_keeps_within_its_cap() -> tidings::Result<()> {
+    for address in BUSES {
+        let bus = Bus::open(address)?;
+        let _newer = bus.serve(newer::NewerServer::new(newer::Units))?;
+        let client = newer::NewerClient::new(&bus).version_cap("1.3");
+        assert!(client.can_send_version("1.3") && !client.can_send_version("1.4"));
+        assert_eq!(client.zero().wait()?, 0);
+        let error = client.one().wait().unwrap_err();
+        assert_eq!(error.fate(), Fate::NotSent);
+        assert!(matches!(error.kind(), CallErrorKind::VersionCap { .. }));
+        let raised = client.clone().version_cap(Version::new(1, 4, 0));
+        assert_eq!(raised.one().wait()?, 1);
+        assert!(!client.can_send_version("1.4"), "its parent is as it was");
+    }
+    Ok(())
+}
+
+/// Two major versions of a service, and another service, on one topic.
+mod beside {
+    #[tidings::service(version = "1.3", topic = "stock", alias = "old-stock")]
+    pub(super) trait StockV1 {
+        fn count(&self, item: String) -> u32;
+    }
+    #[tidings::service(version = "2.0", topic = "stock")]
+    pub(super) trait StockV2 {
+        fn count(&self, item: String, shelf: u32) -> u64;
+    }
+    #[tidings::service(topic = "stock", namespace = "admin", alias = "ops", alias = none)]
+    pub(super) trait Admin {
+        fn reload(&self) -> String;
+    }
+
+    pub(super) struct Shelves;
+    impl StockV1 for Shelves {
+        fn count(&self, item: String) -> u32 {
+            item.len() as u32
+        }
+    }
+    impl StockV2 for Shelves {
+        fn count(&self, item: String, shelf: u32) -> u64 {
+            item.len() as u64 + u64::from(shelf)
+        }
+    }
+    impl Admin for Shelves {
+        fn reload(&self) -> String {
+            "reloaded".into()
+        }
+    }
+}
+
+/// C-VE-2.
+#[test]
+fn services_of_several_versions_and_namespaces_share_a_server() -> tidings::Result<()> {
+    use beside::{AdminClient, AdminServer, Shelves, StockV1Client, StockV1Server};
+    for address in BUSES {
+        let bus = Bus::open(address)?;
+        let _server = bus
+            .server(StockV1Server::new(Shelves))
+            .and(beside::StockV2Server::new(Shelves))
+            .and(AdminServer::new(Shelves))
+            .start()?;
+        assert_eq!(StockV1Client::new(&bus).count("nut").wait()?, 3);
+        assert_eq!(beside::StockV2Client::new(&bus).count("nut", 4).wait()?, 7);
+        assert_eq!(AdminClient::new(&bus).reload().wait()?, "reloaded");
+        let reload = |request: tidings::Request<String>| request.wait();
+        let untyped = || bus.request::<String>("stock.reload", &());
+        assert_eq!(reload(untyped().namespace("ops"))?, "reloaded");
+        assert_eq!(reload(untyped())?, "reloaded", "by the alias of none");
+        let v1 = bus.request::<u32>("stock.count", &"nut");
+        assert_eq!(v1.namespace("old-stock").wait()?, 3);
+    }
     Ok(())
 }
 
@@ -284,11 +380,14 @@ fn an_endpoint_has_the_topic_and_version_of_the_attribute() {
         ("file_indexer", Version::DEFAULT)
     );
     assert_eq!(endpoint.methods[0].name, "type");
-    let endpoint = newer::NewerServer::new(newer::Nil).into_endpoint();
+    assert_eq!(endpoint.namespaces, [None]);
+    let endpoint = newer::NewerServer::new(newer::Units).into_endpoint();
     assert_eq!(
         (endpoint.topic, endpoint.version),
         ("calculator", Version::new(1, 4, 2))
     );
+    let endpoint = beside::AdminServer::new(beside::Shelves).into_endpoint();
+    assert_eq!(endpoint.namespaces, [Some("admin"), Some("ops"), None]);
 }
 
 #[test]
@@ -304,7 +403,11 @@ fn a_fingerprint_is_that_of_the_types_alone() {
         these,
         fingerprints(CalculatorServer::new(Exact).into_endpoint().methods)
     );
-    let newer = fingerprints(newer::NewerServer::new(newer::Nil).into_endpoint().methods);
+    let newer = fingerprints(
+        newer::NewerServer::new(newer::Units)
+            .into_endpoint()
+            .methods,
+    );
     assert_eq!(these[0], newer[0], "the same types in another trait");
     let echo = fingerprints(EchoServer::new(Same).into_endpoint().methods);
     let mut all: Vec<_> = these.iter().chain(&echo).collect();

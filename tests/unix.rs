@@ -76,3 +76,13 @@ mod on_smol {
     suite!(caller_is_hub, unix(Engine::Smol, Layout::CallerFirst));
     suite!(hub_between, unix(Engine::Smol, Layout::Between));
 }
+
+#[cfg(all(feature = "tokio", feature = "smol"))]
+mod tokio_serves_smol {
+    use super::*;
+
+    suite!(
+        over_one_connection,
+        unix(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    );
+}

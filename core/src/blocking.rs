@@ -38,7 +38,7 @@ pub(crate) fn is_forbidden() -> bool {
 
 /// As [`block`], for a wait that is welcome and not needed: `None`, without a trace anywhere, also
 /// where it might be allowed and only trying would tell.
-pub(crate) fn block_where_certain<R>(wait: impl FnOnce() -> R) -> Option<R> {
+pub fn block_where_certain<R>(wait: impl FnOnce() -> R) -> Option<R> {
     #[cfg(feature = "tokio")]
     {
         use ::tokio::runtime::{Handle, RuntimeFlavor};

@@ -61,8 +61,8 @@ mod version;
 
 #[cfg(not(tidings_loom))]
 pub use bus::{
-    Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, IdempotencyKey, Request, Retry,
-    RetryBudget, RetryCall, Retrying, WhenDisconnected,
+    Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
+    IdempotencyKey, Request, Retry, RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;
@@ -71,6 +71,8 @@ pub use error::{
     ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
     ReplyError, Result, ServeError, Stage,
 };
+#[cfg(not(tidings_loom))]
+pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
 pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};

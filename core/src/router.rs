@@ -1,20 +1,25 @@
 //! Which server a request goes to: the registry of one exchange-and-topic space (C-AD-2, 3, 5).
 //!
+//! Servers on one topic may offer different versions and namespaces, while a service is upgraded, say. Then a request
+//! goes to one that is for it, if there is any (C-VE-2).
+//!
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
+mod fanout;
 mod lines;
+mod registry;
 mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head, IdempotencyKey};
+use crate::bus::{Delivery, Head, IdempotencyKey, Reach, Standing};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
 
 pub(crate) use waiting::{Waiting, WaitingLimits};
 
@@ -22,6 +27,9 @@ pub(crate) use waiting::{Waiting, WaitingLimits};
 pub trait Destination: Send + Sync {
     /// Requests that it has and has not ended.
     fn load(&self) -> usize;
+
+    /// What it offers; asked once, when it is added.
+    fn offers(&self) -> Offers;
 
     /// Takes a request.
     ///
@@ -31,17 +39,32 @@ pub trait Destination: Send + Sync {
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
+
+    /// How it stands to one more copy of a fanout cast, of `weight` bytes.
+    fn standing(&self, weight: usize) -> Standing;
+
+    /// A copy of a fanout cast was not given to it for want of room.
+    fn missed(&self);
 }
 
 impl Destination for Arc<ServerCore> {
     fn load(&self) -> usize {
         ServerCore::load(self)
     }
+    fn offers(&self) -> Offers {
+        ServerCore::offers(self).clone()
+    }
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, cx);
+    }
+    fn standing(&self, weight: usize) -> Standing {
+        ServerCore::standing(self, weight)
+    }
+    fn missed(&self) {
+        ServerCore::missed(self, 1);
     }
 }
 
@@ -72,9 +95,19 @@ impl WeakRouter {
 /// The servers on one topic. Replaced, not changed, when one comes or goes.
 #[derive(Default)]
 struct Servers {
-    list: Vec<(ServerName, Arc<dyn Destination>)>,
+    list: Vec<Known>,
+    /// Not all of them offer the same, so that each request must be asked whom it is for.
+    differ: bool,
     /// Where the search for the least busy begins, so that ties go in turn.
     turn: AtomicUsize,
+}
+
+/// One server on a topic.
+#[derive(Clone)]
+struct Known {
+    name: ServerName,
+    server: Arc<dyn Destination>,
+    offers: Offers,
 }
 
 impl Router {
@@ -137,12 +170,13 @@ impl Router {
             });
         }
         let mut list = servers.list.clone();
-        list.push((name.clone(), server));
-        let awaited = self.waiting.comes();
-        *servers = Arc::new(Servers {
-            list,
-            turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
+        list.push(Known {
+            name: name.clone(),
+            offers: server.offers(),
+            server,
         });
+        let awaited = self.waiting.comes();
+        *servers = Arc::new(servers.with(list));
         drop(exchanges);
         if awaited {
             self.let_in(exchange, topic, name);
@@ -167,7 +201,7 @@ impl Router {
         let list: Vec<_> = servers
             .list
             .iter()
-            .filter(|(known, _)| known != name)
+            .filter(|known| known.name != *name)
             .cloned()
             .collect();
         let removed = list.len() < before;
@@ -177,23 +211,49 @@ impl Router {
                 exchanges.remove(exchange);
             }
         } else {
-            *servers = Arc::new(Servers {
-                list,
-                turn: AtomicUsize::new(servers.turn.load(Ordering::Relaxed)),
-            });
+            *servers = Arc::new(servers.with(list));
         }
         removed
     }
 
-    /// Sends a request to the server that it names, or to the least busy one on its topic.
+    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it; a fanout cast to
+    /// every one.
     ///
     /// # Errors
-    /// [`NotAccepted`]; `NoServer` when there is none and it does not wait for one.
+    /// [`NotAccepted`]; `NoServer` when there is none, `UnsupportedVersion` and `NoSuchNamespace` when none of several is
+    /// for it, each unless it waits for a server.
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
-            Ok(server) => server.deliver(delivery, mode),
+            Ok(server) => self.pass(&server, delivery, mode),
             Err(kind) => self.without_server(delivery, kind),
+        }
+    }
+
+    /// Gives a request to the server that was chosen for it, or to whom it reaches instead.
+    fn pass(
+        &self,
+        server: &Arc<dyn Destination>,
+        delivery: Delivery,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        let head = delivery.in_flight().head();
+        match (head.reach, &head.server) {
+            (Reach::One, _) | (Reach::Every, Some(_)) => server.deliver(delivery, mode),
+            (Reach::Every, None) => self.fan_out(delivery),
+            (Reach::Registry, _) => self.answer(delivery),
+        }
+    }
+
+    /// Wakes the waker of `cx` when `server`, or another one that the request reaches, may have room for it.
+    fn wait_at(&self, server: &Arc<dyn Destination>, head: &Head, cx: &mut Context<'_>) {
+        match (head.reach, self.servers(head)) {
+            (Reach::Every, Some(all)) => {
+                for known in &all.list {
+                    known.server.wait_for_room(cx);
+                }
+            }
+            _ => server.wait_for_room(cx),
         }
     }
 
@@ -201,7 +261,7 @@ impl Router {
     pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
         match self.choose(head) {
             Ok(server) => {
-                server.wait_for_room(cx);
+                self.wait_at(&server, head, cx);
                 if self.waiting.is_moving() {
                     self.waiting.wait_for_room(head, cx);
                 }
@@ -230,6 +290,15 @@ impl Router {
         self.len() == 0
     }
 
+    /// The servers on a request's topic.
+    fn servers(&self, head: &Head) -> Option<Arc<Servers>> {
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        exchanges.get(&head.exchange)?.get(&head.topic).cloned()
+    }
+
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {
         let exchanges = self
             .exchanges
@@ -237,17 +306,28 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         let topics = exchanges.get(&head.exchange);
         let servers = topics.and_then(|topics| topics.get(&head.topic));
-        let found = servers.and_then(|servers| match &head.server {
-            Some(name) => servers.named(name),
-            None => match head.idempotency_key() {
-                Some(key) => servers.that_knows(key),
-                None => servers.least_busy(),
-            },
+        let found = servers.and_then(|servers| match (&head.server, head.reach) {
+            (Some(name), _) => servers.named(name),
+            // Who waits for a server, waits for one that serves it.
+            (None, Reach::One) => {
+                let must = head.wait_for_server || self.waiting.settles();
+                match head.idempotency_key() {
+                    Some(key) => servers.that_knows(key, head, must),
+                    None => servers.least_busy(head, must),
+                }
+            }
+            // Whether it is for them is asked of each one, or of none.
+            (None, Reach::Every | Reach::Registry) => {
+                servers.list.first().map(|known| &known.server)
+            }
         });
         found.cloned().ok_or_else(|| {
+            if let (None, Some(servers)) = (&head.server, servers) {
+                return servers.refusal(head);
+            }
             let near = match (&head.server, servers) {
                 (Some(name), Some(servers)) => {
-                    nearest(name, servers.list.iter().map(|(known, _)| known.as_str()))
+                    nearest(name, servers.list.iter().map(|known| known.name.as_str()))
                 }
                 _ => nearest(
                     &head.topic,
@@ -279,32 +359,59 @@ fn mark(name: &ServerName, key: IdempotencyKey) -> u64 {
 }
 
 impl Servers {
+    /// The same topic with other servers.
+    fn with(&self, list: Vec<Known>) -> Servers {
+        let differ = list.iter().any(|known| known.offers != list[0].offers);
+        Servers {
+            list,
+            differ,
+            turn: AtomicUsize::new(self.turn.load(Ordering::Relaxed)),
+        }
+    }
+
     fn named(&self, name: &ServerName) -> Option<&Arc<dyn Destination>> {
         self.list
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, server)| server)
+            .find(|known| known.name == *name)
+            .map(|known| &known.server)
     }
 
-    /// The server for a key, which may have seen it (C-VB-5): the one with the highest mark for it.
-    /// So every hub finds the same one, and when servers come or go, only their own keys move.
-    fn that_knows(&self, key: IdempotencyKey) -> Option<&Arc<dyn Destination>> {
-        let marked = self.list.iter().max_by_key(|(name, _)| mark(name, key))?;
-        Some(&marked.1)
+    /// The server for a key, which may have seen it (C-VB-5): of those for a request like `head`, the one with the
+    /// highest mark for the key. So every hub finds the same one, and when servers come or go, only their own keys move.
+    fn that_knows(
+        &self,
+        key: IdempotencyKey,
+        head: &Head,
+        must: bool,
+    ) -> Option<&Arc<dyn Destination>> {
+        let ask = self.differ || must;
+        let serving = self.list.iter();
+        let serving = serving.filter(|known| !ask || known.offers.serve(head));
+        let marked = serving.max_by_key(|known| mark(&known.name, key))?;
+        Some(&marked.server)
     }
 
-    /// The least busy server; among equals, the next in turn.
-    fn least_busy(&self) -> Option<&Arc<dyn Destination>> {
-        if let [(_, only)] = self.list.as_slice() {
-            return Some(only);
+    /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
+    /// same, any will do unless it `must` be for it, and tells the caller itself what it does not serve.
+    fn least_busy(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
+        let ask = self.differ || must;
+        if let [only] = self.list.as_slice() {
+            return (!ask || only.offers.serve(head)).then_some(&only.server);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .map(|(_, server)| server)
+            .filter(|known| !ask || known.offers.serve(head))
+            .map(|known| &known.server)
             .min_by_key(|server| server.load())
+    }
+
+    /// Why none of them is for a request like `head`.
+    #[cold]
+    fn refusal(&self, head: &Head) -> CallErrorKind {
+        refusal(self.list.iter().flat_map(|known| known.offers.iter()), head)
     }
 }
 

@@ -51,6 +51,12 @@ pub trait Transport: Send + Sync + 'static {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// The address at which others reach the bus, without options, where this process serves one and that is more than
+    /// what was opened says: with the port that the system chose, for example.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     /// Who calls, for handlers in this same process; to others the receiving side says it, from
     /// what it knows of its peer. `None` where nothing is known.
     fn identity(&self) -> Option<Arc<Caller>> {

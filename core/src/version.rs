@@ -1,5 +1,6 @@
 //! Versions of services, and which serves which (C-VE-1).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,10 +54,26 @@ impl fmt::Display for Version {
     }
 }
 
+/// Where a version is asked for, a text will do: `.version("1.3")`.
+impl TryFrom<&str> for Version {
+    type Error = VersionError;
+
+    fn try_from(text: &str) -> Result<Self, VersionError> {
+        text.parse()
+    }
+}
+
 /// A text that is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a version: write `X.Y` or `X.Y.Z`, for example `1.0`")]
 pub struct VersionError(String);
+
+/// What is a [`Version`] already cannot fail to be one.
+impl From<Infallible> for VersionError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 impl FromStr for Version {
     type Err = VersionError;

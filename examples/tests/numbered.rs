@@ -32,6 +32,26 @@ fn retry_and_idempotency() {
     assert_runs("10_retry_and_idempotency");
 }
 
+#[test]
+fn versions() {
+    assert_runs("07_versions");
+}
+
+#[test]
+fn namespaces() {
+    assert_runs("08_namespaces");
+}
+
+#[test]
+fn over_tcp() {
+    assert_runs("15_tcp");
+}
+
+#[test]
+fn under_tls() {
+    assert_runs("16_tls");
+}
+
 fn assert_runs(example: &str) {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -24,12 +24,21 @@ use crate::service::Service;
 /// * `GreeterServer<S>`: what `bus.serve(..)` takes. `GreeterServer::new(value)`, where `value` implements `Greeter`;
 ///   `GreeterServer::from(arc)` where other code keeps the value as well;
 /// * `GreeterClient`: `GreeterClient::new(&bus)`. It has a method for each of the trait's, which returns a `Request`:
-///   choose options on it, then a verb. Nothing is sent before that. Cheap to clone.
+///   choose options on it, then a verb. Nothing is sent before that. Cheap to clone. `.version_cap("1.3")` caps the
+///   versions that it asks for, and `.can_send_version("1.4")` says whether that allows 1.4.
 ///
 /// # Options
-/// * `version = "1.0"`: `X.Y` or `X.Y.Z`; 1.0 unless given. What the server implements and the client asks for.
+/// * `version = "1.0"`: `X.Y` or `X.Y.Z`; 1.0 unless given. What the server implements.
 /// * `topic = "greeter"`: unless given, the trait's name in snake case.
+/// * `namespace = "inventory"`: tells it apart from other services on its topic; none unless given.
+/// * `alias = "stock"`: a namespace that it had once, or `alias = none` if it had none. The server is reached by it as
+///   well. May be given several times.
 /// * `crate = path`: where the crate `tidings` is found, if not at `::tidings`.
+///
+/// # Versions
+/// A request asks for the least version that will do, so that a new client gets along with an old server while a service
+/// is upgraded. A method that was added to a service says when: `#[since = "1.3"]`, and requests for it ask for 1.3. All
+/// others ask for the first version of the service's major one, such as 1.0.
 ///
 /// # The three kinds of methods
 /// * `fn`: **quick**. It must not block: it may run on the thread of a caller in the same process, or on the one that
@@ -71,7 +80,10 @@ fn generate(
     let options = syn::parse2::<Options>(attribute);
     let service = syn::parse2::<syn::ItemTrait>(item).and_then(Service::read);
     match (options, service) {
-        (Ok(options), Ok(service)) => Ok(expand::expand(&options, &service)),
+        (Ok(options), Ok(service)) => {
+            service.check_since(options.version)?;
+            Ok(expand::expand(&options, &service))
+        }
         (Err(mut fault), Err(other)) => {
             fault.combine(other);
             Err(fault)

@@ -2,12 +2,13 @@
 
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, Block, FnArg, GenericArgument, Ident, Pat, PatType, PathArguments, Receiver,
-    ReceiverKind, ReturnType, Safety, Signature, Token, TraitItemFn, Type,
+    Attribute, Block, Expr, ExprLit, FnArg, GenericArgument, Ident, Lit, LitStr, Meta,
+    MetaNameValue, Pat, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
+    Signature, Token, TraitItemFn, Type,
 };
 
 use crate::faults::Faults;
-use crate::options::check_name;
+use crate::options::{Version, check_name, version_of};
 use crate::wire_type;
 
 /// A method that can be served and called.
@@ -23,6 +24,14 @@ pub(crate) struct Method {
     /// Both sides of the output where it is a `Result`.
     pub(crate) result: Option<Outcome>,
     pub(crate) default: Option<Block>,
+    /// The version in which it came, where it says.
+    pub(crate) since: Option<Since>,
+}
+
+/// The version of `#[since = "1.3"]`, and where it stands.
+pub(crate) struct Since {
+    pub(crate) version: Version,
+    pub(crate) text: LitStr,
 }
 
 /// Where a method's handler runs.
@@ -80,6 +89,7 @@ impl Method {
         }
         check_signature(&sig, service, &mut faults);
         let kind = kind(&mut attributes, &sig, &mut faults);
+        let since = since(&mut attributes, &mut faults);
         let result = match &sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, ty) => outcome(ty, &mut faults),
@@ -104,6 +114,7 @@ impl Method {
                 output: sig.output,
                 result,
                 default,
+                since,
             }),
             Err(fault) => Err(faults.and(fault)),
         }
@@ -124,12 +135,15 @@ impl Method {
 
 fn check_signature(sig: &Signature, service: &Ident, faults: &mut Faults) {
     let name = sig.ident.unraw().to_string();
-    if name == "new" {
+    let ours = [
+        ("new", "makes a client"),
+        ("version_cap", "caps what a client asks for"),
+        ("can_send_version", "asks what a client may send"),
+    ];
+    if let Some((_, purpose)) = ours.iter().find(|(ours, _)| *ours == name) {
         faults.at(
             &sig.ident,
-            format_args!(
-                "`{service}Client::new` makes a client: choose another name for the method"
-            ),
+            format_args!("`{service}Client::{name}` {purpose}: choose another name for the method"),
         );
     }
     if let Err(advice) = check_name("method", &name) {
@@ -182,6 +196,43 @@ fn kind(attributes: &mut Vec<Attribute>, sig: &Signature, faults: &mut Faults) -
         );
     }
     Kind::Blocking
+}
+
+/// Takes `#[since = "1.3"]` out of `attributes`.
+fn since(attributes: &mut Vec<Attribute>, faults: &mut Faults) -> Option<Since> {
+    let at = attributes
+        .iter()
+        .position(|attribute| attribute.path().is_ident("since"))?;
+    let found = attributes.remove(at);
+    if let Some(again) = attributes
+        .iter()
+        .find(|attribute| attribute.path().is_ident("since"))
+    {
+        faults.at(again, "`since` is given twice: keep one of them");
+    }
+    match &found.meta {
+        Meta::NameValue(MetaNameValue {
+            value:
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }),
+            ..
+        }) => match version_of("since", text) {
+            Ok(version) => {
+                return Some(Since {
+                    version,
+                    text: text.clone(),
+                });
+            }
+            Err(fault) => faults.add(fault),
+        },
+        _ => faults.at(
+            &found,
+            "the version of the service in which the method came: write `#[since = \"1.3\"]`",
+        ),
+    }
+    None
 }
 
 /// Takes the attribute `name` out of `attributes`.

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, LitStr, Path, Token};
 
@@ -15,6 +16,10 @@ pub(crate) struct Options {
     pub(crate) topic: Option<String>,
     /// The version; unset, 1.0.
     pub(crate) version: Version,
+    /// The namespace, if it has one.
+    pub(crate) namespace: Option<String>,
+    /// Namespaces by which older clients reach it; `None` is for those that name none.
+    pub(crate) aliases: Vec<Option<String>>,
     krate: Option<Path>,
 }
 
@@ -47,7 +52,21 @@ impl Default for Version {
 }
 
 impl Version {
-    fn parse(text: &str) -> Option<Version> {
+    /// Whether a server of this version serves a request for `other`, by the rule of the core (C-VE-1).
+    pub(crate) fn serves(self, other: Version) -> bool {
+        self.major == other.major && (self.minor, self.patch) >= (other.minor, other.patch)
+    }
+
+    /// The version in which everything was there that has no `since`.
+    pub(crate) fn first_of_major(self) -> Version {
+        Version {
+            minor: 0,
+            patch: 0,
+            ..self
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Version> {
         let part = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
             true => digits.parse::<u16>().ok(),
             false => None,
@@ -84,7 +103,7 @@ impl Parse for Options {
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             let name = key.to_string();
-            if seen.contains(&name) {
+            if seen.contains(&name) && name != "alias" {
                 faults.at(
                     &key,
                     format_args!("`{name}` is given twice: keep one of them"),
@@ -92,7 +111,9 @@ impl Parse for Options {
             }
             match name.as_str() {
                 "version" => options.version = read_version(input)?,
-                "topic" => options.topic = Some(read_topic(input)?),
+                "topic" => options.topic = Some(read_name("topic", input)?),
+                "namespace" => options.namespace = Some(read_name("namespace", input)?),
+                "alias" => options.aliases.push(read_alias(input)?),
                 "crate" => {
                     input.parse::<Token![=]>()?;
                     options.krate = Some(input.call(Path::parse_mod_style)?);
@@ -110,7 +131,7 @@ impl Parse for Options {
 
 fn unknown(key: &Ident) -> syn::Error {
     let advice = format!(
-        "`{key}` is not an option of `service`: there are `version = \"1.0\"`, `topic = \"name\"` and `crate = path`"
+        "`{key}` is not an option of `service`: there are `version = \"1.0\"`, `topic = \"name\"`, `namespace = \"name\"`, `alias = \"name\"` and `crate = path`"
     );
     syn::Error::new(key.span(), advice)
 }
@@ -121,18 +142,40 @@ fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
 }
 
 fn read_version(input: ParseStream<'_>) -> syn::Result<Version> {
-    let text = text(input)?;
+    version_of("version", &text(input)?)
+}
+
+/// The version that `text` is; `key` is what it was given for.
+pub(crate) fn version_of(key: &str, text: &LitStr) -> syn::Result<Version> {
     Version::parse(&text.value()).ok_or_else(|| {
-        let advice = "not a version: write `X.Y` or `X.Y.Z`, for example `version = \"1.0\"`";
+        let advice =
+            format!("not a version: write `X.Y` or `X.Y.Z`, for example `{key} = \"1.0\"`");
         syn::Error::new(text.span(), advice)
     })
 }
 
-fn read_topic(input: ParseStream<'_>) -> syn::Result<String> {
+fn read_name(what: &str, input: ParseStream<'_>) -> syn::Result<String> {
     let text = text(input)?;
-    let topic = text.value();
-    check_name("topic", &topic).map_err(|advice| syn::Error::new(text.span(), advice))?;
-    Ok(topic)
+    let name = text.value();
+    check_name(what, &name).map_err(|advice| syn::Error::new(text.span(), advice))?;
+    Ok(name)
+}
+
+/// A namespace, or `none` for requests that name none.
+fn read_alias(input: ParseStream<'_>) -> syn::Result<Option<String>> {
+    let ahead = input.fork();
+    ahead.parse::<Token![=]>()?;
+    match ahead.parse::<Ident>() {
+        Ok(word) if word == "none" => {
+            input.advance_to(&ahead);
+            Ok(None)
+        }
+        Ok(word) => {
+            let advice = "an alias is a namespace, `alias = \"name\"`, or `alias = none` for requests that name none";
+            Err(syn::Error::new(word.span(), advice))
+        }
+        Err(_) => read_name("namespace", input).map(Some),
+    }
 }
 
 /// Says whether `text` may be a name on the bus, by the rules of the core.

@@ -8,6 +8,7 @@ use syn::{Attribute, Ident, ItemTrait, TraitItem, TraitItemFn, Visibility};
 
 use crate::faults::Faults;
 use crate::method::Method;
+use crate::options::Version;
 
 /// A trait that can be served.
 pub(crate) struct Service {
@@ -58,6 +59,33 @@ impl Service {
             shell: item,
             methods,
         })
+    }
+
+    /// Checks that the service has all its methods in `version`.
+    ///
+    /// # Errors
+    /// Each method that came later, or in another major version.
+    pub(crate) fn check_since(&self, version: Version) -> syn::Result<()> {
+        let mut faults = Faults::default();
+        let since = self
+            .methods
+            .iter()
+            .filter_map(|method| method.since.as_ref());
+        for since in since.filter(|since| !version.serves(since.version)) {
+            let advice = match since.version.major == version.major {
+                true => format!(
+                    "the service is of version {version}, which is earlier: raise it to `version = \"{}\"`",
+                    since.version
+                ),
+                false => format!(
+                    "the service is of version {version}, and each major version begins anew: write the version in which the method came in {}.x, or leave this out for {}",
+                    version.major,
+                    version.first_of_major()
+                ),
+            };
+            faults.at(&since.text, advice);
+        }
+        faults.unless_any(())
     }
 
     /// The attributes of the trait that its server and client have as well.

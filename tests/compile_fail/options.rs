@@ -40,4 +40,24 @@ pub trait BothWrong {
     fn value(&mut self) -> u8; //~ &mut self => take `&self`
 }
 
+#[tidings::service(namespace = "")] //~ "" => a namespace has at least one character
+pub trait NoNamespace {
+    fn value(&self) -> u8;
+}
+
+#[tidings::service(namespace = "a", namespace = "b")] //~ namespace = "b" => `namespace` is given twice
+pub trait TwoNamespaces {
+    fn value(&self) -> u8;
+}
+
+#[tidings::service(alias = "a b")] //~ "a b" => a namespace cannot have the character ' '
+pub trait SpacedAlias {
+    fn value(&self) -> u8;
+}
+
+#[tidings::service(alias = anything)] //~ anything => `alias = none` for requests that name none
+pub trait BareAlias {
+    fn value(&self) -> u8;
+}
+
 fn main() {}

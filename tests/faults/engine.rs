@@ -28,6 +28,14 @@ impl Engine {
         test(self);
     }
 
+    /// All of this build.
+    pub(crate) const ALL: &[Engine] = &[
+        #[cfg(feature = "tokio")]
+        Engine::Tokio,
+        #[cfg(feature = "smol")]
+        Engine::Smol,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             #[cfg(feature = "tokio")]

@@ -3,7 +3,8 @@
 //!
 //! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`.
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`,
+//! `takeover`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
@@ -18,6 +19,7 @@ mod killed;
 mod lifeless;
 mod peer;
 mod stopped;
+mod takeover;
 
 /// Not a test: what the processes of the tests run.
 #[test]

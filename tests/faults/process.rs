@@ -79,10 +79,17 @@ impl Process {
 
     /// Waits until it says `word`.
     pub(crate) fn wait_for(&self, word: &str) {
+        self.wait_for_line(word);
+    }
+
+    /// Waits until it says `word`, and gives what stands behind that.
+    pub(crate) fn wait_for_line(&self, word: &str) -> String {
         loop {
             match self.said.recv_timeout(LONG) {
-                Ok(line) if line == word => return,
-                Ok(_) => {}
+                Ok(line) => match line.split_once(' ').unwrap_or((&line, "")) {
+                    (first, rest) if first == word => return rest.to_owned(),
+                    _ => {}
+                },
                 Err(RecvTimeoutError::Timeout) => panic!("{} does not say `{word}`", self.what),
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("{} ended before it said `{word}`", self.what)
@@ -100,6 +107,12 @@ impl Process {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ends(&mut self) {
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{}: {status}", self.what);
     }
 
     /// `kill -STOP`: it keeps all that it has and does nothing.

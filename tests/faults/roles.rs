@@ -10,6 +10,7 @@ use tidings::{Bus, Server};
 use crate::engine::{LONG, socket_in};
 use crate::journal::{Journal, Told};
 use crate::process::Part;
+use crate::takeover;
 use crate::traffic::{Mix, Traffic};
 
 /// What a worker is asked to do.
@@ -33,6 +34,9 @@ pub(crate) enum End {
 
 /// Plays the part until the standard input ends.
 pub(crate) fn play(part: &Part) {
+    if part.role == "node" {
+        return takeover::play(part);
+    }
     // A caller may have more in flight than a worker takes, so that some are refused as busy.
     let role = match part.role.as_str() {
         "hub" => "listen&in_flight=8192",
@@ -72,7 +76,7 @@ fn work(part: &Part, bus: &Bus) {
     }
 }
 
-fn serve_work(part: &Part, bus: &Bus) -> Server {
+pub(crate) fn serve_work(part: &Part, bus: &Bus) -> Server {
     let journal = Arc::new(Journal::create(&part.directory, &part.name));
     let runtime = bus.runtime().clone();
     let run = move |order: Order| {
@@ -114,10 +118,10 @@ fn send(part: &Part, bus: &Bus) {
     words().for_each(drop);
 }
 
-fn say(word: &str) {
+pub(crate) fn say(word: &str) {
     println!("\n{word}"); // The test harness has begun a line.
 }
 
-fn words() -> impl Iterator<Item = String> {
+pub(crate) fn words() -> impl Iterator<Item = String> {
     std::io::stdin().lock().lines().map_while(Result::ok)
 }

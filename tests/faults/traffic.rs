@@ -28,10 +28,23 @@ pub(crate) enum Mix {
     Answered,
 }
 
-/// Requests in flight at a time, and how they follow each other.
-const WINDOW: usize = 96;
-const AT_ONCE: u64 = 2;
-const PACE: Duration = Duration::from_micros(500);
+/// How much of it there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flow {
+    /// Requests in flight at a time.
+    pub(crate) window: usize,
+    /// How many are sent at once, and the time between.
+    pub(crate) at_once: u64,
+    pub(crate) pace: Duration,
+}
+
+/// What one process makes when it is the only one.
+const STRONG: Flow = Flow {
+    window: 96,
+    at_once: 2,
+    pace: Duration::from_micros(500),
+};
+
 /// Less time than most requests need.
 const TOO_LITTLE: Duration = Duration::from_millis(3);
 
@@ -97,6 +110,17 @@ impl Traffic {
         mix: Mix,
         note: impl Fn(u64, Outcome) + Send + Sync + 'static,
     ) -> Traffic {
+        Traffic::flowing(STRONG, bus, first, mix, note)
+    }
+
+    /// The same, as much as `flow` says.
+    pub(crate) fn flowing(
+        flow: Flow,
+        bus: &Bus,
+        first: u64,
+        mix: Mix,
+        note: impl Fn(u64, Outcome) + Send + Sync + 'static,
+    ) -> Traffic {
         let ledger = Arc::new(Ledger::default());
         let finish = Arc::new(AtomicBool::new(false));
         let (bus, note) = (bus.clone(), Arc::new(note));
@@ -104,12 +128,12 @@ impl Traffic {
         let sender = std::thread::spawn(move || {
             let mut ids = first..;
             while !over.load(Ordering::Relaxed) {
-                if book.in_flight() < WINDOW {
-                    for id in ids.by_ref().take(AT_ONCE as usize) {
+                if book.in_flight() < flow.window {
+                    for id in ids.by_ref().take(flow.at_once as usize) {
                         send(&bus, id, mix, &book, &note);
                     }
                 }
-                std::thread::sleep(PACE);
+                std::thread::sleep(flow.pace);
             }
         });
         Traffic {

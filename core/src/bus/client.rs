@@ -1,48 +1,205 @@
-//! What a generated client is made of.
+//! Clients: handles for the requests of one service, with what these have in common.
+//!
+//! [`Client`] names methods by texts; [`ServiceClient`] is what a generated client is made of.
 
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::bus::draft::Args;
+use crate::Promise;
+use crate::bus::draft::{Args, Terms};
 use crate::bus::{Bus, Request};
 use crate::codec::{self, EncodeError};
-use crate::name::{Method, NameError, Topic};
+use crate::error::CallError;
+use crate::name::{Method, NameError, Namespace, Topic};
 use crate::payload::Payload;
-use crate::version::Version;
+use crate::version::{Version, VersionError};
+
+/// A client of one topic whose methods are named by texts. Made by [`Bus::client`].
+///
+/// What is set here holds for each of its requests, unless the request says otherwise. Cheap to clone; a clone has an
+/// order of its own (C-VB-4). It keeps its bus open.
+///
+/// ```
+/// # fn ask(bus: &tidings_core::Bus) -> Result<(), tidings_core::CallError> {
+/// let stock = bus.client("stock").namespace("inventory").version("1.2");
+/// let count: u64 = stock.call("count", &"bolts").wait()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    service: ServiceClient,
+    version: Version,
+}
+
+impl Client {
+    pub(super) fn new(bus: &Bus, topic: Result<Topic, NameError>) -> Self {
+        Client {
+            service: ServiceClient::on(bus, topic),
+            version: Version::DEFAULT,
+        }
+    }
+
+    /// Its requests are for endpoints in the namespace `name`; unset, for those without one.
+    #[must_use]
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        match Namespace::new(name) {
+            Ok(name) => self.service.terms().namespace = Some(name),
+            Err(error) => self.service.terms().spoil(error),
+        }
+        self
+    }
+
+    /// The least version that will do, as a [`Version`] or a text such as `"1.3"`; unset, 1.0.
+    #[must_use]
+    pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        match version.try_into() {
+            Ok(version) => self.version = version,
+            Err(error) => self.service.terms().spoil(error.into()),
+        }
+        self
+    }
+
+    /// Caps the version of its requests: see [`ServiceClient::version_cap`].
+    #[must_use]
+    pub fn version_cap(self, cap: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        Client {
+            service: self.service.version_cap(cap),
+            ..self
+        }
+    }
+
+    /// Whether a request that needs `version` may be sent: see [`ServiceClient::can_send_version`].
+    pub fn can_send_version(
+        &self,
+        version: impl TryInto<Version, Error: Into<VersionError>>,
+    ) -> bool {
+        self.service.can_send_version(version)
+    }
+
+    /// A request for `method`; see [`Bus::request`] about the arguments' types.
+    pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
+        let arguments = self.service.bus.borrowed(arguments);
+        self.service
+            .draft(Method::new(method), arguments)
+            .of_version(self.version)
+    }
+
+    /// Sends to `method` and, once awaited or waited on, waits for the reply.
+    pub fn call<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
+        self.request(method, arguments)
+    }
+
+    /// Sends to `method` now; the promise brings the reply.
+    pub fn invoke<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Promise<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.request(method, arguments).invoke()
+    }
+
+    /// Sends to `method` and wants no reply.
+    ///
+    /// # Errors
+    /// As [`Request::cast`].
+    pub fn cast(
+        &self,
+        method: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<(), CallError> {
+        self.request::<()>(method, arguments).cast()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Client");
+        self.service.show(&mut out);
+        out.field("version", &self.version).finish_non_exhaustive()
+    }
+}
 
 /// What a generated client knows of its service. Cheap to clone; a clone has an order of its own (C-VB-4).
 #[derive(Clone)]
 pub struct ServiceClient {
     bus: Bus,
     topic: Result<Topic, NameError>,
-    version: Version,
+    terms: Option<Box<Terms>>,
 }
 
 impl ServiceClient {
-    /// A client on `bus` for the service on `topic`. A topic that is not a name is told by each request.
-    pub fn new(bus: &Bus, topic: &'static str, version: Version) -> Self {
+    /// A client on `bus` for the service on `topic`, in `namespace`. What is not a name is told by each request.
+    pub fn new(bus: &Bus, topic: &'static str, namespace: Option<&'static str>) -> Self {
+        let mut client = ServiceClient::on(bus, Topic::from_static(topic));
+        match namespace.map(Namespace::from_static) {
+            Some(Ok(name)) => client.terms().namespace = Some(name),
+            Some(Err(error)) => client.terms().spoil(error),
+            None => {}
+        }
+        client
+    }
+
+    fn on(bus: &Bus, topic: Result<Topic, NameError>) -> Self {
         ServiceClient {
             bus: bus.clone(),
-            topic: Topic::from_static(topic),
-            version,
+            topic,
+            terms: None,
         }
     }
 
-    /// A request for one of the service's methods, whose arguments are moved.
+    /// Caps the version of its requests, as a [`Version`] or a text such as `"1.3"` (C-VE-3).
+    ///
+    /// A request that needs a version which a server of version `cap` does not serve then fails as `VersionCap`, before
+    /// anything is sent: while servers are upgraded, the cap is the version of the oldest. A text that is no version is
+    /// told by each request.
+    #[must_use]
+    pub fn version_cap(mut self, cap: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        match cap.try_into() {
+            Ok(cap) => self.terms().cap = Some(cap),
+            Err(error) => self.terms().spoil(error.into()),
+        }
+        self
+    }
+
+    /// Whether a request that needs `version` keeps within the cap, so that a client can choose an older argument list
+    /// before it asks. Without a cap, each version does; where the version, or the cap, is no version, none does.
+    pub fn can_send_version(
+        &self,
+        version: impl TryInto<Version, Error: Into<VersionError>>,
+    ) -> bool {
+        let allows = |version| match self.terms.as_deref() {
+            Some(terms) => terms.fault.is_none() && terms.cap.is_none_or(|cap| cap.serves(version)),
+            None => true,
+        };
+        version.try_into().is_ok_and(allows)
+    }
+
+    /// A request for one of the service's methods, which the service has since version `since` of its major version.
+    /// The arguments are moved.
     pub fn request<A, T, E>(
         &self,
         method: &'static str,
+        since: Version,
         fingerprint: fn() -> u64,
         arguments: A,
     ) -> Request<T, E>
     where
         A: Serialize + Send + 'static,
     {
-        let topic = self.topic.clone();
-        let names = topic.and_then(|topic| Ok((topic, Method::from_static(method)?)));
-        Request::new(&self.bus, names, self.carried(arguments))
-            .of_service(self.version, fingerprint)
+        self.draft(Method::from_static(method), self.carried(arguments))
+            .of_version(since)
+            .of_service(fingerprint)
+    }
+
+    fn draft<T, E>(
+        &self,
+        method: Result<Method, NameError>,
+        arguments: Result<Args, EncodeError>,
+    ) -> Request<T, E> {
+        let names = self.topic.clone().and_then(|topic| Ok((topic, method?)));
+        Request::new(&self.bus, names, arguments).of_client(self.terms.clone())
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.
@@ -54,15 +211,26 @@ impl ServiceClient {
         let bytes = codec::encode(&arguments, capabilities.max_message)?;
         Ok(Args::of(Payload::Bytes(bytes)))
     }
+
+    fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
+    }
+
+    fn show(&self, out: &mut fmt::DebugStruct<'_, '_>) {
+        match &self.topic {
+            Ok(topic) => out.field("topic", topic),
+            Err(error) => out.field("topic", error),
+        };
+        if let Some(Terms { namespace, cap, .. }) = self.terms.as_deref() {
+            out.field("namespace", namespace).field("version_cap", cap);
+        }
+    }
 }
 
 impl fmt::Debug for ServiceClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("ServiceClient");
-        match &self.topic {
-            Ok(topic) => out.field("topic", topic),
-            Err(error) => out.field("topic", error),
-        };
-        out.field("version", &self.version).finish_non_exhaustive()
+        self.show(&mut out);
+        out.finish_non_exhaustive()
     }
 }

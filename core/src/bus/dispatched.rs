@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::bus::draft::Draft;
-use crate::bus::{Claim, InFlight, Verb};
+use crate::bus::handle::BusCore;
+use crate::bus::{Claim, Delivery, InFlight};
 use crate::error::CallError;
 use crate::promise::cell::Receiver;
 use crate::reply::Reply;
@@ -20,12 +20,8 @@ pub(super) enum Dispatched {
 }
 
 impl Dispatched {
-    /// Sends the request of `draft`.
-    pub(super) fn of(draft: Draft, mode: Mode) -> Self {
-        let (bus, delivery) = match draft.into_delivery(Verb::Call) {
-            Ok(made) => made,
-            Err(error) => return Dispatched::Failed(error),
-        };
+    /// Sends a call.
+    pub(super) fn of(bus: &BusCore, delivery: Delivery, mode: Mode) -> Self {
         let in_flight = delivery.in_flight().clone();
         match bus.transport().send(delivery, mode) {
             Ok(Sent::Answered(reply)) => Dispatched::Answered(reply, in_flight),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Verb, WhenDisconnected};
-use crate::codec::EncodeError;
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb, WhenDisconnected};
+use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -36,6 +36,26 @@ pub(crate) enum Timeout {
     After(Duration),
 }
 
+/// What few requests say; where it is their client that does, they have a copy of its own.
+#[derive(Clone, Default)]
+pub(super) struct Terms {
+    pub(super) namespace: Option<Namespace>,
+    /// The highest version that may be asked for (C-VE-3).
+    pub(super) cap: Option<Version>,
+    /// For every server of the topic.
+    pub(super) fanout: bool,
+    /// Names of headers of the handle that are left out.
+    pub(super) no_headers: Vec<String>,
+    /// The first option that cannot be.
+    pub(super) fault: Option<CallErrorKind>,
+}
+
+impl Terms {
+    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
+    }
+}
+
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
@@ -44,8 +64,11 @@ pub(super) struct Draft {
     pub(super) arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
+    /// Boxed, for few requests have any.
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
+    /// Its own; those of the handle are added when it is sent.
     pub(super) headers: Vec<(String, String)>,
     pub(super) wait_for_server: bool,
     pub(super) when_disconnected: Option<WhenDisconnected>,
@@ -67,6 +90,7 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
+            terms: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
@@ -96,6 +120,21 @@ impl Draft {
         }
     }
 
+    pub(super) fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
+    }
+
+    /// Adds a header. One of the handle's of the same name gives way to it (C-AD-7).
+    pub(super) fn header(&mut self, name: String, value: String) {
+        self.headers.push((name, value));
+    }
+
+    /// Takes the headers of this name out, its own and the handle's.
+    pub(super) fn no_header(&mut self, name: &str) {
+        self.headers.retain(|(known, _)| known != name);
+        self.terms().no_headers.push(name.to_owned());
+    }
+
     /// Makes the message, within the context of the handler that it is made in, if any.
     pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let parent = Context::current();
@@ -105,11 +144,28 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
-        let head = Head {
+        let Terms {
+            namespace,
+            cap,
+            fanout,
+            no_headers,
+            fault,
+        } = self.terms.map(|terms| *terms).unwrap_or_default();
+        if let Some(kind) = fault {
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
+        }
+        let codec = match &self.arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
+        };
+        let only = server.is_some();
+        let mut head = Head {
             server,
+            codec,
+            namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
-            headers: self.headers,
+            headers: with_defaults(self.headers, bus.headers(), &no_headers),
             caller: bus.caller(),
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
@@ -123,6 +179,9 @@ impl Draft {
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
+        if fanout && verb == Verb::Cast {
+            head.reach = Reach::Every; // The calls of a gather go to one server each.
+        }
         let capabilities = bus.transport().capabilities();
         // What may be asked for again is encoded, so that it, and its answer, can be given again.
         let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
@@ -132,6 +191,12 @@ impl Draft {
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
+        if let Some(cap) = cap.filter(|cap| !cap.serves(head.version)) {
+            return unsent(CallErrorKind::VersionCap {
+                requested: head.version,
+                cap,
+            });
+        }
         if head.depth > MAX_DEPTH {
             return unsent(CallErrorKind::TooDeep {
                 depth: head.depth,
@@ -146,6 +211,12 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
+        if fanout && only {
+            return unsent(CallErrorKind::Unsupported {
+                what: "a fanout to one server",
+                advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
+            });
+        }
         if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
             return unsent(kind);
         }
@@ -153,10 +224,9 @@ impl Draft {
             return unsent(CallErrorKind::Closed);
         }
         let payload = match self.arguments {
-            Ok(Args(payload)) if moves_values => Ok(payload),
-            Ok(Args(payload)) => payload
-                .into_bytes(capabilities.max_message)
-                .map(Payload::Bytes),
+            // What is for several servers cannot be moved to one.
+            Ok(Args(payload)) if moves_values && !fanout => Ok(payload),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };
         match payload {
@@ -171,11 +241,27 @@ impl Draft {
     }
 }
 
+/// A request's own headers behind those of its handle that it neither replaces nor leaves out.
+fn with_defaults(
+    own: Vec<(String, String)>,
+    defaults: &[(String, String)],
+    left_out: &[String],
+) -> Vec<(String, String)> {
+    if defaults.is_empty() {
+        return own;
+    }
+    let stays = |name: &String| !left_out.contains(name) && own.iter().all(|(own, _)| own != name);
+    let mut headers: Vec<_> = defaults
+        .iter()
+        .filter(|(name, _)| stays(name))
+        .cloned()
+        .collect();
+    headers.extend(own);
+    headers
+}
+
 /// The most headers of a request, and the most bytes in all their names and values.
 const MAX_HEADERS: (usize, usize) = (64, 8 * 1024);
-
-/// What starts the names of headers that the bus itself sets: never taken from a user or from the wire (S10).
-const RESERVED: &str = "bus.";
 
 fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
     if headers.is_empty() {
@@ -200,9 +286,9 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
             set_by: "max_header_bytes",
         });
     }
-    for (name, _) in headers {
-        crate::name::check("header name", name)?;
-        if name.starts_with(RESERVED) {
+    for (key, _) in headers {
+        name::check("header name", key)?;
+        if key.starts_with(name::RESERVED) {
             let advice = "choose a header name that does not start with `bus.`";
             return Err(CallErrorKind::Unsupported {
                 what: "a header of the bus's own",

@@ -1,11 +1,13 @@
 //! What a request says beside its payload.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
-use crate::name::{Exchange, Method, ServerName, Topic};
+use crate::codec::CodecId;
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -15,6 +17,27 @@ pub enum Verb {
     Call,
     /// No reply.
     Cast,
+}
+
+/// For how many of the servers on its topic a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For one: the one that is named, or the least busy.
+    One,
+    /// A cast for every one that there is (C-AD-4); beside a server's name, that server's copy of one.
+    Every,
+    /// For none: who they are is asked of whoever knows, the router (PR-LIST).
+    Registry,
+}
+
+impl Reach {
+    fn of(method: &Method) -> Reach {
+        if *method == Method::SERVERS {
+            Reach::Registry
+        } else {
+            Reach::One
+        }
+    }
 }
 
 /// Who made a request: told by the transport, never by the message (S10).
@@ -31,6 +54,9 @@ pub struct Caller {
     pub pid: Option<u32>,
     /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
     pub name: Option<Arc<str>>,
+    /// Where it is in the network, where this process itself has the connection. That is for a log: it says nothing
+    /// of who it is.
+    pub address: Option<SocketAddr>,
 }
 
 impl Caller {
@@ -68,6 +94,14 @@ impl Caller {
             ..self
         }
     }
+
+    /// The same caller at an address in the network.
+    pub fn with_address(self, address: SocketAddr) -> Self {
+        Caller {
+            address: Some(address),
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -75,6 +109,10 @@ impl fmt::Display for Caller {
         f.write_str(&self.transport)?;
         if let Some(name) = &self.name {
             write!(f, " `{}`", name.escape_debug())?;
+        }
+        // Without the port, which each connection has its own of.
+        if let Some(address) = self.address {
+            write!(f, " at {}", address.ip())?;
         }
         if let Some(uid) = self.uid {
             write!(f, " user {uid}")?;
@@ -100,12 +138,18 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
+    /// For how many of the topic's servers it is.
+    pub reach: Reach,
     /// What is asked.
     pub method: Method,
-    /// The version of the service that the caller was built for.
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub namespace: Option<Namespace>,
+    /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
+    /// What the arguments are in, and the reply is to be.
+    pub codec: CodecId,
     /// What the caller adds, in its order.
     pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
@@ -140,9 +184,12 @@ impl Head {
             exchange,
             topic,
             server: None,
+            reach: Reach::of(&method),
             method,
+            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
+            codec: CodecId::POSTCARD,
             headers: Vec::new(),
             caller: None,
             depth: 0,

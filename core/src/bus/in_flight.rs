@@ -222,7 +222,7 @@ impl InFlight {
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
     pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
-            Some(limit) => reply.encoded(limit),
+            Some(limit) => reply.encoded(limit, self.head.codec),
             None => reply,
         };
         match reply {

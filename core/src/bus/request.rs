@@ -9,20 +9,22 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::dispatched::Dispatched;
-use crate::bus::draft::{Args, Draft, Timeout};
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
+use crate::bus::handle::BusCore;
 use crate::bus::{
-    Bus, Call, CastWhenRoom, IdempotencyKey, Retry, Retrying, Verb, WhenDisconnected,
+    Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
+    WhenDisconnected,
 };
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
-use crate::name::{Method, NameError, ServerName, Topic};
+use crate::name::{Method, NameError, Namespace, ServerName, Topic};
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
 use crate::server::{Mode, Sent};
-use crate::version::Version;
+use crate::version::{Version, VersionError};
 
 /// A request that has not been sent: choose options, then a verb.
 ///
@@ -34,7 +36,7 @@ use crate::version::Version;
 /// Dropped without a verb, it was never sent.
 #[must_use = "nothing is sent before a verb: `.cast()`, `.call()` or `.invoke()`"]
 pub struct Request<T, E = CallError> {
-    draft: Draft,
+    pub(super) draft: Draft,
     outcome: PhantomData<fn() -> (T, E)>,
 }
 
@@ -44,15 +46,30 @@ impl<T, E> Request<T, E> {
         names: Result<(Topic, Method), NameError>,
         arguments: Result<Args, EncodeError>,
     ) -> Self {
+        Request::of(Draft::new(bus, names, arguments))
+    }
+
+    pub(super) fn of(draft: Draft) -> Self {
         Request {
-            draft: Draft::new(bus, names, arguments),
+            draft,
             outcome: PhantomData,
         }
     }
 
-    /// The same as a request of a typed client.
-    pub(super) fn of_service(mut self, version: Version, fingerprint: fn() -> u64) -> Self {
+    /// The same with what a client says of all its requests.
+    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
+        self.draft.terms = terms;
+        self
+    }
+
+    /// The same for a version.
+    pub(super) fn of_version(mut self, version: Version) -> Self {
         self.draft.version = version;
+        self
+    }
+
+    /// The same as a request of a typed client.
+    pub(super) fn of_service(mut self, fingerprint: fn() -> u64) -> Self {
         self.draft.fingerprint = Some(fingerprint);
         self
     }
@@ -76,9 +93,56 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).
+    /// Addresses it to every server of the topic (C-AD-4). Give the other options first: what is left to choose is
+    /// [`cast`](FanoutRequest::cast) or [`gather`](FanoutRequest::gather).
+    pub fn fanout(mut self) -> FanoutRequest<T, E> {
+        self.draft.terms().fanout = true;
+        FanoutRequest::new(self)
+    }
+
+    /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        match Namespace::new(name) {
+            Ok(name) => self.terms().namespace = Some(name),
+            Err(error) => self.terms().spoil(error),
+        }
+        self
+    }
+
+    /// Sends it to endpoints without a namespace, though its client has one.
+    pub fn no_namespace(mut self) -> Self {
+        if let Some(terms) = &mut self.draft.terms {
+            terms.namespace = None;
+        }
+        self
+    }
+
+    /// The least version of the service that will do for it, as a [`Version`] or a text such as `"1.3"`. Unset, it is
+    /// that in which a generated client's method came, else 1.0.
+    ///
+    /// A server serves it that implements the same major version, and this or a later minor one (C-VE-1).
+    pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        match version.try_into() {
+            Ok(version) => self.draft.version = version,
+            Err(error) => self.terms().spoil(error.into()),
+        }
+        self
+    }
+
+    fn terms(&mut self) -> &mut Terms {
+        self.draft.terms()
+    }
+
+    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header). It takes the place of the
+    /// handle's header of this name, if there is one.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.header(name.into(), value.into());
+        self
+    }
+
+    /// Leaves out headers of this name, those of the handle included.
+    pub fn no_header(mut self, name: impl AsRef<str>) -> Self {
+        self.draft.no_header(name.as_ref());
         self
     }
 
@@ -120,9 +184,9 @@ impl<T, E> Request<T, E> {
         self
     }
 
-    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
-    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
-    /// none comes, it fails as `NoServer`, not executed.
+    /// Where no server is on the topic (or not the one asked for, or none of its namespace and version), has it wait for
+    /// one, within its deadline, instead of failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as it would have at once, not executed.
     ///
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.
@@ -139,10 +203,7 @@ impl<T, E> Request<T, E> {
 
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
-        Request {
-            draft: self.draft,
-            outcome: PhantomData,
-        }
+        Request::of(self.draft)
     }
 
     /// Sends it and wants no reply. Never blocks.
@@ -217,16 +278,29 @@ where
     }
 
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let (answered, in_flight) = match Dispatched::of(self.draft, mode) {
-            Dispatched::Answered(reply, in_flight) => (reply, in_flight),
-            Dispatched::Pending(receiver, in_flight) => {
-                return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
-            }
-            Dispatched::Failed(error) => return Promise::failed(error.into()),
+        let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
+            Ok(made) => made,
+            Err(error) => return Promise::failed(error.into()),
         };
-        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-        Promise::from(reply::read(answered, &report))
+        dispatch(&bus, delivery, mode)
     }
+}
+
+/// Sends a call; its failure, if it cannot be sent, is in the promise.
+pub(super) fn dispatch<T, E>(bus: &BusCore, delivery: Delivery, mode: Mode) -> Promise<T, E>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: ReplyError,
+{
+    let (answered, in_flight) = match Dispatched::of(bus, delivery, mode) {
+        Dispatched::Answered(reply, in_flight) => (reply, in_flight),
+        Dispatched::Pending(receiver, in_flight) => {
+            return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+        }
+        Dispatched::Failed(error) => return Promise::failed(error.into()),
+    };
+    let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+    Promise::from(reply::read(answered, &report))
 }
 
 fn read_reply<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::error::{Fate, RemoteError, Stage};
 use crate::name::NameError;
 use crate::promise::PromiseError;
+use crate::version::{Version, VersionError};
 
 /// Why a request failed. Cheap to clone.
 ///
@@ -198,6 +199,19 @@ pub enum CallErrorKind {
     /// A name in the request is not one.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A version in the request is not one.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The request needs a version above the client's cap; nothing was sent.
+    #[error(
+        "the request needs version {requested} and the client is capped at {cap}: ask `can_send_version(\"{requested}\")` and send what version {cap} takes, or raise the cap once every server serves {requested}"
+    )]
+    VersionCap {
+        /// The version that the request needs.
+        requested: Version,
+        /// The client's cap.
+        cap: Version,
+    },
     /// The arguments could not be encoded; nothing was sent.
     #[error("the arguments cannot be encoded: {0}")]
     Encode(String),
@@ -264,6 +278,20 @@ pub enum CallErrorKind {
         /// The method with the nearest name.
         near: Option<String>,
     },
+    /// No endpoint on the topic has the namespace asked for.
+    #[error("{} on topic `{topic}`; there are: {offered}{}",
+        namespace.as_ref().map_or("no endpoint is without a namespace".to_owned(), |name| format!("no namespace `{name}`")),
+        did_you_mean(near))]
+    NoSuchNamespace {
+        /// The topic.
+        topic: String,
+        /// The namespace; `None` where the request names none.
+        namespace: Option<String>,
+        /// The namespaces that are there.
+        offered: String,
+        /// The one with the nearest name.
+        near: Option<String>,
+    },
     /// The server does not serve the version asked for.
     #[error("version {requested} of `{topic}` is not served; offered: {offered}")]
     UnsupportedVersion {
@@ -289,6 +317,12 @@ pub enum CallErrorKind {
     /// The arguments could not be decoded by the server.
     #[error("the server cannot read the arguments: {0}")]
     BadRequest(String),
+    /// The server does not know the encoding of the arguments.
+    #[error("the server does not know codec {codec} of the arguments: update the server")]
+    UnknownCodec {
+        /// Its number on the wire.
+        codec: u8,
+    },
     /// The server's queue is full.
     #[error("the server is busy; try again in {retry_after:.1?}")]
     Busy {

@@ -31,7 +31,7 @@ macro_rules! codes {
     ($($name:ident = $code:literal),* $(,)?) => { $(const $name: u16 = $code;)* };
 }
 codes! {
-    APPLICATION = 17, NO_SERVER = 3, NO_SUCH_METHOD = 8, UNSUPPORTED_VERSION = 10, SCHEMA_MISMATCH = 11, BAD_REQUEST = 13,
+    APPLICATION = 17, NO_SERVER = 3, NO_SUCH_METHOD = 8, NO_SUCH_NAMESPACE = 9, UNSUPPORTED_VERSION = 10, SCHEMA_MISMATCH = 11, BAD_REQUEST = 13, UNKNOWN_CODEC = 14,
     BUSY = 1, SHUTTING_DOWN = 2, FORBIDDEN = 12, TOO_DEEP = 19, PANICKED = 15, NO_REPLY = 6, REPLY_ENCODE = 16,
     REPLY_TOO_LARGE = 5, DEADLINE_EXCEEDED = 7, CONNECTION_LOST = 18, TOO_LARGE = 20, CANCELLED = 21, CLOSED = 22,
     UNSUPPORTED = 4, QUEUE_FULL = 23, NOT_CONNECTED = 24, KEY_CONFLICT = 30, SERVER_LOST = 31,
@@ -87,6 +87,12 @@ impl WireFailure {
                 method,
                 near,
             } => (NO_SUCH_METHOD, pack(&(topic, method, near))),
+            K::NoSuchNamespace {
+                topic,
+                namespace,
+                offered,
+                near,
+            } => (NO_SUCH_NAMESPACE, pack(&(topic, namespace, offered, near))),
             K::UnsupportedVersion {
                 topic,
                 requested,
@@ -98,6 +104,7 @@ impl WireFailure {
                 theirs,
             } => (SCHEMA_MISMATCH, pack(&(method, ours, theirs))),
             K::BadRequest(reason) => (BAD_REQUEST, pack(reason)),
+            K::UnknownCodec { codec } => (UNKNOWN_CODEC, pack(codec)),
             K::Busy { retry_after } => (BUSY, pack(retry_after)),
             K::ShuttingDown => (SHUTTING_DOWN, Vec::new()),
             K::Forbidden(reason) => (FORBIDDEN, pack(reason)),
@@ -119,9 +126,13 @@ impl WireFailure {
             K::QueueFull { limit, .. } => (QUEUE_FULL, pack(limit)),
             K::Unsupported { .. } => (UNSUPPORTED, Vec::new()),
             // These arise on the caller's side alone; should one ever travel, its text does.
-            K::Name(_) | K::Encode(_) | K::BadReply { .. } | K::Promise(_) | K::Other(_) => {
-                (0, Vec::new())
-            }
+            K::Name(_)
+            | K::Version(_)
+            | K::VersionCap { .. }
+            | K::Encode(_)
+            | K::BadReply { .. }
+            | K::Promise(_)
+            | K::Other(_) => (0, Vec::new()),
         };
         let message = error.kind().to_string();
         WireFailure {
@@ -199,6 +210,15 @@ impl WireFailure {
                     near,
                 }
             }
+            NO_SUCH_NAMESPACE => {
+                let (topic, namespace, offered, near) = unpack(details)?;
+                K::NoSuchNamespace {
+                    topic,
+                    namespace,
+                    offered,
+                    near,
+                }
+            }
             UNSUPPORTED_VERSION => {
                 let (topic, requested, offered) = unpack(details)?;
                 K::UnsupportedVersion {
@@ -216,6 +236,9 @@ impl WireFailure {
                 }
             }
             BAD_REQUEST => K::BadRequest(unpack(details)?),
+            UNKNOWN_CODEC => K::UnknownCodec {
+                codec: unpack(details)?,
+            },
             BUSY => K::Busy {
                 retry_after: unpack::<Duration>(details)?,
             },

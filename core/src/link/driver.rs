@@ -6,7 +6,7 @@
 //! things have moved for many rounds (FAULTS rule 8).
 
 use std::cell::RefCell;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -61,6 +61,10 @@ pub(super) struct Driver {
     closing: Option<(Instant, CloseCode)>,
     /// The session has ended.
     ended: Option<Ended>,
+    /// The peer has said Hello.
+    opened: bool,
+    /// What reading or writing failed with: the session knows only that it ended.
+    fault: Option<io::Error>,
 }
 
 struct Ended {
@@ -101,6 +105,8 @@ impl Driver {
             sleep: None,
             closing: None,
             ended: None,
+            opened: false,
+            fault: None,
         };
         driver.side.started(&mut driver.session);
         driver
@@ -121,10 +127,12 @@ impl Driver {
             }
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
+            self.side.tell_missed(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
-            let over = |ended: &Ended| !self.session.has_output() || ended.until <= now;
+            let written = !self.session.has_output() && !self.socket.holds_output();
+            let over = |ended: &Ended| written || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
                 let why = self.ended.take().map(|ended| ended.why);
                 return Poll::Ready((self.intake.take(), why.unwrap_or_default()));
@@ -175,7 +183,8 @@ impl Driver {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
-                let reply = translate::outgoing_reply(reply, self.max_message);
+                let codec = in_flight.head().codec;
+                let reply = translate::outgoing_reply(reply, self.max_message, codec);
                 self.session.reply(id, reply);
             }
         }
@@ -188,17 +197,25 @@ impl Driver {
         }
     }
 
-    fn cancel(&mut self, token: u64, give_up: fn(&mut Session, RequestId)) {
-        let Some(entry) = self.pending.remove(token) else {
+    fn cancel(&mut self, token: u64, give_up: fn(&mut Session, RequestId) -> bool) {
+        let Some(entry) = self.pending.get(token) else {
             return;
         };
-        if let Some(id) = entry.id {
-            give_up(&mut self.session, id);
+        if entry.id.is_some_and(|id| give_up(&mut self.session, id)) {
+            // It keeps its place, in the load of its server and on the connection that it came by,
+            // until its handler has ended (C-DL-4): `Event::Ended` says so.
+            return;
         }
-        // Where it came from another connection, its place there is free again.
-        let kind = CallErrorKind::Cancelled;
-        let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
-        entry.finish(Reply::Failed(cancelled));
+        self.cancelled(token);
+    }
+
+    /// A request that was cancelled here has ended at the peer, or never came there.
+    fn cancelled(&mut self, token: u64) {
+        if let Some(entry) = self.pending.remove(token) {
+            let kind = CallErrorKind::Cancelled;
+            let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
+            entry.finish(Reply::Failed(cancelled));
+        }
     }
 
     /// Hands requests to the session as far as it has room; the others keep their place in the
@@ -272,16 +289,27 @@ impl Driver {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
         let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
+        let fault = &mut self.fault;
         // One buffer for each thread, not for each connection: it is empty between two reads.
         BUFFER.with_borrow_mut(|buffer| {
             let op = &mut || socket.read(buffer);
-            match readiness.poll_io(cx, Interest::Read, READ, op) {
+            // What the socket holds has left the kernel, which tells of it no more.
+            let outcome = if socket.holds_input() {
+                Poll::Ready(op())
+            } else {
+                readiness.poll_io(cx, Interest::Read, READ, op)
+            };
+            match outcome {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(read @ 1..)) => {
                     session.receive(buffer.get(..read).unwrap_or_default(), now);
                 }
                 // A reset is an end like any other (T3).
-                Poll::Ready(Ok(0) | Err(_)) => session.receive_eof(now),
+                Poll::Ready(Ok(_)) => session.receive_eof(now),
+                Poll::Ready(Err(error)) => {
+                    *fault = Some(error);
+                    session.receive_eof(now);
+                }
             }
             true
         })
@@ -309,24 +337,41 @@ impl Driver {
                 Poll::Pending => return moved,
                 Poll::Ready(Ok(written @ 1..)) => self.session.wrote(written, now),
                 // A write of 0 would be tried for ever (T13).
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.session.receive_eof(now);
-                    if let Some(ended) = &mut self.ended {
-                        ended.until = now; // The notice cannot be written either.
-                    }
-                    return true;
-                }
+                Poll::Ready(Ok(_)) => return self.unwritable(None, now),
+                Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
             }
             moved = true;
         }
+        while self.socket.holds_output() {
+            let socket = &*self.socket;
+            let op = &mut || socket.flush().map(|()| 1);
+            match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(_)) => moved = true,
+                Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
+            }
+        }
         moved
+    }
+
+    /// Nothing can be written any more.
+    fn unwritable(&mut self, error: Option<io::Error>, now: Instant) -> bool {
+        self.fault = error.or(self.fault.take());
+        self.session.receive_eof(now);
+        if let Some(ended) = &mut self.ended {
+            ended.until = now; // The notice cannot be written either.
+        }
+        true
     }
 
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => self.side.opened(&hello),
+                Event::Opened(hello) => {
+                    self.opened = true;
+                    self.side.opened(&hello);
+                }
                 Event::Request {
                     id,
                     verb,
@@ -368,6 +413,7 @@ impl Driver {
                         entry.finish(reply);
                     }
                 }
+                Event::Ended { token } => self.cancelled(token),
                 Event::Sent { token } => {
                     if let Some(entry) = self.pending.remove(token) {
                         entry.finish(nothing());
@@ -391,11 +437,14 @@ impl Driver {
                 }
                 Event::Unbind { id } => self.side.unbind(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
+                Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    self.side.closed(&closed);
+                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let is_orderly = closed.is_orderly() && self.fault.is_none();
+                    self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {
-                        why: translate::closed_text(&closed),
+                        why,
                         until: now + LINGER,
                     });
                 }

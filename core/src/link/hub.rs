@@ -158,9 +158,26 @@ struct State {
 
 /// One connection, as the quotas see it.
 struct Peer {
-    uid: Option<u32>,
+    /// `None` until it is known, and where nothing is known.
+    user: Option<User>,
     said_hello: bool,
     connection: Arc<Connection>,
+}
+
+/// Whose connections count together.
+#[derive(PartialEq, Eq)]
+enum User {
+    /// By the kernel's word.
+    Uid(u32),
+    /// By a certificate, say.
+    Name(Arc<str>),
+}
+
+impl User {
+    fn of(caller: &Caller) -> Option<User> {
+        let uid = caller.uid.map(User::Uid);
+        uid.or_else(|| caller.name.clone().map(User::Name))
+    }
 }
 
 /// Closes the hub when the task that accepts is gone: a hub whose runtime has ended would hold the address, and let
@@ -229,6 +246,10 @@ impl Transport for Hub {
             moves_values: false,
             max_message: self.core.options.limits.max_message,
         }
+    }
+
+    fn address(&self) -> Option<String> {
+        self.core.options.reachable.clone()
     }
 
     fn identity(&self) -> Option<Arc<Caller>> {

@@ -1,5 +1,7 @@
 //! The member: connects to a hub, and comes back by itself.
 
+mod attempt;
+mod first;
 mod node;
 mod registrations;
 mod side;
@@ -14,9 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use attempt::Begun;
+use first::First;
 pub use node::Node;
 use registrations::{Registrations, Standing};
-use task::{Connected, Found};
+use task::Found;
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
@@ -55,11 +59,12 @@ struct Shared {
     closed: AtomicBool,
     connection: Mutex<Option<Arc<Connection>>>,
     registrations: Registrations,
+    first: First,
     farewell: Arc<Farewell>,
 }
 
 impl Member {
-    /// A member whose tasks run on `runtime`. `first` is a connection that was made already;
+    /// A member whose tasks run on `runtime`. `first` is a connection that was begun already;
     /// further ones are made by `dial`.
     ///
     /// # Errors
@@ -72,7 +77,16 @@ impl Member {
     ) -> io::Result<Member> {
         let (member, first, intake) = Member::prepare(first, options, runtime)?;
         let shared = member.shared.clone();
-        let attempt = move || dial.dial().map(Found::<_, Infallible>::Connection);
+        let attempt = {
+            let (shared, dial) = (shared.clone(), Arc::new(dial));
+            move || {
+                let (shared, dial) = (shared.clone(), dial.clone());
+                async move {
+                    let established = attempt::round(&shared, &dial).await?;
+                    Ok(Found::<Infallible>::Connection(established))
+                }
+            }
+        };
         member.run(async move {
             task::run(shared, attempt, first, intake, Pace::of_a_member()).await;
         });
@@ -84,7 +98,7 @@ impl Member {
         first: S,
         options: LinkOptions,
         runtime: Arc<dyn Runtime>,
-    ) -> io::Result<(Member, Connected, Intake)> {
+    ) -> io::Result<(Member, Begun, Intake)> {
         let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
         let shared = Arc::new(Shared {
             options,
@@ -94,9 +108,10 @@ impl Member {
             closed: AtomicBool::new(false),
             connection: Mutex::default(),
             registrations: Registrations::default(),
+            first: First::default(),
             farewell: Arc::default(),
         });
-        let first = task::connect(&shared, first)?;
+        let first = attempt::begin(&shared, first)?;
         Ok((Member { shared }, first, intake))
     }
 
@@ -111,6 +126,21 @@ impl Member {
             task.await;
             end.reached();
         }));
+    }
+
+    /// Waits for the hub's Hello on the first connection, for `most` at most: so that whoever opens
+    /// a bus is told what is wrong at once, and not by the first request that fails. `Ok` as well
+    /// where nothing was learned: where this thread may not be put to sleep, or nobody drives the
+    /// runtime while it is. The member goes on in any case.
+    ///
+    /// # Errors
+    /// Why the first connection came to nothing.
+    pub fn wait_for_hello(&self, most: Duration) -> Result<(), String> {
+        if !self.shared.runtime.runs_by_itself() {
+            return Ok(());
+        }
+        let waited = blocking::block_where_certain(|| self.shared.first.wait(most));
+        waited.flatten().unwrap_or(Ok(()))
     }
 
     /// Whether there is a connection whose hub has said Hello.

@@ -6,7 +6,8 @@
 //! (replies, cancels) by the connection's control queue, whose length is bounded by the credit
 //! that the session gave.
 //!
-//! In reading order: `socket` is what a byte transport supplies; `outbox`, `connection` and
+//! In reading order: `socket` is what a byte transport supplies, `establish` brings one to where
+//! bytes can travel; `outbox`, `connection` and
 //! `pending` are what the task shares with others; `names` and `translate` turn the bus's words
 //! into the session's and back; `driver` is the task. [`Hub`] accepts connections and routes between them,
 //! [`Member`] connects to a hub and comes back by itself, [`Node`] is a member that takes the address over when its hub
@@ -15,10 +16,12 @@
 mod backoff;
 mod connection;
 mod driver;
+mod establish;
 mod farewell;
 mod hub;
 mod member;
 mod names;
+mod options;
 mod outbox;
 mod pace;
 mod parked;
@@ -30,6 +33,7 @@ mod translate;
 
 pub use hub::{Hub, HubLimits};
 pub use member::{Member, Node};
+pub use options::number;
 pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
 use crate::bus::Caller;
@@ -41,6 +45,8 @@ use crate::session;
 pub struct LinkOptions {
     /// The address as the user wrote it, for messages.
     pub address: String,
+    /// The address at which others reach a hub, where the transport knows it better than the user.
+    pub reachable: Option<String>,
     /// This process as the transport knows it: whom servers see as the caller of a request that
     /// the hub's own process makes.
     pub identity: Caller,
@@ -57,6 +63,7 @@ impl LinkOptions {
     pub fn new(address: impl Into<String>, identity: Caller) -> Self {
         LinkOptions {
             address: address.into(),
+            reachable: None,
             identity,
             limits: session::Limits::default(),
             outbox_messages: 1024,

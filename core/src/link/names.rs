@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outbox::To;
-use crate::bus::{Caller, Head};
+use crate::bus::{Caller, Head, Reach};
 use crate::error::CallErrorKind;
 use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
 use crate::version::Version;
@@ -58,13 +58,13 @@ impl Names {
                 To::Bound(id) => Destination::Bound(id),
             },
             method: self.method(head).map_err(unsendable)?,
-            codec: 0,
+            codec: head.codec.to_byte(),
             // The round may have begun before the request was made: it must not get more than it has.
             remaining: head
                 .deadline
                 .map(|at| at.saturating_duration_since(now.max(head.made_at))),
             depth: head.depth,
-            fanout: false,
+            fanout: head.reach == Reach::Every,
             wait_for_server: head.wait_for_server && matches!(to, To::Named),
             idempotency_key: head
                 .idempotency_key()
@@ -117,21 +117,33 @@ impl Names {
         } = head.version;
         let version = (head.version != Version::DEFAULT).then_some((major, minor, patch));
         let name = head.method.as_str();
+        let namespace = head.namespace.as_deref();
         let is_meant = |known: &&Arc<session::Method>| {
-            (known.name.as_str(), known.version, known.fingerprint)
-                == (name, version, head.fingerprint)
+            let known_namespace = known.namespace.as_ref().map(Name::as_str);
+            (
+                known.name.as_str(),
+                known.version,
+                known.fingerprint,
+                known_namespace,
+            ) == (name, version, head.fingerprint, namespace)
         };
         if let Some(known) = self.last_method.as_ref().filter(is_meant) {
             return Ok(known.clone());
         }
-        let key = self.hasher.hash_one((name, version, head.fingerprint));
+        let key = self
+            .hasher
+            .hash_one((name, version, head.fingerprint, namespace));
         if let Some(known) = self.methods.get(&key).filter(is_meant) {
             self.last_method = Some(known.clone());
             return Ok(known.clone());
         }
         let method = Arc::new(session::Method {
             name: Name::try_from(head.method.to_shared())?,
-            namespace: None,
+            namespace: head
+                .namespace
+                .as_ref()
+                .map(|name| Name::try_from(name.to_shared()))
+                .transpose()?,
             version,
             fingerprint: head.fingerprint,
         });

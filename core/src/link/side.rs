@@ -6,7 +6,7 @@ use std::task::Context;
 use super::translate::Incoming;
 use crate::bus::InFlight;
 use crate::server::ServerCore;
-use crate::session::{BindId, BindRefusal, Closed, PeerHello, Registration, Session};
+use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
 
 /// The role that a connection's task plays. Called by that task only.
 pub(super) trait Side: Send {
@@ -39,9 +39,15 @@ pub(super) trait Side: Send {
     /// Member: the hub's word.
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>);
 
+    /// Hub: tells the peer which copies of fanout casts its servers missed here.
+    fn tell_missed(&mut self, session: &mut Session);
+
+    /// Member: the hub had no room for so many copies of fanout casts to one of its servers.
+    fn missed(&mut self, id: BindId, copies: u64);
+
     /// The peer takes no new requests.
     fn going_away(&mut self);
 
-    /// The session has ended; nothing follows.
-    fn closed(&mut self, closed: &Closed);
+    /// The session has ended; nothing follows. Why, where something was wrong.
+    fn closed(&mut self, wrong: Option<&str>);
 }

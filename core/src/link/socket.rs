@@ -4,25 +4,59 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 
 use crate::bus::Caller;
+use crate::runtime::Interest;
 
-/// A connected stream socket in non-blocking mode.
+/// A stream socket in non-blocking mode.
 ///
-/// Reads and writes are single attempts; `WouldBlock` is waited for by whoever calls.
+/// Each method is a single attempt; `WouldBlock` is waited for by whoever calls. One task uses a
+/// socket. What it may have on top of the kernel's bytes (an encryption, say) is its own affair:
+/// the session sees plain bytes.
 pub trait Socket: AsFd + Send + Sync + 'static {
-    /// Reads what there is into `buffer`. 0 is the end of the stream.
+    /// Goes on with what comes before the session's first byte: the end of a connect that was
+    /// begun, the handshake of an encryption. `None` when there is nothing left to do; else the
+    /// direction in which an attempt just found the kernel not ready, where to go on. Called
+    /// until it says `None`, and not after an error.
     ///
     /// # Errors
-    /// The system's.
+    /// Why it will never be established, in words for whoever tried to connect.
+    fn establish(&self) -> io::Result<Option<Interest>> {
+        Ok(None)
+    }
+
+    /// Reads what there is into `buffer`, until that is full or the kernel has no more. 0 is the
+    /// end of the stream.
+    ///
+    /// # Errors
+    /// The system's, or that of what is on top.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of `slices`.
+    /// Whether there are bytes to [`read`](Self::read) that the kernel does not know of.
+    fn holds_input(&self) -> bool {
+        false
+    }
+
+    /// Takes some of `slices`, in order to write them.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, or that of what is on top. `WouldBlock` only where the kernel said so.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Who is at the other end, as the kernel or the handshake below tells it, never the peer
-    /// itself (S10).
+    /// Whether it has taken bytes that the kernel has not: [`flush`](Self::flush) goes on with
+    /// them.
+    fn holds_output(&self) -> bool {
+        false
+    }
+
+    /// Writes what it holds.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Who is at the other end, as the kernel or the handshake tells it, never the peer itself
+    /// (S10). Asked once the socket is established.
     ///
     /// # Errors
     /// The system's.
@@ -44,7 +78,7 @@ pub trait Listener: AsFd + Send + Sync + 'static {
     /// it. Idempotent.
     fn close(&self);
 
-    /// Whether `peer` may connect. Asked before its first byte is read (S2).
+    /// Whether `peer` may connect. Asked before the first byte of its session is read (S2).
     fn admits(&self, peer: &Caller) -> bool;
 }
 
@@ -53,8 +87,24 @@ pub trait Dial: Send + Sync + 'static {
     /// What it makes.
     type Socket: Socket;
 
-    /// Tries to connect, without waiting. `WouldBlock` means that the hub has too many in front of
-    /// its door: it is tried again soon.
+    /// Finds out where the hub may be: the number of places, at least 1. Called before the first
+    /// [`dial`](Self::dial) of a round.
+    ///
+    /// # Errors
+    /// Nothing is known of any place; the round is over.
+    fn look_up(&self) -> io::Result<usize> {
+        Ok(1)
+    }
+
+    /// Whether [`look_up`](Self::look_up) may block, so that it is called on a thread where that
+    /// harms nobody.
+    fn look_up_blocks(&self) -> bool {
+        false
+    }
+
+    /// Begins to connect to the next place of the round, without waiting: what is left to do is
+    /// the socket's [`establish`](Socket::establish). `WouldBlock` means that the hub has too many
+    /// in front of its door: it is tried again soon.
     ///
     /// # Errors
     /// The system's.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, Rare, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb};
+use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
-use crate::name::{Exchange, Method, NameError, ServerName, Topic};
+use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
+use crate::server::{MAX_OFFERS, Offer, Offers, ServerCore};
 use crate::session::{
     self, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError, error_code,
 };
@@ -19,7 +21,9 @@ pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Vec<u8>, Option<super
     let Outgoing { delivery, load, .. } = outgoing;
     let (in_flight, payload) = delivery.into_parts();
     // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
-    let bytes = payload.into_bytes(usize::MAX).unwrap_or_default();
+    let bytes = payload
+        .into_bytes(usize::MAX, CodecId::POSTCARD)
+        .unwrap_or_default();
     (in_flight, bytes, load)
 }
 
@@ -68,17 +72,25 @@ impl Incoming {
         let header = self.header;
         let version = header.method.version;
         let rare = rare(&header);
+        let codec = CodecId::from_byte(header.codec);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
         };
         let method = Method::from_shared(header.method.name.clone().into_arc())?;
-        let head = Head {
+        let mut head = Head {
             server: to.server,
+            namespace: header
+                .method
+                .namespace
+                .as_ref()
+                .map(|name| Namespace::from_shared(name.clone().into_arc()))
+                .transpose()?,
             version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
                 Version::new(major, minor, patch)
             }),
             fingerprint: header.method.fingerprint,
+            codec,
             headers: header.headers,
             caller,
             depth: header.depth,
@@ -90,8 +102,14 @@ impl Incoming {
                 .and_then(|remaining| self.now.checked_add(remaining)),
             ..Head::new(verb, to.exchange, to.topic, method, self.now)
         };
+        if header.fanout {
+            head.reach = Reach::Every;
+        }
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
-        Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
+        Ok(Delivery::new(
+            in_flight,
+            Payload::encoded(self.payload, codec),
+        ))
     }
 }
 
@@ -106,6 +124,50 @@ fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
     })
 }
 
+const _: () = assert!(MAX_OFFERS <= session::OFFERS_MAX);
+
+/// A server as a member registers it.
+pub(super) fn registration(
+    server: &ServerCore,
+) -> Result<session::Registration, session::InvalidName> {
+    let offer = |offer: &Offer| {
+        let Version {
+            major,
+            minor,
+            patch,
+        } = offer.version;
+        let name = offer.namespace.as_ref().map(Namespace::to_shared);
+        Ok(session::Offer {
+            namespace: name.map(Name::try_from).transpose()?,
+            version: (major, minor, patch),
+        })
+    };
+    Ok(session::Registration {
+        exchange: Name::try_from(server.exchange().to_shared())?,
+        topic: Name::try_from(server.topic().to_shared())?,
+        server: Name::try_from(server.name().to_shared())?,
+        offers: server
+            .offers()
+            .iter()
+            .map(offer)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// What a member's server offers.
+pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, NameError> {
+    let offer = |offer: &session::Offer| {
+        let name = offer.namespace.clone().map(Name::into_arc);
+        let (major, minor, patch) = offer.version;
+        Ok(Offer {
+            namespace: name.map(Namespace::from_shared).transpose()?,
+            version: Version::new(major, minor, patch),
+        })
+    };
+    let offers = registration.offers.iter().map(offer);
+    Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
+}
+
 /// The caller that a hub vouches for.
 pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
     let mut caller = Caller::of_transport(told.transport.clone().into_arc());
@@ -114,11 +176,11 @@ pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
     Arc::new(caller)
 }
 
-/// A reply as it is sent.
-pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
-    let failure = match WireFailure::of(reply.encoded(limit)) {
+/// A reply as it is sent, to a request in `codec`.
+pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> session::Reply {
+    let failure = match WireFailure::of(reply.encoded(limit, codec)) {
         Ok(failure) => failure,
-        Err(Payload::Bytes(bytes)) => return Ok(bytes),
+        Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes),
         Err(Payload::Value(_)) => unreachable!("an encoded reply carries bytes"),
     };
     let WireFailure {
@@ -140,7 +202,7 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
 /// A reply that came.
 pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
     let error = match reply {
-        Ok(bytes) => return Reply::Value(Payload::Bytes(bytes)),
+        Ok(bytes) => return Reply::Value(Payload::encoded(bytes, head.codec)),
         Err(error) => error,
     };
     let bare = error
@@ -252,14 +314,23 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
     }
 }
 
-/// Why a session ended, for people. What comes from the peer is escaped (S13).
-pub(super) fn closed_text(closed: &Closed) -> String {
+/// Why a session ended, for people: `opened` is whether Hello had come, `fault` what its socket
+/// failed with. What comes from the peer is escaped (S13).
+pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io::Error>) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
-        CloseReason::Eof => "the peer has gone".into(),
+        CloseReason::Eof => match fault {
+            Some(error) => format!("the peer has gone: {error}"),
+            None if opened => "the peer has gone".into(),
+            None => "the peer has gone without a greeting: it has no room, or serves no bus".into(),
+        },
         CloseReason::Truncated => "the peer has gone in the middle of a message".into(),
+        // An alert, or the beginning of a handshake.
+        CloseReason::NotTidings([0x15 | 0x16, 3, ..]) => {
+            "the peer speaks TLS, and this side does not".into()
+        }
         CloseReason::NotTidings(bytes) => {
             format!(
                 "the peer speaks another protocol: `{}`",

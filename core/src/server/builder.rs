@@ -9,16 +9,17 @@ use crate::bus::Bus;
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
 use crate::server::core::{ServerCore, ServerLimits};
+use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
-use crate::server::handler::{self, Endpoint, Handler, MethodSpec, Methods, Registered};
+use crate::server::handler::{self, Handler, Registered};
 use crate::server::seen::Seen;
 use crate::server::stats::{self, Expected};
 use crate::server::window::IdempotencyWindow;
-use crate::version::Version;
+use crate::version::{Version, VersionError};
 
 /// What can be served: implemented by the server type that `#[service]` generates.
 pub trait Service {
-    /// Its topic, version and methods.
+    /// Its topic, namespace, version and methods.
     fn into_endpoint(self) -> Endpoint;
 }
 
@@ -38,13 +39,36 @@ const DEFAULT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 ///   for that, where it stalls nobody.
 ///
 /// The `try_` forms are for functions that fail with an error of their own: it reaches the caller as such.
+///
+/// # Several endpoints
+/// An **endpoint** is a namespace, a version and the methods that it has there. A server has one, unless
+/// [`endpoint`](Self::endpoint) or [`and`](Self::and) begins another: what is then said of a version, a namespace and
+/// methods is said of that one. A request goes to the first endpoint that has its namespace, serves its version and has
+/// its method (C-VE-2).
+///
+/// ```
+/// # fn serve(bus: &tidings_core::Bus) -> Result<tidings_core::Server, tidings_core::ServeError> {
+/// bus.listen("stock")
+///     .version("1.4")
+///     .on("count", |item: String| item.len() as u64)
+///     .endpoint()
+///     .version("2.0") // for those who ask for 2.x
+///     .on("count", |(item, shelf): (String, u32)| item.len() as u64 + u64::from(shelf))
+///     .endpoint()
+///     .namespace("admin")
+///     .on("reload", |(): ()| ())
+///     .start()
+/// # }
+/// ```
 #[must_use = "nothing is served before `.start()`"]
 pub struct ServerBuilder {
     bus: Bus,
     topic: Result<Topic, NameError>,
     name: Option<Result<ServerName, NameError>>,
-    version: Version,
-    methods: Vec<(Result<Method, NameError>, Registered)>,
+    /// What is said of an endpoint is said of the last one.
+    endpoints: Vec<Building>,
+    /// The first service that is for another topic.
+    astray: Option<&'static str>,
     limits: ServerLimits,
     window: IdempotencyWindow,
     expects: Vec<Expected>,
@@ -56,8 +80,8 @@ impl ServerBuilder {
             bus: bus.clone(),
             topic: Topic::new(topic),
             name: None,
-            version: Version::DEFAULT,
-            methods: Vec::new(),
+            endpoints: Vec::new(),
+            astray: None,
             limits: ServerLimits {
                 concurrency: DEFAULT_CONCURRENCY,
                 queue: DEFAULT_QUEUE,
@@ -69,28 +93,42 @@ impl ServerBuilder {
     }
 
     pub(crate) fn of_service(bus: &Bus, service: impl Service) -> Self {
-        let Endpoint {
-            topic,
-            version,
-            methods,
-        } = service.into_endpoint();
-        let mut builder = ServerBuilder::new(bus, topic).version(version);
-        for MethodSpec {
-            name,
-            fingerprint,
-            handler,
-            ..
-        } in methods
-        {
-            builder.methods.push((
-                Method::from_static(name),
-                Registered {
-                    handler,
-                    fingerprint,
-                },
-            ));
-        }
+        let endpoint = service.into_endpoint();
+        let mut builder = ServerBuilder::new(bus, endpoint.topic);
+        builder.endpoints.push(Building::of(endpoint));
         builder
+    }
+
+    /// Serves `service` as well, as an endpoint of its own: another major version, say, or another namespace. It must
+    /// be for the same topic.
+    pub fn and(mut self, service: impl Service) -> Self {
+        let endpoint = service.into_endpoint();
+        if self
+            .topic
+            .as_ref()
+            .is_ok_and(|topic| topic.as_str() != endpoint.topic)
+        {
+            self.astray.get_or_insert(endpoint.topic);
+        }
+        self.endpoints.push(Building::of(endpoint));
+        self
+    }
+
+    /// Begins another endpoint: version, namespace and methods that follow are its own.
+    pub fn endpoint(mut self) -> Self {
+        self.endpoints.push(Building::new());
+        self
+    }
+
+    /// The endpoint that is being described.
+    fn current(&mut self) -> &mut Building {
+        if self.endpoints.is_empty() {
+            self.endpoints.push(Building::new());
+        }
+        match self.endpoints.last_mut() {
+            Some(last) => last,
+            None => unreachable!("there is at least one"),
+        }
     }
 
     /// Its name on the topic, for requests that are for it alone. Unset, a unique one is made up.
@@ -99,9 +137,28 @@ impl ServerBuilder {
         self
     }
 
-    /// The version it implements; unset, 1.0.
-    pub fn version(mut self, version: Version) -> Self {
-        self.version = version;
+    /// The version that the endpoint implements, as a [`Version`] or a text such as `"1.3"`; unset, 1.0.
+    pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
+        self.current().version = version.try_into().map_err(Into::into);
+        self
+    }
+
+    /// Puts the endpoint into a namespace: only requests that name it get there. Unset, it is for requests that name
+    /// none.
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        self.current().namespace(name);
+        self
+    }
+
+    /// Has requests for the namespace `name` reach the endpoint as well: a name that it had once.
+    pub fn alias(mut self, name: impl AsRef<str>) -> Self {
+        self.current().alias(Some(name.as_ref()));
+        self
+    }
+
+    /// Has requests that name no namespace reach the endpoint as well: it had none once.
+    pub fn alias_none(mut self) -> Self {
+        self.current().alias(None);
         self
     }
 
@@ -245,7 +302,9 @@ impl ServerBuilder {
             handler: Box::new(handler),
             fingerprint: None,
         };
-        self.methods.push((Method::new(method), registered));
+        self.current()
+            .methods
+            .push((Method::new(method), registered));
         self
     }
 
@@ -256,15 +315,13 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Server, ServeError> {
         let topic = self.topic?;
         let name = self.name.transpose()?.unwrap_or_else(ServerName::unique);
-        let mut methods = Methods::default();
-        for (name, method) in self.methods {
-            methods.add(&topic, name?, method)?;
-        }
-        if methods.is_empty() {
-            return Err(ServeError::NoMethods {
+        if let Some(other) = self.astray {
+            return Err(ServeError::OtherTopic {
                 topic: topic.to_string(),
+                other: other.to_owned(),
             });
         }
+        let endpoints = Endpoints::check(&topic, self.endpoints)?;
         let ServerLimits {
             concurrency,
             queue,
@@ -294,8 +351,7 @@ impl ServerBuilder {
         let seen = Seen::new(self.window, max_message, ticks.clone());
         let core = ServerCore::start(
             (exchange, topic, name),
-            self.version,
-            methods,
+            endpoints,
             self.limits,
             runtime,
             (ticks, seen),

@@ -6,27 +6,28 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, IdempotencyKey, InFlight, Room, Verb};
+use crate::bus::{Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage, nearest};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
-use crate::server::handler::{Methods, Registered};
+use crate::server::endpoint::Endpoints;
+use crate::server::handler::Registered;
+use crate::server::offers::Offers;
 use crate::server::run::Run;
 use crate::server::running;
 use crate::server::seen::{Entered, Seen};
 use crate::server::stats::{Expected, Stats};
 use crate::timer::Ticks;
-use crate::version::Version;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +92,7 @@ pub struct ServerCore {
     exchange: Exchange,
     topic: Topic,
     name: ServerName,
-    version: Version,
-    methods: Methods,
+    endpoints: Endpoints,
     limits: ServerLimits,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
@@ -101,6 +101,9 @@ pub struct ServerCore {
     stopping: AtomicBool,
     pub(crate) doorbell: Doorbell,
     room: Room,
+    backlog: Backlog,
+    /// Copies of fanout casts that it had no room for.
+    missed: AtomicU64,
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -115,8 +118,7 @@ pub struct ServerCore {
 impl ServerCore {
     pub(crate) fn start(
         (exchange, topic, name): (Exchange, Topic, ServerName),
-        version: Version,
-        methods: Methods,
+        endpoints: Endpoints,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
         (ticks, seen): (Arc<Ticks>, Arc<Seen>),
@@ -126,8 +128,7 @@ impl ServerCore {
             exchange,
             topic,
             name,
-            version,
-            methods,
+            endpoints,
             limits,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
@@ -138,6 +139,8 @@ impl ServerCore {
             stopping: AtomicBool::new(false),
             doorbell: Doorbell::new(),
             room: Room::new(),
+            backlog: Backlog::default(),
+            missed: AtomicU64::new(0),
             idle: Room::new(),
             runtime,
             ticks,
@@ -164,9 +167,9 @@ impl ServerCore {
         &self.name
     }
 
-    /// The version it implements.
-    pub fn version(&self) -> Version {
-        self.version
+    /// What it offers.
+    pub fn offers(&self) -> &Offers {
+        self.endpoints.offers()
     }
 
     /// Requests that it has and has not ended: those that wait and those that run.
@@ -249,13 +252,14 @@ impl ServerCore {
             let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
             Err(NotAccepted::Refused(error))
         };
-        let arguments = match payload.into_bytes(self.seen.max_message) {
+        let codec = in_flight.head().codec;
+        let arguments = match payload.into_bytes(self.seen.max_message, codec) {
             Ok(bytes) => bytes,
             Err(error) => return refused(CallErrorKind::BadRequest(error.to_string())),
         };
         match self.seen.enter(&in_flight, key, &arguments) {
             Entered::New(run, record) => {
-                let delivery = Delivery::new(record, Payload::Bytes(arguments));
+                let delivery = Delivery::new(record, Payload::encoded(arguments, codec));
                 self.take_first(delivery, &in_flight, &run, method, mode)
             }
             Entered::Done(outcome) => {
@@ -314,20 +318,7 @@ impl ServerCore {
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        if !self.version.serves(head.version) {
-            return Err(CallErrorKind::UnsupportedVersion {
-                topic: self.topic.to_string(),
-                requested: head.version.to_string(),
-                offered: self.version.to_string(),
-            });
-        }
-        let Some(method) = self.methods.find(&head.method) else {
-            return Err(CallErrorKind::NoSuchMethod {
-                topic: self.topic.to_string(),
-                method: head.method.to_string(),
-                near: nearest(&head.method, self.methods.names()).map(str::to_owned),
-            });
-        };
+        let method = self.endpoints.find(head)?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
@@ -337,6 +328,11 @@ impl ServerCore {
                     theirs,
                 });
             }
+        }
+        if !head.codec.is_known() {
+            return Err(CallErrorKind::UnknownCodec {
+                codec: head.codec.to_byte(),
+            });
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
@@ -364,6 +360,24 @@ impl ServerCore {
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
         }
+        if in_flight.head().reach == Reach::Every {
+            match self.standing(weight) {
+                Standing::Free => {}
+                Standing::Full => {
+                    let error = self.full(&in_flight);
+                    return Err(NotAccepted::Full(waiting.delivery, error));
+                }
+                Standing::Behind => {
+                    // Others got their copies and do not wait for this one (C-OV-2).
+                    self.missed(1);
+                    let kind = self.full_kind(in_flight.head().verb);
+                    let refused = waiting
+                        .delivery
+                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                    return Err(NotAccepted::Refused(refused));
+                }
+            }
+        }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
         match self.queue.try_push(waiting, weight) {
             Ok(ticket) => {
@@ -389,7 +403,12 @@ impl ServerCore {
     }
 
     fn full(&self, in_flight: &InFlight) -> CallError {
-        let kind = match in_flight.head().verb {
+        let kind = self.full_kind(in_flight.head().verb);
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    fn full_kind(&self, verb: Verb) -> CallErrorKind {
+        match verb {
             Verb::Call => CallErrorKind::Busy {
                 retry_after: BUSY_RETRY,
             },
@@ -400,8 +419,30 @@ impl ServerCore {
                     self.limits.queue, self.limits.queue_bytes
                 ),
             },
-        };
-        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+        }
+    }
+
+    /// How its queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(crate) fn standing(&self, weight: usize) -> Standing {
+        let ServerLimits {
+            queue, queue_bytes, ..
+        } = self.limits;
+        if weight > queue_bytes {
+            return Standing::Free; // It would never fit, and is refused when it is delivered.
+        }
+        let left = queue_bytes.saturating_sub(self.queue.bytes());
+        let has_room = self.queue.len() < queue && weight <= left;
+        self.backlog.standing(has_room, self.has_room())
+    }
+
+    /// So many copies of fanout casts were not given to it for want of room.
+    pub(crate) fn missed(&self, copies: u64) {
+        self.missed.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of fanout casts that it had no room for.
+    pub(crate) fn copies_missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the waker of `cx` when there may be room in the queue.
@@ -455,7 +496,8 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.has_room() {
+        if (self.room.is_awaited() || self.backlog.has_begun()) && self.has_room() {
+            self.backlog.half_free();
             self.room.wake();
         }
     }

@@ -17,7 +17,6 @@ use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::version::Version;
 
 /// What starting a handler gives.
 pub enum Started {
@@ -76,16 +75,6 @@ impl MethodSpec {
     pub fn docs(self, docs: &'static str) -> Self {
         MethodSpec { docs, ..self }
     }
-}
-
-/// The methods of one version of a service on a topic.
-pub struct Endpoint {
-    /// The topic.
-    pub topic: &'static str,
-    /// The version that it implements.
-    pub version: Version,
-    /// Its methods.
-    pub methods: Vec<MethodSpec>,
 }
 
 /// A method as the server keeps it.

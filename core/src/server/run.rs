@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::bus::{Forwarded, Head, InFlight, Rare, ReplyTo};
+use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, RemoteError, Stage};
 use crate::payload::Payload;
 use crate::reply::{ApplicationFailure, Reply};
@@ -30,6 +31,8 @@ pub(super) struct Run {
     this: Weak<Run>,
     seen: Weak<Seen>,
     scope: Scope,
+    /// What the arguments are in, and the answer with them.
+    codec: CodecId,
     state: Mutex<State>,
 }
 
@@ -64,6 +67,7 @@ impl Run {
             this: this.clone(),
             seen,
             scope,
+            codec: head.codec,
             state: Mutex::new(State {
                 record: Weak::new(),
                 attached: BTreeMap::from([(FIRST, first.clone())]),
@@ -168,7 +172,7 @@ impl Run {
     pub(super) fn ended(&self, reply: Reply) {
         let seen = self.seen.upgrade();
         let limit = seen.as_ref().map_or(usize::MAX, |seen| seen.max_message);
-        let outcome = Outcome::of(reply.encoded(limit));
+        let outcome = Outcome::of(reply.encoded(limit, self.codec));
         // First the table: who comes from here on finds the outcome there, or a key that is free.
         if let Some(seen) = seen {
             seen.ended(&self.scope, &outcome);
@@ -251,7 +255,7 @@ impl Expire for Run {
 /// What a run ended with, to be given to any number of requests.
 #[derive(Clone)]
 pub(super) enum Outcome {
-    Value(Vec<u8>),
+    Value(Vec<u8>, CodecId),
     Application(RemoteError),
     Failed(CallErrorKind, Fate, Stage),
 }
@@ -260,8 +264,12 @@ impl Outcome {
     /// Of a reply that is encoded.
     fn of(reply: Reply) -> Self {
         match reply {
-            Reply::Value(Payload::Bytes(bytes)) => Outcome::Value(bytes),
-            Reply::Value(Payload::Value(_)) => unreachable!("an encoded reply carries bytes"),
+            Reply::Value(payload) => {
+                let codec = payload.codec();
+                // It is encoded, and within its limit.
+                let bytes = payload.into_bytes(usize::MAX, codec);
+                Outcome::Value(bytes.unwrap_or_default(), codec)
+            }
             Reply::Application(failure) => Outcome::Application(failure.into_remote()),
             Reply::Failed(error) => {
                 Outcome::Failed(error.kind().clone(), error.fate(), error.stage())
@@ -271,7 +279,7 @@ impl Outcome {
 
     pub(super) fn into_reply(self) -> Reply {
         match self {
-            Outcome::Value(bytes) => Reply::Value(Payload::Bytes(bytes)),
+            Outcome::Value(bytes, codec) => Reply::Value(Payload::encoded(bytes, codec)),
             Outcome::Application(RemoteError {
                 kind,
                 message,
@@ -289,7 +297,7 @@ impl Outcome {
     /// The handler has run to its end, so that it must not run again.
     pub(super) fn is_to_be_kept(&self) -> bool {
         match self {
-            Outcome::Value(_) | Outcome::Application(_) => true,
+            Outcome::Value(..) | Outcome::Application(_) => true,
             Outcome::Failed(_, fate, _) => *fate == Fate::Executed,
         }
     }
@@ -297,7 +305,7 @@ impl Outcome {
     /// What it counts for in the window: its bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Outcome::Value(bytes) => bytes.len(),
+            Outcome::Value(bytes, _) => bytes.len(),
             Outcome::Application(error) => {
                 error.kind.len() + error.message.len() + error.details.len()
             }

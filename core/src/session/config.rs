@@ -37,6 +37,9 @@ pub struct Config {
     pub limits: Limits,
 }
 
+/// The most namespaces and versions that a registration names (PR-BIND-5).
+pub const OFFERS_MAX: usize = 32;
+
 /// The protocol version of this crate.
 pub const VERSION: u16 = 1;
 

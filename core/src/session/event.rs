@@ -16,7 +16,8 @@ pub struct RequestId {
 pub struct IncomingId(pub(crate) u64);
 
 /// What happened. Every accepted request gets exactly one of `Reply`, `Sent`, `Refused` and
-/// `Lost`, and none after it was cancelled here.
+/// `Lost`, and none after it was cancelled here; a call that was cancelled at the peer gets
+/// `Ended` or `Lost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Hello came and fits: requests travel from now on.
@@ -47,6 +48,12 @@ pub enum Event {
         token: u64,
         /// Value or failure.
         reply: Reply,
+    },
+    /// A call that was cancelled here has ended at the peer (PR-CANCEL-2): its handler takes no
+    /// slot any more.
+    Ended {
+        /// Of the request.
+        token: u64,
     },
     /// A cast was written whole.
     Sent {
@@ -87,6 +94,13 @@ pub enum Event {
         id: BindId,
         /// Accepted, or why not.
         result: Result<(), BindRefusal>,
+    },
+    /// Member: the hub had no room for copies of fanout casts to one of its servers, and dropped them.
+    Missed {
+        /// Of the registration.
+        id: BindId,
+        /// How many, since the last word on it.
+        copies: u64,
     },
     /// The peer takes no new requests. What it has begun is still answered.
     GoingAway {
@@ -153,6 +167,9 @@ pub enum Refusal {
     /// As many registrations as one connection may have.
     #[error("too many registrations on one connection")]
     TooManyBindings,
+    /// More offers than a registration may name (PR-BIND-5).
+    #[error("too many namespaces and versions in one registration")]
+    TooManyOffers,
 }
 
 /// A request that was not accepted, given back whole.

@@ -89,6 +89,7 @@ fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
             exchange,
             topic,
             server,
+            offers: Vec::new(),
         };
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);
@@ -185,6 +186,7 @@ impl Ours {
                 Event::Beat { token } => {
                     assert!(self.open & 1 << token != 0, "a beat after the end")
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -192,6 +194,7 @@ impl Ours {
                 Event::Opened(_)
                 | Event::Unbind { .. }
                 | Event::BindResult { .. }
+                | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}
             }
         }

@@ -146,6 +146,13 @@ impl Session {
                 }
                 None => self.count_idle(now),
             },
+            Kind::Missed => {
+                if let Some((id, copies)) = self.registrations.on_missed(body)? {
+                    self.events.push_back(Event::Missed { id, copies });
+                }
+                // A hub puts many into one: it needs no more of them than of those that say nothing.
+                self.count_idle(now)
+            }
         }
     }
 

@@ -58,6 +58,17 @@ pub struct Registration {
     pub topic: Name,
     /// The server's name, unique on the topic.
     pub server: Name,
+    /// What it offers, at most [`OFFERS_MAX`](super::OFFERS_MAX); none is whatever comes.
+    pub offers: Vec<Offer>,
+}
+
+/// A namespace in a version, which a server offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The namespace; `None` is for requests that name none.
+    pub namespace: Option<Name>,
+    /// The version that is implemented there: major, minor, patch.
+    pub version: (u16, u16, u16),
 }
 
 /// Where a request goes. The direction decides which one is legal (PR-REQ-4).

@@ -79,13 +79,13 @@ mod staging;
 pub mod fuzzing;
 
 pub use code::{CloseCode, error_code, fate_code};
-pub use config::{Config, Limits, Role, VERSION};
+pub use config::{Config, Limits, OFFERS_MAX, Role, VERSION};
 pub use event::{
     BindRefusal, CloseReason, Closed, Event, IncomingId, Refusal, Refused, Rejected, RequestId,
 };
 pub use hello::PeerHello;
 pub use message::{
-    BindId, Caller, Destination, IdempotencyKey, Method, Registration, Reply, Request,
+    BindId, Caller, Destination, IdempotencyKey, Method, Offer, Registration, Reply, Request,
     RequestHeader, Target, Verb, WireError,
 };
 pub use name::{InvalidName, NAME_MAX, Name};

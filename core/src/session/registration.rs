@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::code::{CloseCode, error_code};
-use super::config::{Role, TEXT_MAX};
+use super::config::{OFFERS_MAX, Role, TEXT_MAX};
 use super::event::{BindRefusal, Refusal};
 use super::frame::{Kind, whole};
-use super::message::{BindId, Registration};
+use super::message::{BindId, Offer, Registration};
 use super::wire::{
-    Parsed, Reader, cut_text, malformed, put_counted, put_name, put_size, put_varint, violation,
+    Parsed, Reader, cut_text, malformed, put_counted, put_name, put_optional_name, put_size,
+    put_varint, violation,
 };
 
 /// A frame about a registration that waits to be staged.
@@ -29,6 +30,8 @@ pub(super) struct Registrations {
     /// Live ones; the value says whether the hub has decided.
     live: BTreeMap<u32, bool>,
     notices: VecDeque<Notice>,
+    /// Hub: copies that a registration missed and was not told of. At most one entry for each.
+    missed: BTreeMap<u32, u64>,
 }
 
 impl Registrations {
@@ -39,16 +42,18 @@ impl Registrations {
             last: 0,
             live: BTreeMap::new(),
             notices: VecDeque::new(),
+            missed: BTreeMap::new(),
         }
     }
 
     pub(super) fn has_notices(&self) -> bool {
-        !self.notices.is_empty()
+        !self.notices.is_empty() || !self.missed.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
         self.live.clear();
         self.notices.clear();
+        self.missed.clear();
     }
 
     /// Whether requests may be addressed to it.
@@ -64,6 +69,9 @@ impl Registrations {
     pub(super) fn bind(&mut self, registration: Registration) -> Result<BindId, Refusal> {
         if self.role != Role::Member {
             return Err(Refusal::WrongRole);
+        }
+        if registration.offers.len() > OFFERS_MAX {
+            return Err(Refusal::TooManyOffers);
         }
         // Withdrawals that wait count too, or binding and unbinding against a peer that does not
         // read would have no bound.
@@ -104,6 +112,14 @@ impl Registrations {
         self.notices.push_back(Notice::Result(id, result));
     }
 
+    /// Hub: copies of fanout casts were not forwarded to it.
+    pub(super) fn missed(&mut self, BindId(id): BindId, copies: u64) {
+        if self.role == Role::Hub && copies > 0 && self.live.contains_key(&id) {
+            let untold = self.missed.entry(id).or_default();
+            *untold = untold.saturating_add(copies);
+        }
+    }
+
     /// Hub: a Bind frame came. `None` when it was refused here.
     pub(super) fn on_bind(
         &mut self,
@@ -115,6 +131,7 @@ impl Registrations {
             exchange: reader.name()?,
             topic: reader.name()?,
             server: reader.name()?,
+            offers: parse_offers(&mut reader)?,
         };
         reader.end()?;
         // Ids may leave gaps: a registration may be withdrawn before it was sent.
@@ -152,6 +169,7 @@ impl Registrations {
         if !self.was_given(id) {
             return violation(CloseCode::UnknownId, "a registration that was never made");
         }
+        self.missed.remove(&id.0);
         Ok(self.live.remove(&id.0).map(|_| id))
     }
 
@@ -190,6 +208,20 @@ impl Registrations {
         )))
     }
 
+    /// Member: a Missed frame came. `None` when the registration was withdrawn meanwhile.
+    pub(super) fn on_missed(&mut self, mut reader: Reader<'_>) -> Parsed<Option<(BindId, u64)>> {
+        self.only(Role::Member)?;
+        let (id, copies) = (BindId(reader.u32()?), reader.varint()?);
+        reader.end()?;
+        if copies == 0 {
+            return malformed("a word on no missed copy");
+        }
+        if !self.was_given(id) {
+            return violation(CloseCode::UnknownId, "a registration that was never made");
+        }
+        Ok(self.is_live(id).then_some((id, copies)))
+    }
+
     /// Writes all frames that wait.
     pub(super) fn put(&mut self, out: &mut Vec<u8>) {
         for notice in self.notices.drain(..) {
@@ -199,6 +231,7 @@ impl Registrations {
                     put_name(out, &registration.exchange);
                     put_name(out, &registration.topic);
                     put_name(out, &registration.server);
+                    put_offers(out, &registration.offers);
                 }),
                 Notice::Unbind(id) => whole(out, Kind::Unbind, |out| put_varint(out, id.into())),
                 Notice::Result(id, result) => whole(out, Kind::BindResult, |out| {
@@ -213,6 +246,12 @@ impl Registrations {
                 }),
             }
         }
+        for (id, copies) in std::mem::take(&mut self.missed) {
+            whole(out, Kind::Missed, |out| {
+                put_varint(out, id.into());
+                put_varint(out, copies);
+            });
+        }
     }
 
     fn only(&self, role: Role) -> Parsed<()> {
@@ -225,4 +264,40 @@ impl Registrations {
             )
         }
     }
+}
+
+/// Writes what a server offers; nothing, when it does not say (PR-ENC-3).
+fn put_offers(out: &mut Vec<u8>, offers: &[Offer]) {
+    if offers.is_empty() {
+        return;
+    }
+    put_size(out, offers.len());
+    for Offer { namespace, version } in offers {
+        put_optional_name(out, namespace.as_ref());
+        let (major, minor, patch) = *version;
+        for part in [major, minor, patch] {
+            put_size(out, part.into());
+        }
+    }
+}
+
+fn parse_offers(reader: &mut Reader<'_>) -> Parsed<Vec<Offer>> {
+    let mut offers = Vec::new();
+    if reader.is_empty() {
+        return Ok(offers);
+    }
+    let count = reader.size()?;
+    if count == 0 {
+        return malformed("a list of no offers");
+    }
+    if count > OFFERS_MAX {
+        return malformed("more offers than allowed");
+    }
+    for _ in 0..count {
+        offers.push(Offer {
+            namespace: reader.optional_name()?,
+            version: (reader.u16()?, reader.u16()?, reader.u16()?),
+        });
+    }
+    Ok(offers)
 }

@@ -267,12 +267,14 @@ impl Session {
     }
 
     /// Gives a request up. One that waits here is removed and never sent; a call that was sent is
-    /// cancelled at the peer; a cast that was sent whole is not affected. No event will follow for
-    /// it, unless it is in the queue of [`poll_event`](Self::poll_event) already. A stale id is
-    /// ignored.
-    pub fn cancel(&mut self, id: RequestId) {
+    /// cancelled at the peer; a cast that was sent whole is not affected. A stale id is ignored.
+    ///
+    /// Says whether the call is still with the peer: then [`Event::Ended`] tells when it has ended
+    /// there, or [`Event::Lost`]. Else no event will follow for it, unless it is in the queue of
+    /// [`poll_event`](Self::poll_event) already.
+    pub fn cancel(&mut self, id: RequestId) -> bool {
         let Some(flow) = self.requests.table.get(id).map(|entry| entry.flow) else {
-            return;
+            return false;
         };
         if let Some(seq) = self.requests.cancel(id) {
             self.reply_parts.discard(seq);
@@ -281,15 +283,13 @@ impl Session {
         if let Phase::Open(open) = &mut self.phase {
             open.outbound.forget(flow, &self.requests);
         }
+        self.requests.is_cancelled(id)
     }
 
     /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
-    /// here. One of which not all has left is cancelled. No event will follow for it, as after
-    /// [`cancel`](Self::cancel).
-    pub fn leave(&mut self, id: RequestId) {
-        if !self.requests.leave(id) {
-            self.cancel(id);
-        }
+    /// here. One of which not all has left is cancelled. Says what [`cancel`](Self::cancel) says.
+    pub fn leave(&mut self, id: RequestId) -> bool {
+        self.requests.leave(id) || self.cancel(id)
     }
 
     /// Answers a call: its handler has ended, its credit goes back to the peer with the reply
@@ -340,6 +340,12 @@ impl Session {
     /// Hub: answers [`Event::Bind`]. A refused registration counts as withdrawn.
     pub fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
         self.registrations.bind_result(id, result);
+    }
+
+    /// Hub: so many more copies of fanout casts were not forwarded to a registration, for want of
+    /// room. The member is told, of many at once.
+    pub fn missed(&mut self, id: BindId, copies: u64) {
+        self.registrations.missed(id, copies);
     }
 
     /// Takes no new requests from the peer from now on: they are answered `SHUTTING_DOWN`, not

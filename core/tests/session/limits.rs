@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tidings_core::session::{
-    CloseCode, CloseReason, Event, Limits, Refusal, Role, error_code, fate_code,
+    CloseCode, CloseReason, Event, Limits, Offer, Refusal, Registration, Role, error_code,
+    fate_code,
 };
 
 use crate::pair::{Pair, call, output, registration};
@@ -283,6 +284,33 @@ fn registrations_are_bounded_on_both_sides() {
     pair.member.bind(registration()).unwrap();
     pair.settle();
     assert!(matches!(pair.hub_events.pop(), Some(Event::Bind { .. })));
+}
+
+/// PR-BIND-5
+#[test]
+fn a_registration_names_32_offers_at_most() {
+    let mut pair = Pair::new();
+    let offering = |count: u16| {
+        let offer = |major| Offer {
+            namespace: None,
+            version: (major, 0, 0),
+        };
+        Registration {
+            offers: (1..=count).map(offer).collect(),
+            ..registration()
+        }
+    };
+    let refused = pair.member.bind(offering(33));
+    assert_eq!(refused, Err(Refusal::TooManyOffers));
+    // None at all is a registration as well, and written as nothing.
+    for count in [0, 32] {
+        pair.hub_events.clear();
+        let id = pair.member.bind(offering(count)).unwrap();
+        pair.settle();
+        let registration = offering(count);
+        let expected = Event::Bind { id, registration };
+        assert_eq!(pair.hub_events.pop(), Some(expected));
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidings_core::session::{
-    BindId, Config, Destination, Event, IncomingId, Limits, Method, Name, Registration, Request,
-    RequestHeader, Role, Session, Target, Verb,
+    BindId, Config, Destination, Event, IncomingId, Limits, Method, Name, Offer, Registration,
+    Request, RequestHeader, Role, Session, Target, Verb,
 };
 
 /// A hub and a member, the time, and what came out of them.
@@ -140,6 +140,16 @@ pub(crate) fn registration() -> Registration {
         exchange: name("tidings"),
         topic: name("greeter"),
         server: name("s1"),
+        offers: vec![
+            Offer {
+                namespace: None,
+                version: (1, 2, 0),
+            },
+            Offer {
+                namespace: Some(name("admin")),
+                version: (2, 0, 65_535),
+            },
+        ],
     }
 }
 

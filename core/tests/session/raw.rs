@@ -27,6 +27,7 @@ pub(crate) const BIND: u8 = 17;
 pub(crate) const BIND_RESULT: u8 = 18;
 pub(crate) const UNBIND: u8 = 19;
 pub(crate) const BEAT: u8 = 23;
+pub(crate) const MISSED: u8 = 24;
 
 pub(crate) const PARTS: u8 = 32;
 pub(crate) const EXTENSIONS: u8 = 16;
@@ -75,6 +76,12 @@ pub(crate) fn named(topic: &[u8], flags: u8, rest: &[u8]) -> Vec<u8> {
 /// A request with one extension.
 pub(crate) fn extended(tag: u64, value: &[u8]) -> Vec<u8> {
     request(EXTENSIONS, &[vec![1], varint(tag), counted(value)].concat())
+}
+
+/// As many offers, of versions 1.0 and on.
+pub(crate) fn offers(count: u8) -> Vec<u8> {
+    let each = (1..=count).flat_map(|major| [0, major, 0, 0]);
+    std::iter::once(count).chain(each).collect()
 }
 
 /// A session in the given role that a peer of the other role has just greeted, with what the peer

@@ -63,8 +63,13 @@ fn limits() -> Limits {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fate {
     Pending,
+    /// Cancelled, and the peer has not said that it has ended.
+    CancelledThere,
     Cancelled,
-    Done { never_ran: bool, ran: bool },
+    Done {
+        never_ran: bool,
+        ran: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -319,8 +324,11 @@ impl World {
         let sent = &mut pending[index];
         // A cast that has left completes as sent: whether it has is not known here.
         if sent.verb == Verb::Call || !side.session.is_open() {
-            side.session.cancel(sent.id);
-            sent.fate = Fate::Cancelled;
+            sent.fate = if side.session.cancel(sent.id) {
+                Fate::CancelledThere
+            } else {
+                Fate::Cancelled
+            };
         }
     }
 

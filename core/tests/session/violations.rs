@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use tidings_core::session::{CloseCode, Event, Limits, Role, error_code, fate_code};
+use tidings_core::session::{CloseCode, CloseReason, Event, Limits, Role, error_code, fate_code};
 
-use crate::pair::output;
+use crate::pair::{output, registration};
 use crate::raw::*;
 
 fn limits() -> Limits {
@@ -37,6 +37,10 @@ fn bytes_that_no_encoder_makes_end_the_session() {
         call(&extended(2, &one.repeat(n)))
     };
     let second_hello = frame(HELLO, &[1]);
+    let bind = |offers: &[u8]| {
+        let names: &[u8] = b"\x01\x01x\x01t\x01s";
+        frame(BIND, &[names, offers].concat())
+    };
     expect(
         Role::Hub,
         vec![
@@ -80,6 +84,24 @@ fn bytes_that_no_encoder_makes_end_the_session() {
             (
                 "P27 name longer than its frame",
                 call(&[1, 0, 0, 0xff, 0xff, 3]),
+                Malformed,
+            ),
+            ("a list of no offers", bind(&[0]), Malformed),
+            ("33 offers", bind(&offers(33)), Malformed),
+            ("an offer cut short", bind(&[1, 0, 1, 0]), Malformed),
+            (
+                "an offer of version 65536.0",
+                bind(&[1, 0, 0x80, 0x80, 4, 0, 0]),
+                Malformed,
+            ),
+            (
+                "an offer in no namespace",
+                bind(b"\x01\x01*\x01\0\0"),
+                Malformed,
+            ),
+            (
+                "bytes behind the offers",
+                bind(&[offers(1), vec![0]].concat()),
                 Malformed,
             ),
             ("P27 65 headers", long_headers(65, b""), Malformed),
@@ -241,6 +263,7 @@ fn ids_that_mean_nothing_end_the_session() {
                 frame(BIND_RESULT, &[1, 0, 0]),
                 WrongDirection,
             ),
+            ("a hub's word", frame(MISSED, &[1, 1]), WrongDirection),
             ("GoAway twice", go_away.repeat(2), UnexpectedFrame),
         ],
     );
@@ -263,7 +286,39 @@ fn ids_that_mean_nothing_end_the_session() {
                 frame(BIND_RESULT, &[1, 0, 0]),
                 UnknownId,
             ),
+            (
+                "copies that nothing missed",
+                frame(MISSED, &[1, 1]),
+                UnknownId,
+            ),
         ],
+    );
+}
+
+#[test]
+fn words_on_missed_copies_are_whole_and_not_without_end() {
+    let bound = || {
+        let now = Instant::now();
+        let mut member = open(Role::Member, limits(), now);
+        member.bind(registration()).unwrap();
+        output(&mut member, now);
+        (member, now)
+    };
+    for (what, body) in [
+        ("no copy", vec![1, 0]),
+        ("bytes behind the end", vec![1, 1, 1]),
+        ("no number", vec![1]),
+    ] {
+        let (mut member, now) = bound();
+        member.receive(&frame(MISSED, &body), now);
+        expect_closed(&mut member, CloseCode::Malformed, what, now);
+    }
+    let (mut member, now) = bound();
+    let many = limits().idle_frames_per_second as usize + 1;
+    member.receive(&frame(MISSED, &[1, 1]).repeat(many), now);
+    assert_eq!(
+        ended(&mut member).map(|closed| closed.reason),
+        Some(CloseReason::Us(CloseCode::FrameFlood))
     );
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{Names, documentation, fingerprint, is, reply_type, shown_at, together};
+use super::{Names, documentation, fingerprint, is, optional, reply_type, shown_at, together};
 use crate::method::{Argument, Method};
 use crate::service::Service;
 use crate::wire_type::ungrouped;
@@ -41,7 +41,7 @@ pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
         ..
     } = names;
     let vis = &service.shell.vis;
-    let version = names.version();
+    let namespace = names.namespaces.first().map(optional);
     let title = client.to_string();
     let methods = service
         .methods
@@ -52,7 +52,27 @@ pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
             /// A client on `bus`. It keeps the bus open.
             #[must_use]
             #vis fn new(bus: &#core::Bus) -> Self {
-                Self { service: #core::bus::ServiceClient::new(bus, #topic, #version) }
+                Self { service: #core::bus::ServiceClient::new(bus, #topic, #namespace) }
+            }
+
+            /// Caps the version of its requests, while some servers are older than this client: one that needs a
+            /// version which a server of version `cap` does not serve fails as `VersionCap`, before anything is sent.
+            #[must_use]
+            #vis fn version_cap<V>(self, cap: V) -> Self
+            where
+                V: ::core::convert::TryInto<#core::Version>,
+                V::Error: ::core::convert::Into<#core::VersionError>,
+            {
+                Self { service: self.service.version_cap(cap) }
+            }
+
+            /// Whether a request that needs `version` keeps within the cap.
+            #vis fn can_send_version<V>(&self, version: V) -> bool
+            where
+                V: ::core::convert::TryInto<#core::Version>,
+                V::Error: ::core::convert::Into<#core::VersionError>,
+            {
+                self.service.can_send_version(version)
             }
 
             #(#methods)*
@@ -77,6 +97,10 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
             .any(|kept| is(attribute, kept))
     });
     let explained = documentation::of_request(method.kind);
+    let explained = match &method.since {
+        Some(since) => format!("{explained} Needs version {} of the server.", since.version),
+        None => explained,
+    };
     let parameters = method.sent().map(|argument| {
         let Argument { ident, ty, .. } = argument;
         match is_text(ty) {
@@ -104,8 +128,9 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
         None => quote!(#core::CallError),
     };
     let fingerprint = fingerprint::name(method);
+    let since = names.version(names.since(method));
     let body = quote_spanned! {shown_at(ident)=>
-        self.service.request(#wire_name, #fingerprint, #arguments)
+        self.service.request(#wire_name, #since, #fingerprint, #arguments)
     };
     quote! {
         #(#attributes)*

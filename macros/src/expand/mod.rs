@@ -51,6 +51,8 @@ struct Names {
     client: Ident,
     topic: String,
     version: Version,
+    /// Its own namespace, then its aliases.
+    namespaces: Vec<Option<String>>,
 }
 
 impl Names {
@@ -66,6 +68,9 @@ impl Names {
                 .clone()
                 .unwrap_or_else(|| snake(&ident.unraw().to_string())),
             version: options.version,
+            namespaces: std::iter::once(options.namespace.clone())
+                .chain(options.aliases.clone())
+                .collect(),
         }
     }
 
@@ -79,14 +84,31 @@ impl Names {
         self.core.clone().into_iter().map(shown).collect()
     }
 
-    fn version(&self) -> TokenStream {
+    /// `version` as an expression.
+    fn version(&self, version: Version) -> TokenStream {
         let core = &self.core;
         let Version {
             major,
             minor,
             patch,
-        } = self.version;
+        } = version;
         quote!(#core::Version::new(#major, #minor, #patch))
+    }
+
+    /// The least version that a request for `method` needs.
+    fn since(&self, method: &Method) -> Version {
+        match &method.since {
+            Some(since) => since.version,
+            None => self.version.first_of_major(),
+        }
+    }
+}
+
+/// A namespace, or none, as an expression of type `Option<&'static str>`.
+fn optional(name: &Option<String>) -> TokenStream {
+    match name {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
     }
 }
 

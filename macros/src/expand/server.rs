@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{Names, arguments_type, documentation, fingerprint, local, shown_at, together};
+use super::{
+    Names, arguments_type, documentation, fingerprint, local, optional, shown_at, together,
+};
 use crate::method::{Argument, Kind, Method, Source};
 use crate::service::{Service, conditions};
 
@@ -38,7 +40,8 @@ pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
         ..
     } = names;
     let vis = &service.shell.vis;
-    let version = names.version();
+    let version = names.version(names.version);
+    let namespaces = names.namespaces.iter().map(optional);
     let value = local("service");
     // Not `S`: the user may have a type of this name, and arguments of it.
     let implementor = format_ident!("__{}", trait_name);
@@ -70,11 +73,12 @@ pub(super) fn implementation(service: &Service, names: &Names) -> TokenStream {
         impl<#implementor: #trait_name> #core::server::Service for #server<#implementor> {
             fn into_endpoint(self) -> #core::server::Endpoint {
                 let #value = self.service;
-                #core::server::Endpoint {
-                    topic: #topic,
-                    version: #version,
-                    methods: ::std::vec::Vec::from([#(#methods),*]),
-                }
+                #core::server::Endpoint::new(
+                    #topic,
+                    #version,
+                    ::std::vec::Vec::from([#(#methods),*]),
+                )
+                .namespaces(::std::vec::Vec::from([#(#namespaces),*]))
             }
         }
     }

@@ -18,6 +18,8 @@ pub struct Setup {
     pub(crate) plugin: Arc<dyn Plugin>,
     pub(crate) place: Arc<dyn Fn() -> Place + Send + Sync>,
     pub(crate) engine: Engine,
+    /// What runs the bus that calls, where that is another one.
+    pub(crate) callers: Option<Engine>,
     pub(crate) layout: Layout,
     /// Requests that may be in flight over one connection.
     pub(crate) in_flight: usize,
@@ -37,9 +39,20 @@ impl Setup {
             plugin: Arc::new(plugin),
             place: Arc::new(place),
             engine,
+            callers: None,
             layout,
             in_flight: 10_000,
             shares_queues: layout == Layout::Together,
+        }
+    }
+
+    /// The same with the bus that calls on another engine than the one that serves, in one process and over one
+    /// connection.
+    #[must_use]
+    pub fn callers_on(self, engine: Engine) -> Self {
+        Setup {
+            callers: Some(engine),
+            ..self
         }
     }
 
@@ -67,13 +80,18 @@ impl fmt::Debug for Setup {
             self.plugin.scheme(),
             self.engine,
             self.layout
-        )
+        )?;
+        match self.callers {
+            Some(engine) => write!(f, ", called on {engine:?}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// A bus address of a case's own, and what must live as long as it is used (a temporary directory, say).
 pub struct Place {
     pub(crate) address: String,
+    pub(crate) when_in_use: Option<String>,
     pub(crate) _kept: Box<dyn Any + Send>,
 }
 
@@ -87,7 +105,18 @@ impl Place {
     pub fn keeping(kept: impl Any + Send, address: impl Into<String>) -> Self {
         Place {
             address: address.into(),
+            when_in_use: None,
             _kept: Box::new(kept),
+        }
+    }
+
+    /// The same for a transport whose addresses say who serves: `address` is opened instead by those who are told that
+    /// the place is in use.
+    #[must_use]
+    pub fn when_in_use(self, address: impl Into<String>) -> Self {
+        Place {
+            when_in_use: Some(address.into()),
+            ..self
         }
     }
 }

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::sync::mpsc;
 
 use tidings_core::runtime::pool;
-use tidings_core::{Bus, BusBuilder, ServerBuilder};
+use tidings_core::{Bus, BusBuilder, OpenError, ServerBuilder};
 
 use crate::setup::Running;
 use crate::stage::eventually;
-use crate::{Layout, Place, Setup};
+use crate::{Engine, Layout, Place, Setup};
 
 /// What a case has at hand.
 pub struct World {
@@ -21,6 +21,7 @@ pub struct World {
     between: RefCell<Option<Bus>>,
     skipped: Cell<Option<String>>,
     engine: Running,
+    callers: Option<Running>,
     place: Place,
 }
 
@@ -38,6 +39,7 @@ impl World {
             between: RefCell::default(),
             skipped: Cell::new(None),
             engine: setup.engine.start(),
+            callers: setup.callers.map(Engine::start),
             place: (setup.place)(),
         }
     }
@@ -71,11 +73,21 @@ impl World {
 
     /// One more bus on the address, of which only the case has a handle.
     pub fn passing(&self, options: impl FnOnce(BusBuilder) -> BusBuilder) -> Bus {
+        self.open_on(&self.engine, options)
+    }
+
+    fn open_on(&self, engine: &Running, options: impl FnOnce(BusBuilder) -> BusBuilder) -> Bus {
         let mut builder = Bus::builder();
-        if let Some(runtime) = &self.engine.runtime {
+        if let Some(runtime) = &engine.runtime {
             builder = builder.runtime(runtime.clone());
         }
-        match options(builder).open_with(&*self.setup.plugin, &self.place.address) {
+        let builder = options(builder);
+        let open = |address: &str| builder.clone().open_with(&*self.setup.plugin, address);
+        let opened = match (open(&self.place.address), &self.place.when_in_use) {
+            (Err(OpenError::AddressInUse { .. }), Some(address)) => open(address),
+            (opened, _) => opened,
+        };
+        match opened {
             Ok(bus) => bus,
             Err(error) => panic!("the address of the case cannot be opened: {error}"),
         }
@@ -89,6 +101,14 @@ impl World {
             bus.close();
             true
         })
+    }
+
+    /// The bus that calls.
+    fn calling(&self) -> Bus {
+        let engine = self.callers.as_ref().unwrap_or(&self.engine);
+        let bus = self.open_on(engine, |builder| builder);
+        self.opened.borrow_mut().push(bus.clone());
+        bus
     }
 
     /// Runs `future` as a task of the engine and waits for what it gives.
@@ -145,18 +165,18 @@ impl World {
             }
             Layout::Apart => {
                 let server = self.another();
-                let client = self.another();
+                let client = self.calling();
                 Pair { server, client }
             }
             Layout::CallerFirst => {
-                let client = self.another();
+                let client = self.calling();
                 let server = self.another();
                 Pair { server, client }
             }
             Layout::Between => {
                 self.between.replace(Some(self.passing(|builder| builder)));
                 let server = self.another();
-                let client = self.another();
+                let client = self.calling();
                 Pair { server, client }
             }
         })

@@ -62,7 +62,7 @@ impl Plugin for Unix {
         let parsed = Options::of(address)?;
         let place = Arc::new(Place::new(address, &parsed)?);
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
-        let link = parsed.link(address);
+        let link = parsed.link.clone();
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {

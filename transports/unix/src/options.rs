@@ -1,7 +1,7 @@
 //! The options of an address.
 
 use rustix::process::{getegid, geteuid};
-use tidings_core::link::LinkOptions;
+use tidings_core::link::{LinkOptions, number};
 use tidings_core::{Address, Caller, OpenError};
 
 /// What stands behind the `?` of an address.
@@ -11,9 +11,8 @@ pub(crate) struct Options {
     /// With whose processes to speak.
     pub(crate) uids: Uids,
     pub(crate) shared_dir: bool,
-    max_message: Option<usize>,
-    in_flight: Option<u32>,
-    queue: Option<usize>,
+    /// What the link is told.
+    pub(crate) link: LinkOptions,
 }
 
 /// Which role the user asked for.
@@ -46,9 +45,7 @@ impl Options {
             role: Wanted::Either,
             uids: Uids(vec![geteuid().as_raw()]),
             shared_dir: false,
-            max_message: None,
-            in_flight: None,
-            queue: None,
+            link: LinkOptions::new(address.to_string(), identity()),
         };
         for (name, value) in address.options() {
             match (name, value) {
@@ -64,11 +61,7 @@ impl Options {
                         options.uids.0.push(uid);
                     }
                 }
-                ("max_message", bytes) => {
-                    options.max_message = Some(number(address, "max_message", bytes)?);
-                }
-                ("in_flight", n) => options.in_flight = Some(number(address, "in_flight", n)?),
-                ("queue", n) => options.queue = Some(number(address, "queue", n)?),
+                (name, value) if options.link.take(address, name, value)? => {}
                 _ => {
                     return Err(address.refuse(
                         "`unix:` has the options `listen`, `connect`, `uid`, `shared_dir`, \
@@ -79,28 +72,6 @@ impl Options {
         }
         Ok(options)
     }
-
-    /// What the link is told.
-    pub(crate) fn link(&self, address: &Address) -> LinkOptions {
-        let mut link = LinkOptions::new(address.to_string(), identity());
-        let limits = &mut link.limits;
-        if let Some(bytes) = self.max_message {
-            limits.max_message = bytes;
-            limits.max_in_flight_bytes = limits.max_in_flight_bytes.max(bytes);
-        }
-        if let Some(n) = self.in_flight {
-            limits.max_in_flight = n;
-        }
-        if let Some(n) = self.queue {
-            link.outbox_messages = n;
-        }
-        link
-    }
-}
-
-fn number<T: std::str::FromStr>(address: &Address, name: &str, text: &str) -> Result<T, OpenError> {
-    text.parse()
-        .map_err(|_| address.refuse(format!("`{name}` is a number, for example `{name}=1000`")))
 }
 
 /// This process, as the kernel would tell it to a peer.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::repeat::Repeat;
 use super::{Retry, RetryBudget, fate_of_all};
+use crate::bus::Verb;
 use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
 use crate::context::Context;
@@ -74,7 +75,11 @@ impl Attempts {
             let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
             return Answer::Came(Reply::Failed(self.teller().told(error)));
         };
-        match Dispatched::of(draft, mode) {
+        let (bus, delivery) = match draft.into_delivery(Verb::Call) {
+            Ok(made) => made,
+            Err(error) => return Answer::Came(Reply::Failed(error)),
+        };
+        match Dispatched::of(&bus, delivery, mode) {
             Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
             Dispatched::Answered(reply, _) => Answer::Came(reply),
             Dispatched::Pending(receiver, in_flight) => {

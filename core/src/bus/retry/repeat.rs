@@ -1,24 +1,25 @@
 //! A request that can be made again.
 
-use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::bus::draft::{Args, Draft, Timeout};
-use crate::bus::handle::BusCore;
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
+use crate::bus::handle::WeakBus;
 use crate::bus::{Rare, WhenDisconnected};
-use crate::codec::EncodeError;
+use crate::codec::{CodecId, EncodeError};
 use crate::name::{Method, NameError, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
 /// All that a draft says, with its arguments encoded. It does not keep the bus open.
 pub(super) struct Repeat {
-    bus: Weak<BusCore>,
+    bus: WeakBus,
     flow: u64,
     names: Result<(Topic, Method), NameError>,
+    codec: CodecId,
     arguments: Result<Vec<u8>, EncodeError>,
     server: Option<Result<ServerName, NameError>>,
     version: Version,
+    terms: Option<Box<Terms>>,
     fingerprint: Option<fn() -> u64>,
     timeout: Timeout,
     headers: Vec<(String, String)>,
@@ -32,14 +33,17 @@ impl Repeat {
     /// Encodes the arguments, once for all attempts, and starts the time that they have.
     pub(super) fn of(draft: Draft) -> Self {
         let limit = draft.bus.transport().capabilities().max_message;
-        let encode = |Args(payload): Args| payload.into_bytes(limit);
+        let arguments = draft.arguments.map(|Args(payload)| payload);
+        let codec = arguments.as_ref().map_or(CodecId::POSTCARD, Payload::codec);
         Repeat {
-            bus: Arc::downgrade(&draft.bus),
+            bus: draft.bus.downgrade(),
             flow: draft.flow,
             names: draft.names,
-            arguments: draft.arguments.and_then(encode),
+            codec,
+            arguments: arguments.and_then(|payload| payload.into_bytes(limit, codec)),
             server: draft.server,
             version: draft.version,
+            terms: draft.terms,
             fingerprint: draft.fingerprint,
             timeout: draft.timeout,
             headers: draft.headers,
@@ -53,13 +57,15 @@ impl Repeat {
     /// The request for another attempt; none when the bus is gone.
     pub(super) fn draft(&self) -> Option<Draft> {
         let arguments = self.arguments.clone();
+        let payload = |bytes| Args(Payload::encoded(bytes, self.codec));
         Some(Draft {
             bus: self.bus.upgrade()?,
             flow: self.flow,
             names: self.names.clone(),
-            arguments: arguments.map(|bytes| Args(Payload::Bytes(bytes))),
+            arguments: arguments.map(payload),
             server: self.server.clone(),
             version: self.version,
+            terms: self.terms.clone(),
             fingerprint: self.fingerprint,
             timeout: self.timeout,
             headers: self.headers.clone(),

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::side::HubSide;
-use super::{CloseOnDrop, Core, Peer};
+use super::{CloseOnDrop, Core, Peer, User};
 use crate::blocking;
 use crate::bus::Caller;
-use crate::link::connection::Connection;
+use crate::link::connection::{Connection, Control};
 use crate::link::driver::{Driver, Parts};
-use crate::link::outbox;
+use crate::link::establish::Establishing;
+use crate::link::outbox::{self, Intake};
 use crate::link::socket::{Listener, Socket};
 use crate::notice::Notice;
 use crate::runtime::{Interest, Readiness};
@@ -31,7 +32,7 @@ pub(super) async fn run<L: Listener>(
     let core = &leave.0;
     loop {
         match poll_fn(|cx| poll_accept(core, &*listener, &*readiness, cx)).await {
-            Knock::Connection(socket) => admit(core, &*listener, socket),
+            Knock::Connection(socket) => admit(core, &listener, socket),
             Knock::Failed => core.runtime.sleep(PAUSE).await,
             Knock::Closed => return,
         }
@@ -88,70 +89,136 @@ impl Core {
         strangers < self.limits.strangers
     }
 
-    /// Takes a place in the quotas.
-    fn enter(&self, caller: &Caller, connection: &Arc<Connection>) -> Option<u64> {
+    /// Takes a place among the connections.
+    fn enter(&self, connection: &Arc<Connection>) -> Option<u64> {
         let mut state = self.lock();
-        let of_the_user = |peer: &&Peer| caller.uid.is_some() && peer.uid == caller.uid;
-        let full = state.closed
-            || state.peers.len() >= self.limits.connections
-            || state.peers.values().filter(of_the_user).count()
-                >= self.limits.connections_of_a_user;
-        if full {
+        if state.closed || state.peers.len() >= self.limits.connections {
             return None;
         }
         let id = state.next;
         state.next += 1;
         let peer = Peer {
-            uid: caller.uid,
+            user: None,
             said_hello: false,
             connection: connection.clone(),
         };
         state.peers.insert(id, peer);
         Some(id)
     }
+
+    /// Takes a place among the connections of the user that `caller` is of; says whether there
+    /// was one.
+    fn enter_as(&self, id: u64, caller: &Caller) -> bool {
+        let user = User::of(caller);
+        let mut state = self.lock();
+        let of_the_user = |peer: &&Peer| user.is_some() && peer.user == user;
+        if state.peers.values().filter(of_the_user).count() >= self.limits.connections_of_a_user {
+            return false;
+        }
+        if let Some(peer) = state.peers.get_mut(&id) {
+            peer.user = user;
+        }
+        true
+    }
 }
 
-/// Starts the connection's task, if the peer may come in.
-fn admit<L: Listener>(core: &Arc<Core>, listener: &L, socket: L::Socket) {
-    let Ok(caller) = socket.peer() else {
-        return; // Gone already.
-    };
-    if !listener.admits(&caller) {
-        return turn_away(core, &socket, &caller, CloseCode::Forbidden); // S2
-    }
+/// Starts the connection's task.
+fn admit<L: Listener>(core: &Arc<Core>, listener: &Arc<L>, socket: L::Socket) {
     let options = &core.options;
     let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
     let (connection, control) = Connection::new(outbox.bell.clone());
-    let Some(id) = core.enter(&caller, &connection) else {
-        return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1, R3
+    let Some(id) = core.enter(&connection) else {
+        let caller = socket.peer().unwrap_or_default();
+        return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1
     };
-    let side = HubSide::new(core.clone(), id, Arc::new(caller), outbox);
-    let socket = Arc::new(socket);
-    let Ok(readiness) = core.runtime.register(socket.clone()) else {
-        return; // The side gives the place back.
-    };
-    let session = Session::new(
-        Role::Hub,
-        options.session_config(core.epoch.to_bytes()),
-        Instant::now(),
-    );
-    let mut driver = Driver::new(Parts {
-        socket,
-        readiness,
-        session,
-        side: Box::new(side),
+    let stranger = Stranger {
+        began: Instant::now(),
+        side: HubSide::new(core.clone(), id, outbox),
+        socket: Arc::new(socket),
         connection,
         control,
         intake,
-        max_message: options.limits.max_message,
-        runtime: core.runtime.clone(),
-    });
+    };
+    let Ok(readiness) = core.runtime.register(stranger.socket.clone()) else {
+        return; // The side gives the place back.
+    };
     let leaving = core.farewell.task();
-    core.runtime.spawn(Box::pin(async move {
+    let (core, listener) = (core.clone(), listener.clone());
+    let runtime = core.runtime.clone();
+    runtime.spawn(Box::pin(async move {
         let _leaving = leaving;
+        let Some(mut driver) = stranger.introduce(&core, &*listener, readiness).await else {
+            return;
+        };
+        drop((core, listener));
         // A promise's callback may run in here; waiting, it would wait for this very task.
         poll_fn(|cx| blocking::forbid(|| driver.poll(cx))).await;
     }));
+}
+
+/// A connection of which is not known yet whose it is.
+struct Stranger<S> {
+    began: Instant,
+    side: HubSide,
+    socket: Arc<S>,
+    connection: Arc<Connection>,
+    control: flume::Receiver<Control>,
+    intake: Intake,
+}
+
+impl<S: Socket> Stranger<S> {
+    /// Waits until it is known who that is, and begins the session if they may come in. All of
+    /// that and Hello have one time together (FAULTS rule 5).
+    async fn introduce<L: Listener<Socket = S>>(
+        mut self,
+        core: &Arc<Core>,
+        listener: &L,
+        readiness: Box<dyn Readiness>,
+    ) -> Option<Driver> {
+        let limit = core.options.limits.handshake;
+        let establishing = Establishing {
+            socket: &*self.socket,
+            readiness: &*readiness,
+            runtime: &*core.runtime,
+            bell: self.side.bell(),
+        };
+        let patience = || {
+            if core.lock().closed {
+                Duration::ZERO
+            } else {
+                limit
+            }
+        };
+        let established = establishing.run(patience).await;
+        let caller = self.socket.peer().ok()?; // Else gone already.
+        if let Err(error) = established {
+            if !core.lock().closed {
+                Notice::TurnedAway.tell(&caller, &format!("not let in: {error}"));
+            }
+            return None;
+        }
+        if !listener.admits(&caller) {
+            turn_away(core, &*self.socket, &caller, CloseCode::Forbidden); // S2
+            return None;
+        }
+        if !core.enter_as(self.side.id(), &caller) {
+            turn_away(core, &*self.socket, &caller, CloseCode::TooManyConnections); // R3
+            return None;
+        }
+        self.side.is_of(caller);
+        let config = core.options.session_config(core.epoch.to_bytes());
+        Some(Driver::new(Parts {
+            socket: self.socket,
+            readiness,
+            session: Session::new(Role::Hub, config, self.began),
+            side: Box::new(self.side),
+            connection: self.connection,
+            control: self.control,
+            intake: self.intake,
+            max_message: core.options.limits.max_message,
+            runtime: core.runtime.clone(),
+        }))
+    }
 }
 
 /// Says why and closes: one attempt, nothing is waited for and nothing was read.

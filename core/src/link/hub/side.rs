@@ -6,6 +6,7 @@ use std::task::Context;
 
 use super::Core;
 use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 use crate::link::parked::{Parked, Way};
@@ -17,7 +18,7 @@ use crate::notice::Notice;
 use crate::router::Router;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
-    BindId, BindRefusal, Closed, Destination, PeerHello, Registration, Session, error_code,
+    BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// What a member of this connection has registered, and who it is. Dropping it takes all of that
@@ -27,20 +28,41 @@ pub(super) struct HubSide {
     id: u64,
     caller: Arc<Caller>,
     outbox: Arc<Outbox>,
-    bound: HashMap<BindId, (Exchange, Topic, ServerName)>,
+    bound: HashMap<BindId, Bound>,
     parked: Parked,
 }
 
+/// One registration.
+struct Bound {
+    names: (Exchange, Topic, ServerName),
+    server: Arc<RemoteServer>,
+}
+
 impl HubSide {
-    pub(super) fn new(core: Arc<Core>, id: u64, caller: Arc<Caller>, outbox: Arc<Outbox>) -> Self {
+    /// The side of connection `id`, of whose peer nothing is known yet.
+    pub(super) fn new(core: Arc<Core>, id: u64, outbox: Arc<Outbox>) -> Self {
         HubSide {
             core,
             id,
-            caller,
+            caller: Arc::default(),
             outbox,
             bound: HashMap::new(),
             parked: Parked::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Rings when there is something for the connection's task.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.outbox.bell
+    }
+
+    /// It is known who the peer is.
+    pub(super) fn is_of(&mut self, caller: Caller) {
+        self.caller = Arc::new(caller);
     }
 
     fn try_bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -49,11 +71,13 @@ impl HubSide {
             text,
         };
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id));
+        let offers =
+            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
-        match self.core.router.add(exchange, topic, name, server) {
+        match self.core.router.add(exchange, topic, name, server.clone()) {
             Ok(()) => {
-                self.bound.insert(id, names);
+                self.bound.insert(id, Bound { names, server });
                 Ok(())
             }
             Err(ServeError::NameTaken { .. }) => Err(refused(NAME_TAKEN.into())),
@@ -62,7 +86,8 @@ impl HubSide {
     }
 
     fn withdraw(&mut self) {
-        for (_, (exchange, topic, name)) in self.bound.drain() {
+        for (_, bound) in self.bound.drain() {
+            let (exchange, topic, name) = bound.names;
             self.core.router.remove(&exchange, &topic, &name);
         }
     }
@@ -107,7 +132,8 @@ impl Side for HubSide {
     }
 
     fn unbind(&mut self, id: BindId) {
-        if let Some((exchange, topic, name)) = self.bound.remove(&id) {
+        if let Some(bound) = self.bound.remove(&id) {
+            let (exchange, topic, name) = bound.names;
             self.core.router.remove(&exchange, &topic, &name);
         }
     }
@@ -116,15 +142,25 @@ impl Side for HubSide {
 
     fn unbind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
 
+    fn tell_missed(&mut self, session: &mut Session) {
+        if self.outbox.take_some_missed() {
+            for (id, bound) in &self.bound {
+                session.missed(*id, bound.server.take_missed());
+            }
+        }
+    }
+
+    fn missed(&mut self, _id: BindId, _copies: u64) {}
+
     fn bind_result(&mut self, _id: BindId, _result: Result<(), BindRefusal>) {}
 
     fn going_away(&mut self) {
         self.withdraw(); // It will refuse what it is sent.
     }
 
-    fn closed(&mut self, closed: &Closed) {
-        if !closed.is_orderly() {
-            Notice::ConnectionEnded.tell(&self.caller, &translate::closed_text(closed));
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
+            Notice::ConnectionEnded.tell(&self.caller, why);
         }
         self.withdraw();
     }

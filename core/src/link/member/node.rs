@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::attempt;
 use super::registrations::Standing;
 use super::task::{self, Found};
 use super::{Member, Shared};
@@ -19,7 +20,7 @@ use crate::link::hub::{Hub, HubLimits};
 use crate::link::outbox::Intake;
 use crate::link::pace::Pace;
 use crate::link::parked::{Parked, Way};
-use crate::link::socket::{self, Meet};
+use crate::link::socket::{self, Listener, Meet};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::transport::{Capabilities, Transport};
@@ -56,6 +57,24 @@ struct Prepared {
     accepting: BoxFuture<()>,
 }
 
+impl Prepared {
+    fn new<L: Listener>(
+        shared: &Arc<Shared>,
+        listener: L,
+        limits: HubLimits,
+    ) -> io::Result<Prepared> {
+        let (options, watch) = (shared.options.clone(), shared.watch.clone());
+        let epoch = Epoch::unique();
+        let (hub, accepting) =
+            Hub::prepare(listener, options, limits, &shared.runtime, watch, epoch)?;
+        Ok(Prepared {
+            hub,
+            epoch,
+            accepting,
+        })
+    }
+}
+
 impl Node {
     /// A node whose tasks run on `runtime`. `first` is a connection that was made already; what becomes of the address
     /// after it is decided by `meet`.
@@ -77,19 +96,20 @@ impl Node {
         };
         let shared = node.member.shared.clone();
         let attempt = {
-            let shared = shared.clone();
-            move || match meet.meet()? {
-                socket::Standing::Member(socket) => Ok(Found::Connection(socket)),
-                socket::Standing::Hub(listener) => {
-                    let (options, watch) = (shared.options.clone(), shared.watch.clone());
-                    let epoch = Epoch::unique();
-                    let (hub, accepting) =
-                        Hub::prepare(listener, options, limits, &shared.runtime, watch, epoch)?;
-                    Ok(Found::Other(Prepared {
-                        hub,
-                        epoch,
-                        accepting,
-                    }))
+            let (shared, meet) = (shared.clone(), Arc::new(meet));
+            move || {
+                let (shared, meet) = (shared.clone(), meet.clone());
+                async move {
+                    match meet.meet()? {
+                        socket::Standing::Member(socket) => {
+                            let begun = attempt::begin(&shared, socket)?;
+                            let established = attempt::establish(&shared, begun).await?;
+                            Ok(Found::Connection(established))
+                        }
+                        socket::Standing::Hub(listener) => {
+                            Prepared::new(&shared, listener, limits).map(Found::Other)
+                        }
+                    }
                 }
             }
         };

@@ -14,9 +14,7 @@ use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
-use crate::session::{
-    self, BindId, BindRefusal, Closed, Destination, Name, PeerHello, Registration, Session,
-};
+use crate::session::{self, BindId, BindRefusal, Destination, PeerHello, Registration, Session};
 
 /// The servers by the names that they have on one connection.
 #[derive(Default)]
@@ -72,6 +70,7 @@ impl Side for MemberSide {
         self.shared.registrations.connected();
         let epoch = Epoch::from_bytes(hello.instance);
         self.shared.watch.connected(epoch, Role::Member);
+        self.shared.first.tell(Ok(()));
     }
 
     fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
@@ -106,17 +105,8 @@ impl Side for MemberSide {
         if self.is_bound(server) || !self.shared.registrations.is_known(server) {
             return;
         }
-        let name = |text| Name::try_from(text).ok();
-        let registration = name(server.exchange().to_shared())
-            .zip(name(server.topic().to_shared()))
-            .zip(name(server.name().to_shared()));
-        let Some(((exchange, topic), name)) = registration else {
+        let Ok(registration) = translate::registration(server) else {
             return; // The bus's names are the session's names.
-        };
-        let registration = Registration {
-            exchange,
-            topic,
-            server: name,
         };
         match session.bind(registration) {
             Ok(id) => {
@@ -158,12 +148,20 @@ impl Side for MemberSide {
         }
     }
 
+    fn tell_missed(&mut self, _session: &mut Session) {}
+
+    fn missed(&mut self, id: BindId, copies: u64) {
+        if let Some(server) = self.bound.0.get(&id) {
+            server.missed(copies);
+        }
+    }
+
     fn going_away(&mut self) {}
 
-    fn closed(&mut self, closed: &Closed) {
-        if !closed.is_orderly() {
+    fn closed(&mut self, wrong: Option<&str>) {
+        if let Some(why) = wrong {
             let hub = &self.shared.options.address;
-            Notice::ConnectionEnded.tell(hub, &translate::closed_text(closed));
+            Notice::ConnectionEnded.tell(hub, why);
         }
         self.shared.registrations.disconnected();
     }

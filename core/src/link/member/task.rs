@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::attempt::{self, Begun};
 use super::side::MemberSide;
 use crate::blocking;
 use crate::connection::State;
@@ -23,7 +25,7 @@ use crate::session::{Role, Session};
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A socket with all that its driver needs.
-pub(super) struct Connected {
+struct Connected {
     socket: Arc<dyn Socket>,
     readiness: Box<dyn Readiness>,
     connection: Arc<Connection>,
@@ -31,53 +33,56 @@ pub(super) struct Connected {
 }
 
 /// What an attempt to come back finds.
-pub(super) enum Found<S, T> {
-    Connection(S),
+pub(super) enum Found<T> {
+    Connection(Begun),
     /// Something after which this is no member any more.
     Other(T),
 }
 
-/// Makes `socket` the connection of the member: from now on others may leave messages for it.
-pub(super) fn connect<S: Socket>(shared: &Arc<Shared>, socket: S) -> io::Result<Connected> {
-    let socket = Arc::new(socket);
-    let readiness = shared.runtime.register(socket.clone())?;
+/// Makes `begun` the connection of the member: from now on others may leave messages for it.
+fn connect(shared: &Arc<Shared>, begun: Begun) -> Connected {
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
     if shared.is_closed() {
         connection.tell(Control::Close(crate::session::CloseCode::Normal));
     }
-    Ok(Connected {
-        socket,
-        readiness,
+    Connected {
+        socket: begun.socket,
+        readiness: begun.readiness,
         connection,
         control,
-    })
+    }
 }
 
 /// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
 /// the requests that wait for one.
-pub(super) async fn run<S: Socket, T>(
+pub(super) async fn run<T, F>(
     shared: Arc<Shared>,
-    attempt: impl Fn() -> io::Result<Found<S, T>>,
-    first: Connected,
+    attempt: impl Fn() -> F,
+    first: Begun,
     mut intake: Intake,
     mut pace: Pace,
-) -> Option<(T, Intake)> {
+) -> Option<(T, Intake)>
+where
+    F: Future<Output = io::Result<Found<T>>>,
+{
     let mut next = Some(first);
     // A first connection is used though the member was closed meanwhile: what it has accepted is
     // to leave.
     while next.is_some() || !shared.is_closed() {
-        let connected = match next.take() {
-            Some(connected) => Ok(connected),
-            None => match attempt() {
-                Ok(Found::Connection(socket)) => connect(&shared, socket),
-                Ok(Found::Other(other)) => return Some((other, intake)),
-                Err(error) => Err(error),
+        let established = match next.take() {
+            Some(first) => attempt::establish(&shared, first).await,
+            None => match during(&shared, &mut intake, attempt()).await {
+                None => break,
+                Some(Ok(Found::Connection(established))) => Ok(established),
+                Some(Ok(Found::Other(other))) => return Some((other, intake)),
+                Some(Err(error)) => Err(error),
             },
         };
-        match connected {
-            Ok(connected) => {
+        match established {
+            Ok(established) => {
                 let began = Instant::now();
+                let connected = connect(&shared, established);
                 let (rest, why) = serve(&shared, connected, intake).await;
                 intake = rest?;
                 // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
@@ -86,10 +91,16 @@ pub(super) async fn run<S: Socket, T>(
                 if !shared.is_closed() {
                     shared.watch.disconnected(&why);
                 }
+                shared.first.tell(Err(why));
             }
-            Err(error) => shared.watch.disconnected(&error.to_string()),
+            Err(error) => {
+                let why = error.to_string();
+                shared.watch.disconnected(&why);
+                shared.first.tell(Err(why));
+            }
         }
-        rest(&shared, pace.pause(), &mut intake).await;
+        let pause = shared.runtime.sleep(pace.pause());
+        during(&shared, &mut intake, pause).await;
     }
     // Dropping the intake fails what waits in it.
     None
@@ -141,28 +152,32 @@ async fn serve(
     ended
 }
 
-/// Waits for `pause`, or until the member is closed.
-async fn rest(shared: &Shared, pause: Duration, intake: &mut Intake) {
-    let mut over = shared.runtime.sleep(pause);
+/// What `future` gives; `None` when the member is closed before that.
+async fn during<T>(
+    shared: &Shared,
+    intake: &mut Intake,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
     let mut impatience = Impatience::default();
     poll_fn(|cx| {
         loop {
             let rung = shared.outbox.bell.poll_rung(cx).is_ready();
             if shared.is_closed() {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
             if let Some(since) = shared.away_since() {
                 impatience.poll(shared, since, intake, cx);
             }
-            if over.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
             }
             if !rung {
                 return Poll::Pending;
             }
         }
     })
-    .await;
+    .await
 }
 
 /// Looks after those who do not wait for a connection, or not for long.

@@ -162,6 +162,7 @@ pub fn who_waits_in_vain_is_told_at_the_deadline_and_leaves_nothing(world: &Worl
 
 /// C-OC-4, C-DL-3
 pub fn who_waits_for_a_server_can_be_cancelled(world: &World) {
+    let _fence = noting(world.server(), "fence", &Journal::new());
     let client = world.client();
     let dropped = waiting::<u32>(client, "topic.note", 1).invoke();
     let mut cancelled = waiting::<u32>(client, "topic.note", 2).invoke();
@@ -171,6 +172,8 @@ pub fn who_waits_for_a_server_can_be_cancelled(world: &World) {
     let error = cancelled.wait().unwrap_err();
     assert!(matches!(error.kind(), CallErrorKind::Cancelled), "{error}");
     assert_eq!(client.in_flight(), 1);
+    // What was cancelled has left the line when something behind the cancels is answered.
+    assert_eq!(client.call::<u32>("fence.note", &4_u32).wait().unwrap(), 4);
     let ran = Journal::new();
     let _server = noting(world.server(), "topic", &ran);
     assert_eq!(kept.wait().unwrap(), 3);

@@ -1,0 +1,84 @@
+//! A hub that does not hold the lock of its address, so that the test decides when it can be taken over.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use tidings_core::Caller;
+use tidings_core::link::{Hub, HubLimits, LinkOptions, Listener, Socket};
+use tidings_core::runtime::Runtime;
+
+use crate::common::Directory;
+
+/// Takes the lock of the directory's address, until dropped.
+pub(crate) fn held_lock(directory: &Directory) -> File {
+    let mut name = directory.socket().into_os_string();
+    name.push(".lock");
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.open(name).unwrap();
+    flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    file
+}
+
+pub(crate) struct Unlocked(UnixListener);
+
+impl Unlocked {
+    /// A hub at the directory's address.
+    pub(crate) fn hub(runtime: &Arc<dyn Runtime>, directory: &Directory) -> Hub {
+        let listener = UnixListener::bind(directory.socket()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let options = LinkOptions::new("unlocked", Caller::this_process("unix"));
+        let limits = HubLimits::default();
+        Hub::start(Unlocked(listener), options, limits, runtime.clone()).unwrap()
+    }
+}
+
+impl AsFd for Unlocked {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Listener for Unlocked {
+    type Socket = Stream;
+
+    fn accept(&self) -> io::Result<Stream> {
+        let (stream, _) = self.0.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok(Stream(stream))
+    }
+
+    fn close(&self) {
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both).unwrap();
+    }
+
+    fn admits(&self, _peer: &Caller) -> bool {
+        true
+    }
+}
+
+pub(crate) struct Stream(UnixStream);
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Socket for Stream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buffer)
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&self.0).write_vectored(slices)
+    }
+
+    fn peer(&self) -> io::Result<Caller> {
+        Ok(Caller::of_transport("unix"))
+    }
+}
