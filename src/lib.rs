@@ -75,3 +75,8 @@ pub use tidings_tcp as tcp;
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the page on delivery, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/delivery.md")]
+struct Delivery;
