@@ -310,11 +310,7 @@ impl Router {
             (Some(name), _) => servers.named(name),
             // Who waits for a server, waits for one that serves it.
             (None, Reach::One) => {
-                let must = head.wait_for_server || self.waiting.settles();
-                match head.idempotency_key() {
-                    Some(key) => servers.that_knows(key, head, must),
-                    None => servers.least_busy(head, must),
-                }
+                servers.any_for(head, head.wait_for_server || self.waiting.settles())
             }
             // Whether it is for them is asked of each one, or of none.
             (None, Reach::Every | Reach::Registry) => {
@@ -376,36 +372,38 @@ impl Servers {
             .map(|known| &known.server)
     }
 
-    /// The server for a key, which may have seen it (C-VB-5): of those for a request like `head`, the one with the
-    /// highest mark for the key. So every hub finds the same one, and when servers come or go, only their own keys move.
-    fn that_knows(
-        &self,
-        key: IdempotencyKey,
-        head: &Head,
-        must: bool,
-    ) -> Option<&Arc<dyn Destination>> {
+    /// One server that is for a request like `head`: the least busy one, and among equals, the next in turn; for a
+    /// request with a key always the same. Where all offer the same, any will do unless it `must` be for it, and tells
+    /// the caller itself what it does not serve.
+    fn any_for(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
         let ask = self.differ || must;
-        let serving = self.list.iter();
-        let serving = serving.filter(|known| !ask || known.offers.serve(head));
-        let marked = serving.max_by_key(|known| mark(&known.name, key))?;
-        Some(&marked.server)
-    }
-
-    /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
-    /// same, any will do unless it `must` be for it, and tells the caller itself what it does not serve.
-    fn least_busy(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
-        let ask = self.differ || must;
+        let serves = |known: &&Known| !ask || known.offers.serve(head);
         if let [only] = self.list.as_slice() {
-            return (!ask || only.offers.serve(head)).then_some(&only.server);
+            return serves(&only).then_some(&only.server);
+        }
+        if let Some(key) = head.idempotency_key() {
+            return self.that_knows(key, serves);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .filter(|known| !ask || known.offers.serve(head))
+            .filter(serves)
             .map(|known| &known.server)
             .min_by_key(|server| server.load())
+    }
+
+    /// The server for a key, which may have seen it (C-VB-5): the one with the highest mark for it.
+    /// So every hub finds the same one, and when servers come or go, only their own keys move.
+    fn that_knows(
+        &self,
+        key: IdempotencyKey,
+        serves: impl Fn(&&Known) -> bool,
+    ) -> Option<&Arc<dyn Destination>> {
+        let known = self.list.iter().filter(serves);
+        let marked = known.max_by_key(|known| mark(&known.name, key))?;
+        Some(&marked.server)
     }
 
     /// Why none of them is for a request like `head`.

@@ -3,8 +3,7 @@
 //!
 //! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`,
-//! `takeover`.
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::bus::draft::Draft;
 use crate::bus::handle::BusCore;
-use crate::bus::{Claim, Delivery, InFlight};
+use crate::bus::{Claim, Delivery, InFlight, Verb};
 use crate::error::CallError;
 use crate::promise::cell::Receiver;
 use crate::reply::Reply;
@@ -20,6 +21,14 @@ pub(super) enum Dispatched {
 }
 
 impl Dispatched {
+    /// Sends the request of `draft`.
+    pub(super) fn of_draft(draft: Draft, mode: Mode) -> Self {
+        match draft.into_delivery(Verb::Call) {
+            Ok((bus, delivery)) => Dispatched::of(&bus, delivery, mode),
+            Err(error) => Dispatched::Failed(error),
+        }
+    }
+
     /// Sends a call.
     pub(super) fn of(bus: &BusCore, delivery: Delivery, mode: Mode) -> Self {
         let in_flight = delivery.in_flight().clone();

@@ -307,21 +307,6 @@ struct Open {
     closed: AtomicBool,
 }
 
-/// A bus as one of its handles has it, which does not keep it open.
-pub(super) struct WeakBus {
-    open: Weak<Open>,
-    defaults: Defaults,
-}
-
-impl WeakBus {
-    /// The bus, unless it is gone.
-    pub(super) fn upgrade(&self) -> Option<Arc<BusCore>> {
-        let open = self.open.upgrade()?;
-        let defaults = self.defaults.clone();
-        Some(Arc::new(BusCore { open, defaults }))
-    }
-}
-
 /// What a request is given where it says nothing itself (C-AD-7).
 #[derive(Clone)]
 struct Defaults {
@@ -369,15 +354,31 @@ impl BusCore {
         self.defaults.when_disconnected
     }
 
-    pub(super) fn downgrade(&self) -> WeakBus {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.open.closed.load(Ordering::Acquire)
+    }
+}
+
+/// A handle's view of a bus that does not keep it open.
+pub(crate) struct WeakBus {
+    open: Weak<Open>,
+    defaults: Defaults,
+}
+
+impl WeakBus {
+    pub(crate) fn of(bus: &BusCore) -> Self {
         WeakBus {
-            open: Arc::downgrade(&self.open),
-            defaults: self.defaults.clone(),
+            open: Arc::downgrade(&bus.open),
+            defaults: bus.defaults.clone(),
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.open.closed.load(Ordering::Acquire)
+    /// The bus, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Arc<BusCore>> {
+        Some(Arc::new(BusCore {
+            open: self.open.upgrade()?,
+            defaults: self.defaults.clone(),
+        }))
     }
 }
 

@@ -71,8 +71,8 @@ impl Incoming {
     ) -> Result<Delivery, NameError> {
         let header = self.header;
         let version = header.method.version;
-        let rare = rare(&header);
         let codec = CodecId::from_byte(header.codec);
+        let rare = rare(&header);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
@@ -111,17 +111,6 @@ impl Incoming {
             Payload::encoded(self.payload, codec),
         ))
     }
-}
-
-/// What few requests say.
-fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
-    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
-    (key.is_some() || heartbeat.is_some()).then(|| {
-        Box::new(Rare {
-            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
-            heartbeat,
-        })
-    })
 }
 
 const _: () = assert!(MAX_OFFERS <= session::OFFERS_MAX);
@@ -166,6 +155,17 @@ pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, 
     };
     let offers = registration.offers.iter().map(offer);
     Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// What few requests say.
+fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
+    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
+    (key.is_some() || heartbeat.is_some()).then(|| {
+        Box::new(Rare {
+            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
+            heartbeat,
+        })
+    })
 }
 
 /// The caller that a hub vouches for.

@@ -252,7 +252,7 @@ impl ServerCore {
             let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
             Err(NotAccepted::Refused(error))
         };
-        let codec = in_flight.head().codec;
+        let codec = payload.codec();
         let arguments = match payload.into_bytes(self.seen.max_message, codec) {
             Ok(bytes) => bytes,
             Err(error) => return refused(CallErrorKind::BadRequest(error.to_string())),

@@ -57,15 +57,15 @@ impl Server {
         self.core.load()
     }
 
-    /// What became of its requests.
-    pub fn stats(&self) -> ServerStats {
-        self.core.stats.read()
-    }
-
     /// Copies of fanout casts that it missed since it started, because its queue was full for more than 100 ms, or the
     /// connection to this process was.
     pub fn missed(&self) -> u64 {
         self.core.copies_missed()
+    }
+
+    /// What became of its requests.
+    pub fn stats(&self) -> ServerStats {
+        self.core.stats.read()
     }
 
     /// Takes no more requests, and refuses those that wait: their fate is `NotExecuted`. Handlers that run go on, and

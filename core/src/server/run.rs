@@ -31,7 +31,7 @@ pub(super) struct Run {
     this: Weak<Run>,
     seen: Weak<Seen>,
     scope: Scope,
-    /// What the arguments are in, and the answer with them.
+    /// What its requests are in, and so its answer.
     codec: CodecId,
     state: Mutex<State>,
 }
@@ -266,9 +266,11 @@ impl Outcome {
         match reply {
             Reply::Value(payload) => {
                 let codec = payload.codec();
-                // It is encoded, and within its limit.
-                let bytes = payload.into_bytes(usize::MAX, codec);
-                Outcome::Value(bytes.unwrap_or_default(), codec)
+                // Encoded already: these are its bytes.
+                Outcome::Value(
+                    payload.into_bytes(usize::MAX, codec).unwrap_or_default(),
+                    codec,
+                )
             }
             Reply::Application(failure) => Outcome::Application(failure.into_remote()),
             Reply::Failed(error) => {

@@ -183,10 +183,10 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Beat { token } => {
                     assert!(self.open & 1 << token != 0, "a beat after the end")
                 }
-                Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),

@@ -286,6 +286,12 @@ impl Requests {
         }
     }
 
+    /// Whether it was cancelled here and has not ended at the peer.
+    pub(super) fn is_cancelled(&self, id: RequestId) -> bool {
+        let entry = self.table.get(id);
+        entry.is_some_and(|entry| matches!(entry.state, State::Abandoned { told: false }))
+    }
+
     /// Gives up a call that was staged whole; `false` for any other request.
     pub(super) fn leave(&mut self, id: RequestId) -> bool {
         let entry = self.table.get(id);
@@ -294,12 +300,6 @@ impl Requests {
             self.abandon(id, false);
         }
         sent
-    }
-
-    /// Whether it was cancelled here and has not ended at the peer.
-    pub(super) fn is_cancelled(&self, id: RequestId) -> bool {
-        let entry = self.table.get(id);
-        entry.is_some_and(|entry| matches!(entry.state, State::Abandoned { told: false }))
     }
 
     /// Whether somebody waits for the answer to this call.

@@ -121,12 +121,12 @@ impl World {
                 self.trace_in(&[9, at as u64]);
                 self.sides[at].closed = true;
             }
+            Event::Missed { .. } => unreachable!("nobody missed anything"),
             Event::Beat { token } => {
                 let pending = self.sides[at].sent[&token].fate == Fate::Pending;
                 assert!(pending, "a beat after the end of {token}");
                 self.trace_in(&[10, at as u64, token]);
             }
-            Event::Missed { .. } => unreachable!("nobody missed anything"),
             Event::Opened(_) | Event::Cancelled(_) | Event::GoingAway { .. } => {
                 self.trace_in(&[8, at as u64]);
             }

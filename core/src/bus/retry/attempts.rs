@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::repeat::Repeat;
 use super::{Retry, RetryBudget, fate_of_all};
-use crate::bus::Verb;
 use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
 use crate::context::Context;
@@ -79,11 +78,7 @@ impl Attempts {
             let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
             return Answer::Came(Reply::Failed(self.teller().told(error)));
         };
-        let (bus, delivery) = match draft.into_delivery(Verb::Call) {
-            Ok(made) => made,
-            Err(error) => return Answer::Came(Reply::Failed(error)),
-        };
-        match Dispatched::of(&bus, delivery, mode) {
+        match Dispatched::of_draft(draft, mode) {
             Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
             Dispatched::Answered(reply, _) => Answer::Came(reply),
             Dispatched::Pending(receiver, in_flight) => {

@@ -15,8 +15,7 @@ pub(super) struct Repeat {
     bus: WeakBus,
     flow: u64,
     names: Result<(Topic, Method), NameError>,
-    codec: CodecId,
-    arguments: Result<Vec<u8>, EncodeError>,
+    arguments: Result<(Vec<u8>, CodecId), EncodeError>,
     server: Option<Result<ServerName, NameError>>,
     version: Version,
     terms: Option<Box<Terms>>,
@@ -33,14 +32,15 @@ impl Repeat {
     /// Encodes the arguments, once for all attempts, whose time starts at `begun`.
     pub(super) fn of(draft: Draft, begun: Instant) -> Self {
         let limit = draft.bus.transport().capabilities().max_message;
-        let arguments = draft.arguments.map(|Args(payload)| payload);
-        let codec = arguments.as_ref().map_or(CodecId::POSTCARD, Payload::codec);
+        let encode = |Args(payload): Args| {
+            let codec = payload.codec();
+            Ok((payload.into_bytes(limit, codec)?, codec))
+        };
         Repeat {
-            bus: draft.bus.downgrade(),
+            bus: WeakBus::of(&draft.bus),
             flow: draft.flow,
             names: draft.names,
-            codec,
-            arguments: arguments.and_then(|payload| payload.into_bytes(limit, codec)),
+            arguments: draft.arguments.and_then(encode),
             server: draft.server,
             version: draft.version,
             terms: draft.terms,
@@ -57,12 +57,11 @@ impl Repeat {
     /// The request for another attempt; none when the bus is gone.
     pub(super) fn draft(&self) -> Option<Draft> {
         let arguments = self.arguments.clone();
-        let payload = |bytes| Args(Payload::encoded(bytes, self.codec));
         Some(Draft {
             bus: self.bus.upgrade()?,
             flow: self.flow,
             names: self.names.clone(),
-            arguments: arguments.map(payload),
+            arguments: arguments.map(|(bytes, codec)| Args(Payload::encoded(bytes, codec))),
             server: self.server.clone(),
             version: self.version,
             terms: self.terms.clone(),

@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_core::bus::ServiceClient;
 use tidings_core::{
     Bus, CallError, CallErrorKind, Context, Fate, IdempotencyKey, MethodError, Promise, Request,
     Server, Version,
@@ -217,31 +218,16 @@ const IDLE: &[Row] = &[
     ),
     (
         "a version that is not served",
-        |scene, id| failed(scene.ask::<()>("fine", id).version("1.3"), "version"),
+        |scene, id| {
+            let client = ServiceClient::new(&scene.bus, "topic", None);
+            let since = Version::new(1, 3, 0);
+            failed(
+                client.request::<_, (), _>("fine", since, || 0, id),
+                "version",
+            )
+        },
         is!(K::UnsupportedVersion { .. }),
         &[Fate::NotExecuted],
-    ),
-    (
-        "a version above the cap",
-        |scene, id| {
-            let client = scene.bus.client("topic").version_cap("1.1");
-            let request: Request<()> = client.request("fine", &id);
-            failed(request.version("1.2"), "cap")
-        },
-        is!(K::VersionCap { .. }),
-        &[Fate::NotSent],
-    ),
-    (
-        "a namespace that is not there",
-        |scene, id| failed(scene.ask::<()>("fine", id).namespace("other"), "namespace"),
-        is!(K::NoSuchNamespace { .. }),
-        &[Fate::NotExecuted],
-    ),
-    (
-        "a version that is none",
-        |scene, id| failed(scene.ask::<()>("fine", id).version("one"), "none"),
-        is!(K::Version(_)),
-        &[Fate::NotSent],
     ),
     (
         "arguments of another type",

@@ -4,10 +4,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use tidings_core::bus::ServiceClient;
 use tidings_core::{
     Bus, CallErrorKind, Fate, IdempotencyKey, IdempotencyWindow, MethodError, Promise, Request,
-    Server, ServerBuilder, Version,
+    Server, ServerBuilder,
 };
 
 use crate::World;
@@ -289,46 +288,47 @@ pub fn a_server_remembers_as_many_keys_as_it_says(world: &World) {
 /// C-VB-5: and in bytes of what was answered.
 pub fn a_server_remembers_as_many_bytes_as_it_says(world: &World) {
     const EACH: usize = 100;
-    let ran = Journal::new();
-    let note = ran.clone();
-    let window = IdempotencyWindow::default().bytes(3 * EACH);
-    let _server = world
-        .listen("topic")
-        .idempotency_window(window)
-        .on("give", move |length: u64| {
-            let length = length as usize;
-            note.note(length);
-            "x".repeat(length - 1) // And a byte for the length.
-        })
-        .start()
-        .unwrap();
-    // Of a client that knows the types, so that nothing but the value travels.
-    let client = ServiceClient::new(world.client(), "topic", None);
-    let give = |length: usize, key: &str| {
-        let request: Request<String> =
-            client.request("give", Version::DEFAULT, || 0, length as u64);
-        assert_eq!(request.idempotent(key).wait().unwrap().len(), length - 1);
-    };
-    // At the limit less one, and at it: all is known.
-    for (length, key) in [(EACH, "a"), (EACH, "b"), (EACH - 1, "c")] {
-        give(length, key);
+    /// A byte for the length, and four for the kinds of what an untyped caller is answered.
+    const LEAST: usize = 5;
+    // Below the limit by one, and at it: all is known. Above it: the oldest goes, and no other.
+    for (topic, below) in [("below", 1), ("at", 0)] {
+        let ran = Journal::new();
+        let note = ran.clone();
+        let window = IdempotencyWindow::default().bytes(3 * EACH + LEAST + below);
+        let _server = world
+            .listen(topic)
+            .idempotency_window(window)
+            .on("give", move |length: usize| {
+                note.note(length);
+                "x".repeat(length - LEAST)
+            })
+            .start()
+            .unwrap();
+        let path = format!("{topic}.give");
+        let give = |length: usize, key: &str| {
+            let request = world.client().request::<String>(&path, &length);
+            let answer = request.idempotent(key).wait().unwrap();
+            assert_eq!(answer.len(), length - LEAST);
+        };
+        let known = [(EACH, "a"), (EACH, "b"), (EACH, "c"), (LEAST, "d")];
+        for _ in 0..2 {
+            for (length, key) in known {
+                give(length, key);
+            }
+        }
+        assert_eq!(ran.take(), [EACH, EACH, EACH, LEAST]);
+        give(LEAST, "e");
+        for (length, key) in [(EACH, "b"), (EACH, "c"), (LEAST, "d"), (LEAST, "e")] {
+            give(length, key);
+        }
+        assert_eq!(ran.take(), [LEAST]);
+        give(EACH, "a");
+        assert_eq!(ran.take(), [EACH]);
+        // One that is larger alone is known as long as no other comes.
+        give(10 * EACH, "large");
+        give(10 * EACH, "large");
+        assert_eq!(ran.take(), [10 * EACH]);
     }
-    give(EACH, "a");
-    give(1, "d");
-    give(EACH, "a");
-    assert_eq!(ran.take(), [EACH, EACH, EACH - 1, 1]);
-    // Above it by one: the oldest goes, and no other.
-    give(1, "e");
-    for (length, key) in [(EACH, "b"), (EACH - 1, "c"), (1, "d"), (1, "e")] {
-        give(length, key);
-    }
-    assert_eq!(ran.take(), [1]);
-    give(EACH, "a");
-    assert_eq!(ran.take(), [EACH]);
-    // One that is larger alone is known as long as no other comes.
-    give(10 * EACH, "large");
-    give(10 * EACH, "large");
-    assert_eq!(ran.take(), [10 * EACH]);
 }
 
 /// C-VB-5: and in time.
