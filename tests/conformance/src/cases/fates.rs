@@ -137,11 +137,14 @@ impl Scene {
     }
 }
 
+/// Whether a failure is of the kind that is expected.
+type IsKind = fn(&CallErrorKind) -> bool;
+
 /// Something that is done to a server, and what is expected to be told of it.
 type Row = (
     &'static str,
     fn(&Scene, u32) -> CallError,
-    fn(&CallErrorKind) -> bool,
+    IsKind,
     &'static [Fate],
 );
 
@@ -493,7 +496,7 @@ pub fn a_failure_keeps_its_kind_and_fate_over_two_hops(world: &World) {
     let _last = last.start().unwrap();
     let heard = Journal::new();
     let _middle = middle(world, &heard);
-    let rows: [(&str, fn(&CallErrorKind) -> bool, Fate); 5] = [
+    let rows: [(&str, IsKind, Fate); 5] = [
         ("nowhere.fine", is!(K::NoServer { .. }), Fate::NotExecuted),
         ("last.fal", is!(K::NoSuchMethod { .. }), Fate::NotExecuted),
         ("last.shape", is!(K::BadRequest(_)), Fate::NotExecuted),
