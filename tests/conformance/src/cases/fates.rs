@@ -137,14 +137,11 @@ impl Scene {
     }
 }
 
-/// Whether a failure is of the kind that is expected.
-type IsKind = fn(&CallErrorKind) -> bool;
-
 /// Something that is done to a server, and what is expected to be told of it.
 type Row = (
     &'static str,
     fn(&Scene, u32) -> CallError,
-    IsKind,
+    fn(&CallErrorKind) -> bool,
     &'static [Fate],
 );
 
@@ -496,7 +493,9 @@ pub fn a_failure_keeps_its_kind_and_fate_over_two_hops(world: &World) {
     let _last = last.start().unwrap();
     let heard = Journal::new();
     let _middle = middle(world, &heard);
-    let rows: [(&str, IsKind, Fate); 5] = [
+    /// What is asked for, whether a failure is of its kind, and its fate.
+    type Row = (&'static str, fn(&CallErrorKind) -> bool, Fate);
+    let rows: [Row; 5] = [
         ("nowhere.fine", is!(K::NoServer { .. }), Fate::NotExecuted),
         ("last.fal", is!(K::NoSuchMethod { .. }), Fate::NotExecuted),
         ("last.shape", is!(K::BadRequest(_)), Fate::NotExecuted),
