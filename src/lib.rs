@@ -82,3 +82,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "memory"))]
 #[doc = include_str!("../docs/security.md")]
 struct Security;
+
+/// Those of the page on delivery, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/delivery.md")]
+struct Delivery;

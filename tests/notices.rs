@@ -126,6 +126,26 @@ fn who_is_not_let_in_and_what_is_denied_is_told_with_who_it_was() {
     assert!(line.ends_with("may not call this: `door.no`"), "{line}");
 }
 
+/// C-OC-3: an error that the server expects is no failure of its, and not told.
+#[test]
+fn an_expected_error_is_not_told_and_another_is() {
+    assert!(lines_with("finds.who").is_empty());
+    let bus = Bus::open("mem:").unwrap();
+    let find = |id: u32| Err::<(), _>(format!("nobody has the number {id}"));
+    let server = bus.listen("finds").try_on("who", find);
+    let server = server.expects(|text: &String| text.ends_with('7'));
+    let server = server.start().unwrap();
+    for id in [7_u32, 17, 8] {
+        let error = bus.call::<()>("finds.who", &id).wait().unwrap_err();
+        assert!(error.remote().is_some(), "{error}");
+    }
+    assert_eq!(
+        lines_with("finds.who"),
+        ["WARN tidings::server `finds.who`: failed as String: nobody has the number 8"]
+    );
+    assert_eq!((server.stats().expected, server.stats().failed), (2, 1));
+}
+
 /// P7: whoever speaks something else is told of by its first bytes, and hears nothing.
 #[test]
 fn a_peer_that_speaks_another_protocol_is_told_with_its_first_bytes() {

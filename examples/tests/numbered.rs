@@ -23,6 +23,16 @@ fn the_context() {
 }
 
 #[test]
+fn heartbeats() {
+    assert_runs("09_heartbeats");
+}
+
+#[test]
+fn retry_and_idempotency() {
+    assert_runs("10_retry_and_idempotency");
+}
+
+#[test]
 fn versions() {
     assert_runs("07_versions");
 }

@@ -74,6 +74,7 @@ where
             method: Method::SERVERS,
             headers: Vec::new(),
             codec: CodecId::POSTCARD,
+            rare: None,
             ..question.request.head().clone()
         });
         let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));

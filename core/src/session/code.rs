@@ -135,6 +135,10 @@ pub mod error_code {
     pub const TOO_DEEP: u16 = 19;
     /// The request exceeds what the server behind the hub takes; not executed.
     pub const TOO_LARGE: u16 = 20;
+    /// The idempotency key was seen with other arguments; not executed.
+    pub const KEY_CONFLICT: u16 = 30;
+    /// No heartbeat came for a nested call; the fate tells the rest.
+    pub const SERVER_LOST: u16 = 31;
 }
 
 /// The codes of [`WireError::fate`](super::WireError) (C-OC).

@@ -297,7 +297,7 @@ impl Requests {
         let entry = self.table.get(id);
         let sent = entry.is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
         if sent {
-            self.abandon(id, true);
+            self.abandon(id, false);
         }
         sent
     }

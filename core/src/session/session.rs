@@ -294,12 +294,9 @@ impl Session {
     }
 
     /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
-    /// here, and no event will follow for it. One of which not all has left is cancelled, as by
-    /// [`cancel`](Self::cancel).
-    pub fn leave(&mut self, id: RequestId) {
-        if !self.requests.leave(id) {
-            self.cancel(id);
-        }
+    /// here. One of which not all has left is cancelled. Says what [`cancel`](Self::cancel) says.
+    pub fn leave(&mut self, id: RequestId) -> bool {
+        self.requests.leave(id) || self.cancel(id)
     }
 
     /// Answers a call: its handler has ended, its credit goes back to the peer with the reply

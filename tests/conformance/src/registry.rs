@@ -296,6 +296,7 @@ registry! { $
         a_dropped_promise_ends_the_attempts ["C-DL-3"]
         a_detached_promise_lets_the_attempts_go_on ["C-DL-3"]
         retries_in_a_handler_end_with_its_call ["C-DL-2", "C-DL-3"]
+        a_bus_that_goes_ends_the_retries_that_pause ["C-LC-3"]
         a_blocking_wait_with_retries_in_an_async_handler_is_told ["C-VB-3", "FAULTS-A13"]
         call_and_invoke_try_again_alike ["C-VB-3"]
     }
