@@ -34,7 +34,7 @@ pub trait ReplyTo: Send + Sync {
 
     /// The server of the delivery that came as `id` lives and has it still (C-DL-6). Called now and
     /// then for a call that asked for it, never after its `reply`, and not again before
-    /// [`InFlight::beat_taken`]. Must not block.
+    /// `InFlight::beat_taken`. Must not block.
     fn beat(&self, id: u64);
 }
 

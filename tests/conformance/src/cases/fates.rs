@@ -493,7 +493,8 @@ pub fn a_failure_keeps_its_kind_and_fate_over_two_hops(world: &World) {
     let _last = last.start().unwrap();
     let heard = Journal::new();
     let _middle = middle(world, &heard);
-    let rows: [(&str, fn(&CallErrorKind) -> bool, Fate); 5] = [
+    type Is = fn(&CallErrorKind) -> bool;
+    let rows: [(&str, Is, Fate); 5] = [
         ("nowhere.fine", is!(K::NoServer { .. }), Fate::NotExecuted),
         ("last.fal", is!(K::NoSuchMethod { .. }), Fate::NotExecuted),
         ("last.shape", is!(K::BadRequest(_)), Fate::NotExecuted),
