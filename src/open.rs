@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings_core::authorise::Authorise;
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, NameError, OpenError, Token, WhenDisconnected};
+use tidings_core::{Address, OpenError, Token, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -37,12 +37,10 @@ impl Bus {
         BusBuilder(tidings_core::Bus::builder())
     }
 
-    /// A handle whose requests and servers are in the exchange of this name.
-    ///
-    /// # Errors
-    /// [`NameError`] when it is not a name.
-    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Self, NameError> {
-        self.0.with_exchange(name).map(Bus)
+    /// A handle whose requests and servers are in the exchange of this name. What is not a name is told by each of them.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Self {
+        Bus(self.0.with_exchange(name))
     }
 
     /// A handle whose requests have `timeout` unless they say otherwise.

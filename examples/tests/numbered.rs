@@ -33,6 +33,16 @@ fn retry_and_idempotency() {
 }
 
 #[test]
+fn fanout_and_gather() {
+    assert_runs("05_fanout_and_gather");
+}
+
+#[test]
+fn exchanges_and_handles() {
+    assert_runs("06_exchanges_and_handles");
+}
+
+#[test]
 fn versions() {
     assert_runs("07_versions");
 }

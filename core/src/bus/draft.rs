@@ -181,7 +181,7 @@ impl Draft {
             rare: self.rare,
             flow: self.flow,
             deadline,
-            ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
+            ..Head::new(verb, bus.exchange()?, topic, method, made_at)
         };
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.

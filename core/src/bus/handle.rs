@@ -41,13 +41,11 @@ impl Bus {
         BusBuilder::new()
     }
 
-    /// A handle whose requests and servers are in the exchange of this name (C-AD-5).
-    ///
-    /// # Errors
-    /// [`NameError`] when it is not a name.
-    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Bus, NameError> {
-        let exchange = Exchange::new(name)?;
-        Ok(self.derive(|defaults| defaults.exchange = exchange))
+    /// A handle whose requests and servers are in the exchange of this name (C-AD-5). What is not a name is told by each
+    /// of them.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Bus {
+        self.derive(|defaults| defaults.exchange = Exchange::new(name))
     }
 
     /// A handle whose requests have `timeout` unless they say otherwise.
@@ -235,7 +233,7 @@ impl Bus {
         let core = BusCore {
             open: Arc::new(open),
             defaults: Defaults {
-                exchange,
+                exchange: Ok(exchange),
                 timeout,
                 when_disconnected,
                 headers: Vec::new(),
@@ -280,9 +278,12 @@ impl Clone for Bus {
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus")
-            .field("exchange", self.core.exchange())
-            .finish_non_exhaustive()
+        let mut out = f.debug_struct("Bus");
+        match &self.core.defaults.exchange {
+            Ok(exchange) => out.field("exchange", exchange),
+            Err(error) => out.field("exchange", error),
+        };
+        out.finish_non_exhaustive()
     }
 }
 
@@ -315,7 +316,7 @@ struct Open {
 /// What a request is given where it says nothing itself (C-AD-7).
 #[derive(Clone)]
 struct Defaults {
-    exchange: Exchange,
+    exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
     when_disconnected: WhenDisconnected,
     headers: Vec<(String, String)>,
@@ -343,8 +344,8 @@ impl BusCore {
         self.open.retry_budget.get_or_init(RetryBudget::default)
     }
 
-    pub(crate) fn exchange(&self) -> &Exchange {
-        &self.defaults.exchange
+    pub(crate) fn exchange(&self) -> Result<Exchange, NameError> {
+        self.defaults.exchange.clone()
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {

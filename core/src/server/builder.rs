@@ -355,7 +355,7 @@ impl ServerBuilder {
                 topic: topic.to_string(),
             });
         }
-        let exchange = self.bus.core().exchange().clone();
+        let exchange = self.bus.core().exchange()?;
         let runtime = self.bus.runtime().clone();
         let ticks = self.bus.core().ticks().clone();
         let max_message = self.bus.capabilities().max_message;

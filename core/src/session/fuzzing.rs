@@ -199,7 +199,7 @@ impl Ours {
         };
         for token in 0..TOKENS {
             let verb = if token == 0 { Verb::Cast } else { Verb::Call };
-            let payload = vec![0; if token == 1 { 100_000 } else { 10 }];
+            let payload = vec![0; if token == 1 { 100_000 } else { 10 }].into();
             let header = header.clone();
             let request = Request {
                 token,

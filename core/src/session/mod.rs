@@ -87,7 +87,7 @@ pub use event::{
 };
 pub use hello::PeerHello;
 pub use message::{
-    BindId, Caller, Destination, IdempotencyKey, Method, Offer, Registration, Reply, Request,
+    BindId, Body, Caller, Destination, IdempotencyKey, Method, Offer, Registration, Reply, Request,
     RequestHeader, Target, Verb, WireError,
 };
 pub use name::{InvalidName, NAME_MAX, Name};

@@ -306,7 +306,7 @@ impl World {
             flow,
             verb,
             header,
-            payload: arguments(token, flow, size),
+            payload: arguments(token, flow, size).into(),
         };
         let side = &mut self.sides[at];
         match side.session.request(request.clone(), self.now) {
