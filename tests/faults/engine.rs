@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    fn runtime(self) -> Arc<dyn Runtime> {
+    pub(crate) fn runtime(self) -> Arc<dyn Runtime> {
         match self {
             #[cfg(feature = "tokio")]
             Engine::Tokio => tokio_runtime(),

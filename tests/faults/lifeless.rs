@@ -4,8 +4,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use tidings::__core::bus::ServiceClient;
 use tidings::__core::session::{Event, IdempotencyKey as Key, Role};
-use tidings::{Bus, CallErrorKind, Fate, Promise, Request, Retry, RetryBudget};
+use tidings::{Bus, CallErrorKind, Fate, Promise, Request, Retry, RetryBudget, Version};
 
 use crate::engine::{Directory, Engine, LONG, until};
 use crate::journal;
@@ -171,7 +172,12 @@ pub(crate) fn a_caller_that_is_lost_finds_its_work_done(engine: Engine) {
     has_begun.recv_timeout(LONG).unwrap();
     drop(peer);
     let bus = engine.open(&directory.member());
-    let ask = || bus.request::<u64>("work.run", &7_u64).idempotent(17_u128);
+    // The bytes of a client that knows the types are those that the peer sent.
+    let client = ServiceClient::new(&bus, "work", None);
+    let ask = || -> Request<u64> {
+        let request = client.request("run", Version::DEFAULT, || 0, 7_u64);
+        request.idempotent(17_u128)
+    };
     let back = ask().invoke();
     until("it is known again", || server.stats().repeated == 1);
     finish.send(()).unwrap();

@@ -114,7 +114,7 @@ impl Peer {
         };
         more(&mut header);
         self.token += 1;
-        let payload = codec::encode(arguments, 1 << 20).unwrap();
+        let payload = codec::encode(arguments, 1 << 20).unwrap().into();
         let (token, flow, verb) = (self.token, 1, Verb::Call);
         let request = Request {
             token,
