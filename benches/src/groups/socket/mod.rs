@@ -32,7 +32,13 @@ pub(super) fn run(wire: Wire, measure: &Measure, peers: &'static [Peer], report:
     socket.in_flight(Size::Block, 64, report);
     socket.in_flight(Size::Block, 1024, report);
     socket.cast(report);
-    for (bytes, in_flight) in LARGER {
+    // In a hurry, larger messages on one wire show that they work.
+    let larger = if measure.quick && wire != Wire::Unix {
+        &[]
+    } else {
+        &LARGER[..]
+    };
+    for &(bytes, in_flight) in larger {
         socket.one_in_flight(Size::Blob(bytes), report);
         socket.in_flight(Size::Blob(bytes), in_flight, report);
     }
