@@ -18,10 +18,12 @@ pub use tidings_core::runtime;
 /// The seam to transports, for those who write one.
 pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom, Client,
-    Completer, Context, DrainReport, Error, Fate, MethodError, OpenError, Promise, PromiseError,
-    PromiseSet, RemoteError, ReplyError, Request, Result, ServeError, Server, ServerBuilder,
-    Shared, Stage, Version, VersionError, WaitExt, WhenDisconnected,
+    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
+    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
+    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
+    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
+    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Version, VersionError, WaitExt,
+    WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

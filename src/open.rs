@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, OpenError, WhenDisconnected};
+use tidings_core::{Address, NameError, OpenError, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -34,6 +34,44 @@ impl Bus {
     /// A bus with options of its own.
     pub fn builder() -> BusBuilder {
         BusBuilder(tidings_core::Bus::builder())
+    }
+
+    /// A handle whose requests and servers are in the exchange of this name.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is not a name.
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Self, NameError> {
+        self.0.with_exchange(name).map(Bus)
+    }
+
+    /// A handle whose requests have `timeout` unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Bus(self.0.with_timeout(timeout))
+    }
+
+    /// A handle whose requests take as long as they take unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_timeout(&self) -> Self {
+        Bus(self.0.with_no_timeout())
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Self {
+        Bus(self.0.with_when_disconnected(choice))
+    }
+
+    /// A handle that adds this header to its requests, in the place of headers of the same name that this one adds.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_header(&self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Bus(self.0.with_header(name, value))
+    }
+
+    /// A handle that does not add headers of this name to its requests.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_header(&self, name: impl AsRef<str>) -> Self {
+        Bus(self.0.with_no_header(name))
     }
 }
 

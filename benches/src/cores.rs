@@ -13,7 +13,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Where the processes of a group run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cores {
+pub enum Cores {
     /// All on the same core.
     One,
     /// The client on one, the servers on another.
@@ -37,7 +37,7 @@ impl FromStr for Cores {
 
 impl Cores {
     /// In words, for the title of a group.
-    pub(crate) fn title(self) -> &'static str {
+    pub fn title(self) -> &'static str {
         match self {
             Cores::One => "on one core",
             Cores::Two => "on two cores",
@@ -47,7 +47,7 @@ impl Cores {
 
     /// Moves this process and `servers` there, with all threads that they have by now; threads
     /// started later go where the one that starts them is.
-    pub(crate) fn take(self, servers: &[u32]) -> io::Result<()> {
+    pub fn take(self, servers: &[u32]) -> io::Result<()> {
         let usable = usable();
         let (first, last) = match self {
             Cores::Any => (usable, usable),

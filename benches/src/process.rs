@@ -2,17 +2,15 @@
 //! their part of the work took.
 
 use std::cell::RefCell;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
-use crate::allocations;
-use crate::unix::Role;
+use crate::counters::allocations::{self, Allocations};
+use crate::place::Address;
 
 /// A process that serves. It ends when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     /// Commands go in; each is answered by a line. `None` once it was told to end.
     commands: RefCell<Option<ChildStdin>>,
@@ -20,12 +18,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a process that serves as `role` at `path`, and waits until it does.
-    pub(crate) fn start(role: Role, path: &Path) -> Server {
+    /// Starts a process that serves as `role` at `address`, and waits until it does.
+    pub fn start(role: &str, address: &Address) -> Server {
         let program = std::env::current_exe().expect("a program knows where it is");
-        let mut child = std::process::Command::new(program)
-            .arg("--serve")
-            .args([role.name().as_ref(), path.as_os_str()])
+        let mut child = Command::new(program)
+            .args(["--serve", role, &address.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -37,7 +34,7 @@ impl Server {
             commands: RefCell::new(commands),
             answers: RefCell::new(answers),
         };
-        assert_eq!(server.answer(), READY, "{} did not start", role.name());
+        assert_eq!(server.answer(), READY, "{role} did not start");
         server
     }
 
@@ -51,10 +48,10 @@ impl Server {
         self.answer();
     }
 
-    /// How many allocations it made since then.
-    pub(crate) fn stop_counting(&self) -> u64 {
+    /// What it has allocated since then.
+    pub(crate) fn stop_counting(&self) -> Allocations {
         self.tell(STOP);
-        self.answer().parse().expect("it answers with a number")
+        self.answer().parse().expect("it answers with its counts")
     }
 
     fn tell(&self, command: &str) {
@@ -87,7 +84,7 @@ const STOP: &str = "stop";
 
 /// The server's side of that: says that it serves, answers commands, and ends the process when
 /// whoever started it has gone.
-pub(crate) fn announce() {
+pub fn announce() {
     println!("{READY}");
     thread::spawn(|| {
         for command in std::io::stdin().lines().map_while(Result::ok) {
@@ -104,20 +101,10 @@ pub(crate) fn announce() {
     });
 }
 
-/// How many context switches the kernel has counted for the threads of `processes` so far, of their own will or not.
-pub(crate) fn context_switches(processes: &[u32]) -> u64 {
-    processes
-        .iter()
-        .filter_map(|process| fs::read_dir(format!("/proc/{process}/task")).ok())
-        .flat_map(|threads| threads.flatten())
-        .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok())
-        .map(|status| {
-            let counts = status
-                .lines()
-                .filter_map(|line| line.split_once("ctxt_switches:"));
-            counts
-                .filter_map(|(_, count)| count.trim().parse::<u64>().ok())
-                .sum::<u64>()
-        })
-        .sum()
+/// Serves nothing, until whoever started this process has gone.
+pub(crate) fn idle() {
+    announce();
+    loop {
+        thread::park();
+    }
 }

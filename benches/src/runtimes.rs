@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// What polls a case.
 #[derive(Clone)]
-pub(crate) enum Driver {
+pub enum Driver {
     /// tokio on this thread, as long as the case runs.
     Tokio(Rc<Runtime>),
     /// tokio on another thread, so that this one may block.
@@ -19,12 +19,12 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
-    pub(crate) fn tokio() -> Self {
+    pub fn tokio() -> Self {
         Driver::Tokio(Rc::new(current_thread()))
     }
 
     /// tokio on a thread of its own, which only the end of the process ends.
-    pub(crate) fn tokio_beside() -> Self {
+    pub fn tokio_beside() -> Self {
         let (sender, started) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = current_thread();
@@ -34,7 +34,7 @@ impl Driver {
         Driver::Beside(started.recv().expect("tokio can be started"))
     }
 
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         match self {
             Driver::Tokio(runtime) => runtime.block_on(future),
             Driver::Beside(handle) => handle.block_on(future),
@@ -43,8 +43,7 @@ impl Driver {
     }
 
     /// Runs `future` beside the cases.
-    #[cfg(feature = "peers")]
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         match self {
             Driver::Tokio(runtime) => drop(runtime.spawn(future)),
             Driver::Beside(handle) => drop(handle.spawn(future)),
@@ -68,7 +67,7 @@ fn current_thread() -> Runtime {
 }
 
 /// Lets other tasks of this thread run.
-pub(crate) async fn yield_now() {
+pub async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {
         if std::mem::replace(&mut yielded, true) {

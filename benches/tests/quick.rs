@@ -1,74 +1,86 @@
-//! The benchmark program runs to its end, and prints what it promises. It is not timed.
+//! The benchmark program runs to its end, prints and writes what it promises, and reads it again. It is not timed.
 
-use std::process::Command;
+use std::fs;
+use std::process::{Command, Output};
 
-fn quick(group: &str) -> String {
+fn run(words: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_tidings-benches");
-    let output = Command::new(program)
-        .args(["--quick", "--group", group])
-        .output()
-        .expect("the program starts");
+    let output = Command::new(program).args(words).output();
+    output.expect("the program starts")
+}
+
+fn printed_by(words: &[&str]) -> String {
+    let output = run(words);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{printed}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{told}");
     printed
 }
 
-fn assert_has_titles(printed: &str, titles: &[&str]) {
-    for title in titles {
-        let heading = format!("## {title}");
+#[test]
+fn every_group_is_measured_and_the_report_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = directory.path().join("benches");
+    let readme = directory.path().join("README.md");
+    let before = "before\n\n<!-- benches: begin -->\nold\n<!-- benches: end -->\nafter\n";
+    fs::write(&readme, before).unwrap();
+    let printed = printed_by(&["--quick", "--write", written.to_str().unwrap()]);
+    let report = fs::read_to_string(written.join("REPORT.md")).unwrap();
+    for title in [
+        "Promise: create, complete, take",
+        "Promise: a join of 1024, for each",
+        "Memory, u64: `call`, one after another",
+        "Memory, 1 KiB: 1024 in flight",
+        "Unix socket, 64 B: `call`, 1 in flight, on one core",
+        "Unix socket, 64 B: `cast`, on two cores",
+        "Unix socket, 1 MiB: 3 in flight, on two cores",
+        "Scale: requests in flight, memory, one thread",
+        "Scale: topics in turn, Unix, 64 in flight, one thread",
+        "Options: deadlines, `call` in memory",
+        "Options: the codec's budget, 100 records",
+        "Start: a process, until it has ended again",
+        "Footprint: bytes for each",
+        "Build",
+        "Targets:",
+    ] {
+        let heading = format!("\n## {title}");
         assert!(
             printed.contains(&heading),
-            "{heading} is missing from:\n{printed}"
+            "{heading} is not in:\n{printed}"
+        );
+        assert!(report.contains(&heading), "{heading} is not in:\n{report}");
+    }
+
+    let readme = fs::read_to_string(readme).unwrap();
+    assert!(
+        readme.starts_with("before\n") && readme.ends_with("after\n"),
+        "{readme}"
+    );
+    assert!(
+        readme.contains("| `call` in memory |") && !readme.contains("old"),
+        "{readme}"
+    );
+    for picture in ["memory.svg", "unix.svg"] {
+        let picture = fs::read_to_string(written.join(picture)).unwrap();
+        assert!(
+            picture.starts_with("<svg") && picture.contains(">tidings"),
+            "{picture}"
         );
     }
-}
 
-#[test]
-fn the_promise_is_measured() {
-    assert_has_titles(
-        &quick("promise"),
-        &[
-            "Promise: create, complete, take",
-            "Promise: create, poll, complete, wake, take",
-            "Promise: a join of 1024",
-        ],
+    let data = written.join("report.json");
+    let data = data.to_str().unwrap();
+    let compared = printed_by(&["--compare", data, data]);
+    assert!(
+        compared.contains("\n## Unix socket, 64 B: `cast`, on two cores"),
+        "{compared}"
     );
-}
-
-#[test]
-fn the_verbs_are_measured_in_memory() {
-    assert_has_titles(
-        &quick("memory"),
-        &[
-            "Memory: `call`",
-            "Memory: `invoke`, 64 in flight",
-            "Memory: `cast`",
-        ],
-    );
-}
-
-#[test]
-fn the_verbs_are_measured_over_a_unix_socket() {
-    assert_has_titles(
-        &quick("unix"),
-        &[
-            "Unix socket: `call`, 1 in flight, on one core",
-            "Unix socket: 64 in flight",
-            "Unix socket: 1024 in flight",
-            "Unix socket: `cast`",
-        ],
-    );
+    assert!(compared.contains("| 1.00 |"), "{compared}");
 }
 
 #[test]
 fn an_unknown_group_is_refused_with_the_usage() {
-    let program = env!("CARGO_BIN_EXE_tidings-benches");
-    let output = Command::new(program).args(["--group", "tcp"]).output();
-    let output = output.expect("the program starts");
+    let output = run(&["--group", "pigeons"]);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage:"));
 }

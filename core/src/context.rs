@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::bus::{Caller, InFlight};
+use crate::bus::{Caller, IdempotencyKey, InFlight};
 
 /// The request that a handler is serving. Cheap to clone; may be kept and sent to other threads.
 ///
@@ -83,6 +83,11 @@ impl Context {
             .headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The key of the work that is asked for, if it has one: to hand on to what takes such keys.
+    pub fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        self.0.head().idempotency_key()
     }
 
     /// Who calls, as the transport knows it.

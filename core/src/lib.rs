@@ -26,6 +26,8 @@ mod context;
 pub mod doorbell;
 #[cfg(not(tidings_loom))]
 pub mod error;
+#[cfg(not(tidings_loom))]
+mod instance;
 #[cfg(all(unix, not(tidings_loom)))]
 pub mod link;
 #[doc(hidden)]
@@ -59,7 +61,8 @@ mod version;
 
 #[cfg(not(tidings_loom))]
 pub use bus::{
-    Address, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, Request, WhenDisconnected,
+    Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
+    IdempotencyKey, Request, Retry, RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
 #[cfg(not(tidings_loom))]
 pub use context::Context;
@@ -68,8 +71,10 @@ pub use error::{
     ApplicationError, CallError, CallErrorKind, Error, Fate, MethodError, OpenError, RemoteError,
     ReplyError, Result, ServeError, Stage,
 };
+#[cfg(not(tidings_loom))]
+pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, Server, ServerBuilder};
+pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

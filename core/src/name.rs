@@ -40,6 +40,14 @@ pub enum NameError {
         /// The first character that is not allowed.
         character: char,
     },
+    /// A name that the bus keeps for itself.
+    #[error("{what} `{name}` is the bus's own: choose one that does not start with `bus.`")]
+    Reserved {
+        /// What the name was for.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A path such as `"greeter.hello"` was expected.
     #[error("`{path}` names no method: write `topic.method`, for example `greeter.hello`")]
     NoMethod {
@@ -63,6 +71,9 @@ impl Text {
         }
     }
 }
+
+/// How names begin that the bus keeps for itself: of methods, and of headers (S10).
+pub(crate) const RESERVED: &str = "bus.";
 
 /// Says whether `text` may be a name; `what` is told in the error.
 pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
@@ -198,6 +209,25 @@ names! {
 impl Exchange {
     /// The exchange of a bus that was not given one.
     pub const DEFAULT: Exchange = Exchange(Text::Static("tidings"));
+}
+
+impl Method {
+    /// What the router itself answers: who serves a topic (PR-LIST).
+    pub(crate) const SERVERS: Method = Method(Text::Static("bus.servers"));
+
+    /// Whether a server may have it.
+    ///
+    /// # Errors
+    /// [`NameError::Reserved`] when it is the bus's own.
+    pub(crate) fn check_not_reserved(&self) -> Result<(), NameError> {
+        if self.starts_with(RESERVED) {
+            return Err(NameError::Reserved {
+                what: "method",
+                name: self.to_string(),
+            });
+        }
+        Ok(())
+    }
 }
 
 impl ServerName {

@@ -10,15 +10,17 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, Budget, DecodeError, EncodeError};
+use crate::codec::{self, Budget, CodecId, DecodeError, EncodeError};
 use crate::server::handler::drop_quietly;
 
 /// A value in transit.
 pub enum Payload {
     /// The value itself.
     Value(Box<dyn Value>),
-    /// The value, encoded by postcard.
+    /// The value, encoded by postcard ([`CodecId::POSTCARD`]).
     Bytes(Vec<u8>),
+    /// The same with a checksum of kinds behind it ([`CodecId::CHECKED`]).
+    Checked(Vec<u8>),
 }
 
 impl Payload {
@@ -27,18 +29,50 @@ impl Payload {
         Payload::Value(Box::new(Kept(Some(value))))
     }
 
-    /// Turns it into bytes of at most `limit`, for a transport that cannot move values.
+    /// Bytes that came in `codec`.
+    pub fn encoded(bytes: Vec<u8>, codec: CodecId) -> Self {
+        match codec {
+            CodecId::CHECKED => Payload::Checked(bytes),
+            _ => Payload::Bytes(bytes),
+        }
+    }
+
+    /// Its bytes, with what they are in; a value is encoded in `codec`.
+    ///
+    /// # Errors
+    /// As [`into_bytes`](Self::into_bytes).
+    pub fn encode(self, limit: usize, codec: CodecId) -> Result<Self, EncodeError> {
+        let codec = match &self {
+            Payload::Value(_) => codec,
+            bytes => bytes.codec(),
+        };
+        let bytes = self.into_bytes(limit, codec)?;
+        Ok(Payload::encoded(bytes, codec))
+    }
+
+    /// What its bytes are in, or would be.
+    pub fn codec(&self) -> CodecId {
+        match self {
+            Payload::Checked(_) => CodecId::CHECKED,
+            Payload::Value(_) | Payload::Bytes(_) => CodecId::POSTCARD,
+        }
+    }
+
+    /// Turns it into bytes of at most `limit`, for a transport that cannot move values. A value is encoded in `codec`;
+    /// bytes stay as they are.
     ///
     /// # Errors
     /// [`EncodeError`] when the value cannot be encoded or is larger than `limit`.
-    pub fn into_bytes(self, limit: usize) -> Result<Vec<u8>, EncodeError> {
+    pub fn into_bytes(self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Payload::Value(value) => value.encode(limit),
-            Payload::Bytes(bytes) if bytes.len() > limit => Err(EncodeError::TooLarge {
-                at_least: bytes.len(),
-                limit,
-            }),
-            Payload::Bytes(bytes) => Ok(bytes),
+            Payload::Value(value) => value.encode(limit, codec),
+            Payload::Bytes(bytes) | Payload::Checked(bytes) if bytes.len() > limit => {
+                Err(EncodeError::TooLarge {
+                    at_least: bytes.len(),
+                    limit,
+                })
+            }
+            Payload::Bytes(bytes) | Payload::Checked(bytes) => Ok(bytes),
         }
     }
 
@@ -48,15 +82,17 @@ impl Payload {
     /// [`DecodeError`] when the bytes are not a `T` or exceed `budget`.
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
         let bytes = match self {
-            Payload::Bytes(bytes) => bytes,
+            Payload::Bytes(bytes) => return codec::decode(&bytes, budget),
+            Payload::Checked(bytes) => bytes,
+            // Two types meet that nobody has compared, or two of one shape.
             Payload::Value(value) => match moved(value) {
                 Ok(value) => return Ok(value),
                 Err(other) => other
-                    .encode(codec::DEFAULT_MAX_MESSAGE)
+                    .encode(codec::DEFAULT_MAX_MESSAGE, CodecId::CHECKED)
                     .map_err(|e| DecodeError::Malformed(e.to_string()))?,
             },
         };
-        codec::decode(&bytes, budget)
+        codec::decode_checked(&bytes, budget)
     }
 
     /// As [`take`](Self::take), but gives the payload back when it is not a `T`.
@@ -64,12 +100,14 @@ impl Payload {
         match self {
             Payload::Bytes(bytes) => codec::decode(&bytes, &Budget::default())
                 .map_err(|_: DecodeError| Payload::Bytes(bytes)),
+            Payload::Checked(bytes) => codec::decode_checked(&bytes, &Budget::default())
+                .map_err(|_: DecodeError| Payload::Checked(bytes)),
             Payload::Value(value) => {
                 let other = match moved(value) {
                     Ok(value) => return Ok(value),
                     Err(other) => other,
                 };
-                match other.encode(codec::DEFAULT_MAX_MESSAGE) {
+                match other.encode(codec::DEFAULT_MAX_MESSAGE, CodecId::POSTCARD) {
                     Ok(bytes) => Payload::Bytes(bytes).peek_then_take(),
                     Err(_) => Err(Payload::Value(other)),
                 }
@@ -80,7 +118,7 @@ impl Payload {
     /// What it counts against limits in bytes: its length when encoded, a nominal size when it is a value.
     pub fn weight(&self) -> usize {
         match self {
-            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Bytes(bytes) | Payload::Checked(bytes) => bytes.len(),
             Payload::Value(value) => value.size(),
         }
     }
@@ -92,6 +130,7 @@ impl fmt::Debug for Payload {
         match self {
             Payload::Value(_) => f.write_str("Payload::Value(..)"),
             Payload::Bytes(bytes) => write!(f, "Payload::Bytes({})", bytes.len()),
+            Payload::Checked(bytes) => write!(f, "Payload::Checked({})", bytes.len()),
         }
     }
 }
@@ -113,11 +152,13 @@ pub trait Value: Send {
     /// # Errors
     /// Comes back when `place` is something else.
     fn move_to(self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>>;
-    /// The value as bytes of at most `limit`.
+    /// The value as bytes of at most `limit`, in `codec`.
     ///
     /// # Errors
     /// [`EncodeError`] when it cannot be encoded or is larger.
-    fn encode(&self, limit: usize) -> Result<Vec<u8>, EncodeError>;
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError>;
+    /// The value, unless it was moved away.
+    fn get(&self) -> Option<&dyn Any>;
     /// Its size in memory, without what it points to.
     fn size(&self) -> usize;
 }
@@ -144,11 +185,15 @@ impl<T: Serialize + Send + 'static> Value for Kept<T> {
             None => Err(self),
         }
     }
-    fn encode(&self, limit: usize) -> Result<Vec<u8>, EncodeError> {
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
         match &self.0 {
+            Some(value) if codec == CodecId::CHECKED => codec::encode_checked(value, limit),
             Some(value) => codec::encode(value, limit),
             None => Err(EncodeError::Failed("it was taken already".into())),
         }
+    }
+    fn get(&self) -> Option<&dyn Any> {
+        self.0.as_ref().map(|value| value as &dyn Any)
     }
     fn size(&self) -> usize {
         size_of::<T>()

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, Budget, EncodeError};
+use crate::codec::{self, Budget, CodecId, EncodeError};
 use crate::error::{CallError, CallErrorKind, Fate, RemoteError, ReplyError, Stage};
 use crate::payload::Payload;
 
@@ -18,26 +18,23 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The same reply as bytes. One that cannot be encoded, or takes more than `limit` bytes, becomes that failure
+    /// The same reply as bytes; its value is in `codec`, that of the request. One that cannot be encoded, or takes more than `limit` bytes, becomes that failure
     /// (C-OC-1): the handler has run.
     #[must_use]
-    pub fn encoded(self, limit: usize) -> Reply {
+    pub fn encoded(self, limit: usize, codec: CodecId) -> Reply {
         let executed = |kind| Reply::Failed(CallError::new(kind, Fate::Executed, Stage::Running));
-        let encode = |payload: Payload| {
-            payload
-                .into_bytes(limit)
-                .map(Payload::Bytes)
-                .map_err(|error| match error {
-                    EncodeError::TooLarge { at_least, limit } => CallErrorKind::ReplyTooLarge {
-                        size: at_least,
-                        limit,
-                    },
-                    other => CallErrorKind::ReplyEncode(other.to_string()),
-                })
+        let encode = |payload: Payload, codec: CodecId| {
+            payload.encode(limit, codec).map_err(|error| match error {
+                EncodeError::TooLarge { at_least, limit } => CallErrorKind::ReplyTooLarge {
+                    size: at_least,
+                    limit,
+                },
+                other => CallErrorKind::ReplyEncode(other.to_string()),
+            })
         };
         match self {
-            Reply::Value(payload) => encode(payload).map_or_else(executed, Reply::Value),
-            Reply::Application(failure) => match encode(failure.error) {
+            Reply::Value(payload) => encode(payload, codec).map_or_else(executed, Reply::Value),
+            Reply::Application(failure) => match encode(failure.error, CodecId::POSTCARD) {
                 Ok(error) => Reply::Application(ApplicationFailure { error, ..failure }),
                 Err(kind) => executed(kind),
             },
@@ -62,7 +59,7 @@ impl ApplicationFailure {
     pub fn into_remote(self) -> RemoteError {
         let details = self
             .error
-            .into_bytes(codec::DEFAULT_MAX_MESSAGE)
+            .into_bytes(codec::DEFAULT_MAX_MESSAGE, CodecId::POSTCARD)
             .unwrap_or_default();
         RemoteError::new(self.kind, self.message, details)
     }

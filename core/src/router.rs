@@ -6,14 +6,16 @@
 //! The memory transport is a router and nothing else; the hub of a socket transport is a router whose servers are
 //! partly in other processes.
 
+mod fanout;
 mod lines;
+mod registry;
 mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
-use crate::bus::{Delivery, Head};
+use crate::bus::{Delivery, Head, IdempotencyKey, Reach, Standing};
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -37,6 +39,12 @@ pub trait Destination: Send + Sync {
 
     /// Wakes the waker of `cx` when there may be room for a request.
     fn wait_for_room(&self, cx: &mut Context<'_>);
+
+    /// How it stands to one more copy of a fanout cast, of `weight` bytes.
+    fn standing(&self, weight: usize) -> Standing;
+
+    /// A copy of a fanout cast was not given to it for want of room.
+    fn missed(&self);
 }
 
 impl Destination for Arc<ServerCore> {
@@ -51,6 +59,12 @@ impl Destination for Arc<ServerCore> {
     }
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, cx);
+    }
+    fn standing(&self, weight: usize) -> Standing {
+        ServerCore::standing(self, weight)
+    }
+    fn missed(&self) {
+        ServerCore::missed(self, 1);
     }
 }
 
@@ -202,7 +216,8 @@ impl Router {
         removed
     }
 
-    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it.
+    /// Sends a request to the server that it names, or to the least busy one of its topic that is for it; a fanout cast to
+    /// every one.
     ///
     /// # Errors
     /// [`NotAccepted`]; `NoServer` when there is none, `UnsupportedVersion` and `NoSuchNamespace` when none of several is
@@ -210,8 +225,35 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
-            Ok(server) => server.deliver(delivery, mode),
+            Ok(server) => self.pass(&server, delivery, mode),
             Err(kind) => self.without_server(delivery, kind),
+        }
+    }
+
+    /// Gives a request to the server that was chosen for it, or to whom it reaches instead.
+    fn pass(
+        &self,
+        server: &Arc<dyn Destination>,
+        delivery: Delivery,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        let head = delivery.in_flight().head();
+        match (head.reach, &head.server) {
+            (Reach::One, _) | (Reach::Every, Some(_)) => server.deliver(delivery, mode),
+            (Reach::Every, None) => self.fan_out(delivery),
+            (Reach::Registry, _) => self.answer(delivery),
+        }
+    }
+
+    /// Wakes the waker of `cx` when `server`, or another one that the request reaches, may have room for it.
+    fn wait_at(&self, server: &Arc<dyn Destination>, head: &Head, cx: &mut Context<'_>) {
+        match (head.reach, self.servers(head)) {
+            (Reach::Every, Some(all)) => {
+                for known in &all.list {
+                    known.server.wait_for_room(cx);
+                }
+            }
+            _ => server.wait_for_room(cx),
         }
     }
 
@@ -219,7 +261,7 @@ impl Router {
     pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
         match self.choose(head) {
             Ok(server) => {
-                server.wait_for_room(cx);
+                self.wait_at(&server, head, cx);
                 if self.waiting.is_moving() {
                     self.waiting.wait_for_room(head, cx);
                 }
@@ -248,6 +290,15 @@ impl Router {
         self.len() == 0
     }
 
+    /// The servers on a request's topic.
+    fn servers(&self, head: &Head) -> Option<Arc<Servers>> {
+        let exchanges = self
+            .exchanges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        exchanges.get(&head.exchange)?.get(&head.topic).cloned()
+    }
+
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {
         let exchanges = self
             .exchanges
@@ -255,9 +306,16 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner);
         let topics = exchanges.get(&head.exchange);
         let servers = topics.and_then(|topics| topics.get(&head.topic));
-        let found = servers.and_then(|servers| match &head.server {
-            Some(name) => servers.named(name),
-            None => servers.least_busy(head),
+        let found = servers.and_then(|servers| match (&head.server, head.reach) {
+            (Some(name), _) => servers.named(name),
+            // Who waits for a server, waits for one that serves it.
+            (None, Reach::One) => {
+                servers.any_for(head, head.wait_for_server || self.waiting.settles())
+            }
+            // Whether it is for them is asked of each one, or of none.
+            (None, Reach::Every | Reach::Registry) => {
+                servers.list.first().map(|known| &known.server)
+            }
         });
         found.cloned().ok_or_else(|| {
             if let (None, Some(servers)) = (&head.server, servers) {
@@ -285,6 +343,17 @@ impl Router {
     }
 }
 
+/// A number for a server and a key, the same in every process: FNV-1a, and its bits mixed, because
+/// those of two names that differ in their last letter are near each other else.
+fn mark(name: &ServerName, key: IdempotencyKey) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let bytes = name.bytes().chain(key.to_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ hash >> 32
+}
+
 impl Servers {
     /// The same topic with other servers.
     fn with(&self, list: Vec<Known>) -> Servers {
@@ -303,25 +372,78 @@ impl Servers {
             .map(|known| &known.server)
     }
 
-    /// The least busy server that is for a request like `head`; among equals, the next in turn. Where all offer the
-    /// same, any will do, and tells the caller itself what it does not serve.
-    fn least_busy(&self, head: &Head) -> Option<&Arc<dyn Destination>> {
+    /// One server that is for a request like `head`: the least busy one, and among equals, the next in turn; for a
+    /// request with a key always the same. Where all offer the same, any will do unless it `must` be for it, and tells
+    /// the caller itself what it does not serve.
+    fn any_for(&self, head: &Head, must: bool) -> Option<&Arc<dyn Destination>> {
+        let ask = self.differ || must;
+        let serves = |known: &&Known| !ask || known.offers.serve(head);
         if let [only] = self.list.as_slice() {
-            return Some(&only.server);
+            return serves(&only).then_some(&only.server);
+        }
+        if let Some(key) = head.idempotency_key() {
+            return self.that_knows(key, serves);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed) % self.list.len().max(1);
         let (before, after) = self.list.split_at(start);
         after
             .iter()
             .chain(before)
-            .filter(|known| !self.differ || known.offers.serve(head))
+            .filter(serves)
             .map(|known| &known.server)
             .min_by_key(|server| server.load())
+    }
+
+    /// The server for a key, which may have seen it (C-VB-5): the one with the highest mark for it.
+    /// So every hub finds the same one, and when servers come or go, only their own keys move.
+    fn that_knows(
+        &self,
+        key: IdempotencyKey,
+        serves: impl Fn(&&Known) -> bool,
+    ) -> Option<&Arc<dyn Destination>> {
+        let known = self.list.iter().filter(serves);
+        let marked = known.max_by_key(|known| mark(&known.name, key))?;
+        Some(&marked.server)
     }
 
     /// Why none of them is for a request like `head`.
     #[cold]
     fn refusal(&self, head: &Head) -> CallErrorKind {
         refusal(self.list.iter().flat_map(|known| known.offers.iter()), head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(names: &[ServerName], key: u128) -> &ServerName {
+        let best = names.iter().max_by_key(|name| mark(name, key.into()));
+        best.expect("there are servers")
+    }
+
+    fn names(count: usize) -> Vec<ServerName> {
+        let name = |n| ServerName::new(format!("server-{n}"));
+        (0..count).map(name).collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn every_server_gets_its_share_of_keys() {
+        let names = names(4);
+        for name in &names {
+            let keys = (0..4000).filter(|key| chosen(&names, *key) == name).count();
+            assert!((800..1200).contains(&keys), "{name}: {keys} of 4000");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_moves_its_own_keys_only() {
+        let all = names(4);
+        let (gone, left) = all.split_first().unwrap();
+        let moved = (0..4000).filter(|key| {
+            let before = chosen(&all, *key);
+            before != gone && before != chosen(left, *key)
+        });
+        assert_eq!(moved.count(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread;
 
-use tidings::Address;
+use tidings::{Address, IdempotencyKey};
 
 use crate::args::Args;
 use crate::crew::{Crew, Plan};
@@ -73,7 +73,7 @@ impl Front {
         for directory in found.unreadable {
             self.listener.show(&directory.to_string());
             let saved = self.clients.conductor.save_unreadable(directory);
-            saved.idempotent().wait()?;
+            saved.idempotent(IdempotencyKey::unique()).wait()?;
         }
         let by_invoke = Way::Invoke {
             in_flight: self.in_flight,

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tidings::{Bus, CallError, Fate, MethodError, Promise, PromiseError, PromiseSet, Request};
+use tidings::{
+    Bus, CallError, Fate, IdempotencyKey, MethodError, Promise, PromiseError, PromiseSet, Request,
+};
 
 use crate::crew::Crew;
 use crate::error::Failure;
@@ -161,15 +163,24 @@ impl<'a> Pass<'a> {
         // more", must not be marked so: then a failure of unknown fate would be for the user to decide.
         let promise = match job.task.clone() {
             Task::Index(path) => self
-                .by_verb(indexer.index(path).timeout(READING).idempotent())
+                .by_verb(
+                    indexer
+                        .index(path)
+                        .timeout(READING)
+                        .idempotent(IdempotencyKey::unique()),
+                )
                 .map(Step::Indexed)
                 .map_err(StepError::from),
             Task::Save(file) => self
-                .by_verb(conductor.save(file).idempotent())
+                .by_verb(conductor.save(file).idempotent(IdempotencyKey::unique()))
                 .map(|()| Step::Saved)
                 .map_err(StepError::from),
             Task::SaveUnreadable(file) => self
-                .by_verb(conductor.save_unreadable(file).idempotent())
+                .by_verb(
+                    conductor
+                        .save_unreadable(file)
+                        .idempotent(IdempotencyKey::unique()),
+                )
                 .map(|()| Step::Saved)
                 .map_err(StepError::from),
         };

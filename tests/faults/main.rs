@@ -3,7 +3,7 @@
 //!
 //! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `broken_off`, `takeover`.
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
@@ -15,6 +15,7 @@ mod verdict;
 
 mod broken_off;
 mod killed;
+mod lifeless;
 mod peer;
 mod stopped;
 mod takeover;
@@ -55,6 +56,12 @@ on_each_runtime! {
     stopped::casts_that_expire_in_the_queue_cost_no_connection,
     stopped::a_caller_that_reads_nothing_delays_nobody_else,
     stopped::a_worker_that_drains_under_load_loses_nothing,
+    lifeless::a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat,
+    lifeless::a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat,
+    lifeless::a_worker_that_is_killed_in_a_call_is_noticed_at_once,
+    lifeless::a_retry_over_a_new_hub_finds_what_runs,
+    lifeless::a_caller_that_is_lost_finds_its_work_done,
+    lifeless::beats_come_while_a_call_is_queued_or_runs_and_no_longer,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
     broken_off::a_hub_that_goes_with_unread_requests_is_a_lost_connection,
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tidings::__core::codec;
 use tidings::__core::session::{
-    Config, Destination, Event, IncomingId, Limits, Method, Name, Request, RequestHeader, Role,
-    Session, Target, Verb,
+    Config, Destination, Event, IncomingId, Limits, Method, Name, Request, RequestHeader,
+    RequestId, Role, Session, Target, Verb,
 };
 
 use crate::engine::LONG;
@@ -19,6 +19,7 @@ pub(crate) struct Peer {
     pub(crate) stream: UnixStream,
     session: Session,
     token: u64,
+    last: Option<RequestId>,
 }
 
 impl Peer {
@@ -37,6 +38,7 @@ impl Peer {
             stream,
             session,
             token: 0,
+            last: None,
         };
         while !peer.session.is_open() {
             peer.flush();
@@ -74,6 +76,17 @@ impl Peer {
 
     /// Hands the session a call; nothing is written.
     pub(crate) fn call(&mut self, topic: &str, method: &str, arguments: &impl Serialize) {
+        self.call_with(topic, method, arguments, |_| {});
+    }
+
+    /// The same, with more in its header; gives its token.
+    pub(crate) fn call_with(
+        &mut self,
+        topic: &str,
+        method: &str,
+        arguments: &impl Serialize,
+        more: impl FnOnce(&mut RequestHeader),
+    ) -> u64 {
         let name = |text| Name::new(text).unwrap();
         let target = Target {
             exchange: name("tidings"),
@@ -86,7 +99,7 @@ impl Peer {
             version: None,
             fingerprint: None,
         };
-        let header = RequestHeader {
+        let mut header = RequestHeader {
             destination: Destination::Topic(Arc::new(target)),
             method: Arc::new(method),
             codec: 0,
@@ -95,9 +108,11 @@ impl Peer {
             fanout: false,
             wait_for_server: false,
             idempotency_key: None,
+            heartbeat: None,
             headers: Vec::new(),
             caller: None,
         };
+        more(&mut header);
         self.token += 1;
         let payload = codec::encode(arguments, 1 << 20).unwrap();
         let (token, flow, verb) = (self.token, 1, Verb::Call);
@@ -108,7 +123,25 @@ impl Peer {
             header,
             payload,
         };
-        self.session.request(request, Instant::now()).unwrap();
+        self.last = Some(self.session.request(request, Instant::now()).unwrap());
+        token
+    }
+
+    /// Gives the last call up.
+    pub(crate) fn cancel_last(&mut self) {
+        self.session.cancel(self.last.take().unwrap());
+        self.flush();
+    }
+
+    /// Waits for whatever comes, taking part in the conversation meanwhile.
+    pub(crate) fn event(&mut self) -> Event {
+        loop {
+            self.flush();
+            if let Some(event) = self.session.poll_event() {
+                return event;
+            }
+            self.read();
+        }
     }
 
     /// Waits for a request.

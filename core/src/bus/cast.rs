@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::bus::Delivery;
 use crate::bus::handle::BusCore;
+use crate::bus::{Delivery, PATIENCE, Reach};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::PromiseError;
 use crate::runtime::BoxFuture;
@@ -65,12 +65,18 @@ impl Future for CastWhenRoom {
                     let in_flight = delivery.in_flight().clone();
                     self.unsent = Some(Ok((bus.clone(), delivery)));
                     if registered {
-                        let Some(left) = in_flight.remaining(Instant::now()) else {
+                        let left = in_flight.remaining(Instant::now());
+                        // A fanout does not wait for one that is too slow, who does not wake it either.
+                        let patience = (in_flight.head().reach == Reach::Every).then_some(PATIENCE);
+                        let Some(left) = left.into_iter().chain(patience).min() else {
                             return Poll::Pending;
                         };
                         let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
                         match alarm.as_mut().poll(cx) {
-                            Poll::Ready(()) => continue, // It is late now.
+                            Poll::Ready(()) => {
+                                self.alarm = None; // It is late now, or worth another try.
+                                continue;
+                            }
                             Poll::Pending => return Poll::Pending,
                         }
                     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Promise;
-use crate::bus::draft::{Args, Rare};
+use crate::bus::draft::{Args, Terms};
 use crate::bus::{Bus, Request};
 use crate::codec::{self, EncodeError};
 use crate::error::CallError;
@@ -46,8 +46,8 @@ impl Client {
     #[must_use]
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.service.rare().namespace = Some(name),
-            Err(error) => self.service.rare().spoil(error),
+            Ok(name) => self.service.terms().namespace = Some(name),
+            Err(error) => self.service.terms().spoil(error),
         }
         self
     }
@@ -57,7 +57,7 @@ impl Client {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.version = version,
-            Err(error) => self.service.rare().spoil(error.into()),
+            Err(error) => self.service.terms().spoil(error.into()),
         }
         self
     }
@@ -126,7 +126,7 @@ impl fmt::Debug for Client {
 pub struct ServiceClient {
     bus: Bus,
     topic: Result<Topic, NameError>,
-    rare: Option<Box<Rare>>,
+    terms: Option<Box<Terms>>,
 }
 
 impl ServiceClient {
@@ -134,8 +134,8 @@ impl ServiceClient {
     pub fn new(bus: &Bus, topic: &'static str, namespace: Option<&'static str>) -> Self {
         let mut client = ServiceClient::on(bus, Topic::from_static(topic));
         match namespace.map(Namespace::from_static) {
-            Some(Ok(name)) => client.rare().namespace = Some(name),
-            Some(Err(error)) => client.rare().spoil(error),
+            Some(Ok(name)) => client.terms().namespace = Some(name),
+            Some(Err(error)) => client.terms().spoil(error),
             None => {}
         }
         client
@@ -145,7 +145,7 @@ impl ServiceClient {
         ServiceClient {
             bus: bus.clone(),
             topic,
-            rare: None,
+            terms: None,
         }
     }
 
@@ -157,8 +157,8 @@ impl ServiceClient {
     #[must_use]
     pub fn version_cap(mut self, cap: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match cap.try_into() {
-            Ok(cap) => self.rare().cap = Some(cap),
-            Err(error) => self.rare().spoil(error.into()),
+            Ok(cap) => self.terms().cap = Some(cap),
+            Err(error) => self.terms().spoil(error.into()),
         }
         self
     }
@@ -169,8 +169,8 @@ impl ServiceClient {
         &self,
         version: impl TryInto<Version, Error: Into<VersionError>>,
     ) -> bool {
-        let allows = |version| match self.rare.as_deref() {
-            Some(rare) => rare.fault.is_none() && rare.cap.is_none_or(|cap| cap.serves(version)),
+        let allows = |version| match self.terms.as_deref() {
+            Some(terms) => terms.fault.is_none() && terms.cap.is_none_or(|cap| cap.serves(version)),
             None => true,
         };
         version.try_into().is_ok_and(allows)
@@ -199,7 +199,7 @@ impl ServiceClient {
         arguments: Result<Args, EncodeError>,
     ) -> Request<T, E> {
         let names = self.topic.clone().and_then(|topic| Ok((topic, method?)));
-        Request::new(&self.bus, names, arguments).of_client(self.rare.clone())
+        Request::new(&self.bus, names, arguments).of_client(self.terms.clone())
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.
@@ -212,8 +212,8 @@ impl ServiceClient {
         Ok(Args::of(Payload::Bytes(bytes)))
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
     }
 
     fn show(&self, out: &mut fmt::DebugStruct<'_, '_>) {
@@ -221,7 +221,7 @@ impl ServiceClient {
             Ok(topic) => out.field("topic", topic),
             Err(error) => out.field("topic", error),
         };
-        if let Some(Rare { namespace, cap, .. }) = self.rare.as_deref() {
+        if let Some(Terms { namespace, cap, .. }) = self.terms.as_deref() {
             out.field("namespace", namespace).field("version_cap", cap);
         }
     }

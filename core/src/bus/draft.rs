@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Verb, WhenDisconnected};
-use crate::codec::EncodeError;
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb, WhenDisconnected};
+use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{Method, NameError, Namespace, ServerName, Topic};
+use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
 /// The arguments of a request.
-pub struct Args(Payload);
+pub struct Args(pub(super) Payload);
 
 impl Args {
     /// Arguments that are moved where they can be.
@@ -38,15 +38,19 @@ pub(crate) enum Timeout {
 
 /// What few requests say; where it is their client that does, they have a copy of its own.
 #[derive(Clone, Default)]
-pub(super) struct Rare {
+pub(super) struct Terms {
     pub(super) namespace: Option<Namespace>,
     /// The highest version that may be asked for (C-VE-3).
     pub(super) cap: Option<Version>,
+    /// For every server of the topic.
+    pub(super) fanout: bool,
+    /// Names of headers of the handle that are left out.
+    pub(super) no_headers: Vec<String>,
     /// The first option that cannot be.
     pub(super) fault: Option<CallErrorKind>,
 }
 
-impl Rare {
+impl Terms {
     pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
         self.fault.get_or_insert_with(|| fault.into());
     }
@@ -55,19 +59,22 @@ impl Rare {
 /// A request with its options, whatever its reply is read as.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
-    flow: u64,
+    pub(super) flow: u64,
     pub(super) names: Result<(Topic, Method), NameError>,
-    arguments: Result<Args, EncodeError>,
+    pub(super) arguments: Result<Args, EncodeError>,
     pub(super) server: Option<Result<ServerName, NameError>>,
     pub(super) version: Version,
     /// Boxed, for few requests have any.
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) fingerprint: Option<fn() -> u64>,
     pub(super) timeout: Timeout,
+    /// Its own; those of the handle are added when it is sent.
     pub(super) headers: Vec<(String, String)>,
-    pub(super) idempotent: bool,
     pub(super) wait_for_server: bool,
     pub(super) when_disconnected: Option<WhenDisconnected>,
+    pub(super) rare: Option<Box<Rare>>,
+    /// Where it is an attempt of several: when the first one was made, with the time that all have.
+    pub(super) begun: Option<Instant>,
 }
 
 impl Draft {
@@ -83,63 +90,102 @@ impl Draft {
             arguments,
             server: None,
             version: Version::DEFAULT,
-            rare: None,
+            terms: None,
             fingerprint: None,
             timeout: Timeout::Inherited,
             headers: Vec::new(),
-            idempotent: false,
             wait_for_server: false,
             when_disconnected: None,
+            rare: None,
+            begun: None,
         }
     }
 
-    /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
-        let bus = self.bus;
-        let (topic, method) = self.names?;
-        let server = self.server.transpose()?;
-        let Rare {
-            namespace,
-            cap,
-            fault,
-        } = self.rare.map(|rare| *rare).unwrap_or_default();
-        if let Some(kind) = fault {
-            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
-        }
-        let parent = Context::current();
-        let made_at = Instant::now();
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// When its time is over, if it is made at `made_at` by a handler of `parent`.
+    pub(super) fn deadline(&self, made_at: Instant, parent: Option<&Context>) -> Option<Instant> {
         let own = match self.timeout {
-            Timeout::Inherited => bus.timeout(),
+            Timeout::Inherited => self.bus.timeout(),
             Timeout::None => None,
             Timeout::After(timeout) => Some(timeout),
         };
         let own = own.and_then(|timeout| made_at.checked_add(timeout));
-        let inherited = parent.as_ref().and_then(Context::deadline);
-        let deadline = match (own, inherited) {
+        let inherited = parent.and_then(Context::deadline);
+        match (own, inherited) {
             (Some(own), Some(inherited)) => Some(own.min(inherited)),
             (own, inherited) => own.or(inherited),
+        }
+    }
+
+    pub(super) fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
+    }
+
+    /// Adds a header. One of the handle's of the same name gives way to it (C-AD-7).
+    pub(super) fn header(&mut self, name: String, value: String) {
+        self.headers.push((name, value));
+    }
+
+    /// Takes the headers of this name out, its own and the handle's.
+    pub(super) fn no_header(&mut self, name: &str) {
+        self.headers.retain(|(known, _)| known != name);
+        self.terms().no_headers.push(name.to_owned());
+    }
+
+    /// Makes the message, within the context of the handler that it is made in, if any.
+    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
+        let parent = Context::current();
+        let now = Instant::now();
+        let made_at = self.begun.unwrap_or(now);
+        let deadline = self.deadline(made_at, parent.as_ref());
+        let bus = self.bus;
+        let (topic, method) = self.names?;
+        let server = self.server.transpose()?;
+        let Terms {
+            namespace,
+            cap,
+            fanout,
+            no_headers,
+            fault,
+        } = self.terms.map(|terms| *terms).unwrap_or_default();
+        if let Some(kind) = fault {
+            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
+        }
+        let codec = match &self.arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
         };
-        let head = Head {
+        let only = server.is_some();
+        let mut head = Head {
             server,
+            codec,
             namespace,
             version: self.version,
             fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
-            headers: self.headers,
+            headers: with_defaults(self.headers, bus.headers(), &no_headers),
             caller: bus.caller(),
             depth: parent.as_ref().map_or(0, |parent| {
                 parent.in_flight().head().depth.saturating_add(1)
             }),
-            idempotent: self.idempotent,
             wait_for_server: self.wait_for_server,
             when_disconnected: self
                 .when_disconnected
                 .unwrap_or_else(|| bus.when_disconnected()),
+            rare: self.rare,
             flow: self.flow,
             deadline,
             ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
         };
+        if fanout && verb == Verb::Cast {
+            head.reach = Reach::Every; // The calls of a gather go to one server each.
+        }
         let capabilities = bus.transport().capabilities();
-        let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
+        // What may be asked for again is encoded, so that it, and its answer, can be given again.
+        let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
+        let encode_replies = (!moves_values).then_some(capabilities.max_message);
         let parent = parent.as_ref().map(|parent| &**parent.in_flight());
         let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
@@ -157,7 +203,7 @@ impl Draft {
                 limit: MAX_DEPTH,
             });
         }
-        if head.is_late(made_at) {
+        if head.is_late(now) {
             return unsent(CallErrorKind::DeadlineExceeded {
                 timeout: head.timeout().unwrap_or_default(),
             });
@@ -165,14 +211,22 @@ impl Draft {
         if let Err(kind) = check_headers(&head.headers) {
             return unsent(kind);
         }
+        if fanout && only {
+            return unsent(CallErrorKind::Unsupported {
+                what: "a fanout to one server",
+                advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
+            });
+        }
+        if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
+            return unsent(kind);
+        }
         if bus.is_closed() {
             return unsent(CallErrorKind::Closed);
         }
         let payload = match self.arguments {
-            Ok(Args(payload)) if capabilities.moves_values => Ok(payload),
-            Ok(Args(payload)) => payload
-                .into_bytes(capabilities.max_message)
-                .map(Payload::Bytes),
+            // What is for several servers cannot be moved to one.
+            Ok(Args(payload)) if moves_values && !fanout => Ok(payload),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
             Err(error) => Err(error),
         };
         match payload {
@@ -187,11 +241,27 @@ impl Draft {
     }
 }
 
+/// A request's own headers behind those of its handle that it neither replaces nor leaves out.
+fn with_defaults(
+    own: Vec<(String, String)>,
+    defaults: &[(String, String)],
+    left_out: &[String],
+) -> Vec<(String, String)> {
+    if defaults.is_empty() {
+        return own;
+    }
+    let stays = |name: &String| !left_out.contains(name) && own.iter().all(|(own, _)| own != name);
+    let mut headers: Vec<_> = defaults
+        .iter()
+        .filter(|(name, _)| stays(name))
+        .cloned()
+        .collect();
+    headers.extend(own);
+    headers
+}
+
 /// The most headers of a request, and the most bytes in all their names and values.
 const MAX_HEADERS: (usize, usize) = (64, 8 * 1024);
-
-/// What starts the names of headers that the bus itself sets: never taken from a user or from the wire (S10).
-const RESERVED: &str = "bus.";
 
 fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
     if headers.is_empty() {
@@ -216,9 +286,9 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), CallErrorKind> {
             set_by: "max_header_bytes",
         });
     }
-    for (name, _) in headers {
-        crate::name::check("header name", name)?;
-        if name.starts_with(RESERVED) {
+    for (key, _) in headers {
+        name::check("header name", key)?;
+        if key.starts_with(name::RESERVED) {
             let advice = "choose a header name that does not start with `bus.`";
             return Err(CallErrorKind::Unsupported {
                 what: "a header of the bus's own",

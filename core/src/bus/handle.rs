@@ -1,27 +1,32 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Client, Request, WhenDisconnected};
+use crate::bus::{Args, Client, Request, RetryBudget, WhenDisconnected};
 use crate::codec::{self, EncodeError};
 use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, ServeError};
-use crate::name::{Exchange, Topic, split_path};
+use crate::name::{Exchange, Method, NameError, Topic, split_path};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerBuilder, Service};
-use crate::timer::Timers;
+use crate::timer::{Ticks, Timers};
 use crate::transport::{Capabilities, Transport};
 
 /// A handle on a bus: everything starts here. Cheap to clone; a clone is a handle of its own, with an order of its own
 /// (C-VB-4).
+///
+/// A handle may have **defaults of its own**: [`with_exchange`](Self::with_exchange), [`with_timeout`](Self::with_timeout),
+/// [`with_header`](Self::with_header) and their likes give another handle on the same bus, and leave this one as it is.
+/// What a request says beats what its handle says, which beats what the handle was derived from, up to the bus's builder
+/// (C-AD-7). A typed client and a server have the defaults of the handle that they are made from.
 ///
 /// When the last handle is gone (clones, clients, servers), the bus is closed: what is outstanding fails at once.
 pub struct Bus {
@@ -33,6 +38,50 @@ impl Bus {
     /// A bus with options of its own.
     pub fn builder() -> BusBuilder {
         BusBuilder::new()
+    }
+
+    /// A handle whose requests and servers are in the exchange of this name (C-AD-5).
+    ///
+    /// # Errors
+    /// [`NameError`] when it is not a name.
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Bus, NameError> {
+        let exchange = Exchange::new(name)?;
+        Ok(self.derive(|defaults| defaults.exchange = exchange))
+    }
+
+    /// A handle whose requests have `timeout` unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_timeout(&self, timeout: Duration) -> Bus {
+        self.derive(|defaults| defaults.timeout = Some(timeout))
+    }
+
+    /// A handle whose requests take as long as they take unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_timeout(&self) -> Bus {
+        self.derive(|defaults| defaults.timeout = None)
+    }
+
+    /// A handle whose requests do this while there is no connection, unless they say otherwise.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_disconnected(&self, choice: WhenDisconnected) -> Bus {
+        self.derive(|defaults| defaults.when_disconnected = choice)
+    }
+
+    /// A handle that adds this header to its requests. It takes the place of headers of the same name that the handle
+    /// had, and a request's own header of that name takes its place.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_header(&self, name: impl Into<String>, value: impl Into<String>) -> Bus {
+        let (name, value) = (name.into(), value.into());
+        self.derive(|defaults| {
+            defaults.headers.retain(|(known, _)| *known != name);
+            defaults.headers.push((name, value));
+        })
+    }
+
+    /// A handle that does not add headers of this name to its requests.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_no_header(&self, name: impl AsRef<str>) -> Bus {
+        self.derive(|defaults| defaults.headers.retain(|(known, _)| known != name.as_ref()))
     }
 
     /// Serves what a `#[service]` trait describes, with default options.
@@ -61,21 +110,23 @@ impl Bus {
 
     /// A request for `path`, which is `topic.method`. Several arguments are given as a tuple.
     ///
-    /// The arguments' types must be those of the method, to the width of an integer: an untyped
-    /// caller's are not compared with the server's, and `&3` is an `i32`, which a method that
-    /// takes a `u64` reads as another number. Write `&3_u64`, or use a client made by
-    /// `#[service]`, whose types are checked (C-VE-4).
+    /// The arguments' types must be those of the method, up to the kind of each number: `&3` is an `i32`, and a method
+    /// that takes a `u64` refuses it as `BadRequest` (it would read another number). Write `&3_u64`. The same holds for
+    /// the reply, whose type `T` is: a reply of other kinds is `BadReply`. Integers of 16 bits and more may differ in
+    /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
+    /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         Request::new(self, split_path(path), self.borrowed(arguments))
     }
 
-    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here.
+    /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
+    /// with the method's, so what they are made of is.
     pub(super) fn borrowed(
         &self,
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<Args, EncodeError> {
-        let limit = self.core.transport.capabilities().max_message;
-        codec::encode(arguments, limit).map(|bytes| Args::of(Payload::Bytes(bytes)))
+        let limit = self.core.transport().capabilities().max_message;
+        codec::encode_checked(arguments, limit).map(|bytes| Args::of(Payload::Checked(bytes)))
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.
@@ -99,45 +150,65 @@ impl Bus {
         self.request::<()>(path, arguments).cast()
     }
 
+    /// The names of the servers that are on `topic` now, in this handle's exchange, the one that came first first. A
+    /// request like any other: `.await` it or [`wait`](Request::wait) on it, with a timeout if need be.
+    ///
+    /// ```
+    /// # use tidings_core::Bus;
+    /// # fn show(bus: &Bus) -> tidings_core::Result<()> {
+    /// for server in bus.servers("greeter").wait()? {
+    ///     println!("{server}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
+    pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
+        let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
+        Request::new(self, names, self.borrowed(&()))
+    }
+
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
     /// as `Closed`. Idempotent.
     ///
     /// Over sockets, what was accepted before still leaves: this waits for that, for a second at
     /// most, where the thread may be put to sleep; elsewhere the runtime goes on with it.
     pub fn close(&self) {
-        self.core.close();
+        self.core.open.close();
     }
 
     /// Requests of this bus that have no outcome yet.
     pub fn in_flight(&self) -> usize {
-        self.core.timers.len()
+        self.core.timers().len()
     }
 
     /// Whether it is connected, at this moment.
     pub fn state(&self) -> State {
-        self.core.watch.state()
+        self.core.open.watch.state()
     }
 
     /// How its connection stands, and then what happens to it.
     pub fn events(&self) -> Events {
-        self.core.watch.events()
+        self.core.open.watch.events()
     }
 
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
-        self.core.transport.capabilities()
+        self.core.transport().capabilities()
     }
 
     /// The address at which others reach this bus, where this process serves it and that is more than what was opened
     /// says: of `tcp:127.0.0.1:0?listen`, with the port that the system chose. Without options, which each side writes
     /// for itself. `None` where there is no more to say.
     pub fn address(&self) -> Option<String> {
-        self.core.transport.address()
+        self.core.transport().address()
     }
 
     /// What runs its tasks.
     pub fn runtime(&self) -> &Arc<dyn Runtime> {
-        self.core.transport.runtime()
+        self.core.transport().runtime()
     }
 
     pub(crate) fn over(
@@ -147,15 +218,37 @@ impl Bus {
         when_disconnected: WhenDisconnected,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
-        let core = BusCore {
+        let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
+        let open = Open {
             caller: transport.identity(),
             watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
-            exchange,
-            timeout,
-            when_disconnected,
+            ticks,
+            retry_budget: OnceLock::new(),
             closed: AtomicBool::new(false),
+        };
+        let core = BusCore {
+            open: Arc::new(open),
+            defaults: Defaults {
+                exchange,
+                timeout,
+                when_disconnected,
+                headers: Vec::new(),
+            },
+        };
+        Bus {
+            core: Arc::new(core),
+            flow: next_flow(),
+        }
+    }
+
+    fn derive(&self, change: impl FnOnce(&mut Defaults)) -> Bus {
+        let mut defaults = self.core.defaults.clone();
+        change(&mut defaults);
+        let core = BusCore {
+            open: self.core.open.clone(),
+            defaults,
         };
         Bus {
             core: Arc::new(core),
@@ -184,7 +277,7 @@ impl Clone for Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bus")
-            .field("exchange", &self.core.exchange)
+            .field("exchange", self.core.exchange())
             .finish_non_exhaustive()
     }
 }
@@ -194,59 +287,113 @@ fn next_flow() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What all handles of a bus share.
+/// A bus with the defaults of one handle: what requests are made of.
 pub(crate) struct BusCore {
+    open: Arc<Open>,
+    defaults: Defaults,
+}
+
+/// What all handles of a bus share.
+struct Open {
     transport: Arc<dyn Transport>,
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
+    /// For heartbeats.
+    ticks: Arc<Ticks>,
+    retry_budget: OnceLock<RetryBudget>,
     watch: Arc<Watch>,
+    closed: AtomicBool,
+}
+
+/// What a request is given where it says nothing itself (C-AD-7).
+#[derive(Clone)]
+struct Defaults {
     exchange: Exchange,
     timeout: Option<Duration>,
     when_disconnected: WhenDisconnected,
-    closed: AtomicBool,
+    headers: Vec<(String, String)>,
 }
 
 impl BusCore {
     pub(crate) fn transport(&self) -> &dyn Transport {
-        &*self.transport
+        &*self.open.transport
     }
 
     pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
-        self.caller.clone()
+        self.open.caller.clone()
     }
 
     pub(crate) fn timers(&self) -> &Arc<Timers> {
-        &self.timers
+        &self.open.timers
+    }
+
+    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
+        &self.open.ticks
+    }
+
+    /// What pays for retries unless their policy says otherwise.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.open.retry_budget.get_or_init(RetryBudget::default)
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
-        &self.exchange
+        &self.defaults.exchange
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.defaults.timeout
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.defaults.headers
     }
 
     pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
-        self.when_disconnected
+        self.defaults.when_disconnected
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.open.closed.load(Ordering::Acquire)
+    }
+}
+
+/// A handle's view of a bus that does not keep it open.
+pub(crate) struct WeakBus {
+    open: Weak<Open>,
+    defaults: Defaults,
+}
+
+impl WeakBus {
+    pub(crate) fn of(bus: &BusCore) -> Self {
+        WeakBus {
+            open: Arc::downgrade(&bus.open),
+            defaults: bus.defaults.clone(),
+        }
     }
 
+    /// The bus, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Arc<BusCore>> {
+        Some(Arc::new(BusCore {
+            open: self.open.upgrade()?,
+            defaults: self.defaults.clone(),
+        }))
+    }
+}
+
+impl Open {
     fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // First told why, then cut off: else the end of a connection might tell them of a loss.
             self.timers.close();
+            self.ticks.close();
             self.transport.close();
             self.watch.closed();
         }
     }
 }
 
-impl Drop for BusCore {
+impl Drop for Open {
     fn drop(&mut self) {
         self.close();
     }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bus::WhenDisconnected;
+use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
+use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::version::Version;
 
@@ -16,6 +17,27 @@ pub enum Verb {
     Call,
     /// No reply.
     Cast,
+}
+
+/// For how many of the servers on its topic a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For one: the one that is named, or the least busy.
+    One,
+    /// A cast for every one that there is (C-AD-4); beside a server's name, that server's copy of one.
+    Every,
+    /// For none: who they are is asked of whoever knows, the router (PR-LIST).
+    Registry,
+}
+
+impl Reach {
+    fn of(method: &Method) -> Reach {
+        if *method == Method::SERVERS {
+            Reach::Registry
+        } else {
+            Reach::One
+        }
+    }
 }
 
 /// Who made a request: told by the transport, never by the message (S10).
@@ -116,6 +138,8 @@ pub struct Head {
     pub topic: Topic,
     /// The one server it is for, if only one will do.
     pub server: Option<ServerName>,
+    /// For how many of the topic's servers it is.
+    pub reach: Reach,
     /// What is asked.
     pub method: Method,
     /// The namespace of the endpoint that it is for; `None` is for those without one.
@@ -124,18 +148,20 @@ pub struct Head {
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
+    /// What the arguments are in, and the reply is to be.
+    pub codec: CodecId,
     /// What the caller adds, in its order.
     pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
     pub depth: u8,
-    /// Whether running it twice does no harm.
-    pub idempotent: bool,
     /// Whether it waits for a server, within its deadline, where there is none.
     pub wait_for_server: bool,
     /// What becomes of it while there is no connection.
     pub when_disconnected: WhenDisconnected,
+    /// What few requests say.
+    pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
     /// When it was made.
@@ -158,16 +184,18 @@ impl Head {
             exchange,
             topic,
             server: None,
+            reach: Reach::of(&method),
             method,
             namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
+            codec: CodecId::POSTCARD,
             headers: Vec::new(),
             caller: None,
             depth: 0,
-            idempotent: false,
             wait_for_server: false,
             when_disconnected: WhenDisconnected::default(),
+            rare: None,
             flow: 0,
             made_at,
             deadline: None,
@@ -177,6 +205,16 @@ impl Head {
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The key under which its repetitions are known as one.
+    pub fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        self.rare.as_ref()?.idempotency_key
+    }
+
+    /// How long it may be without a sign of life from its server.
+    pub fn heartbeat(&self) -> Option<Duration> {
+        self.rare.as_ref()?.heartbeat
     }
 
     /// The whole time that it has.

@@ -7,9 +7,14 @@
 //! At a process that serves a request for another one, the record's port is the connection it came by: there the end
 //! is told when the handler has *ended*, not when a cancel arrives, because a slot in a limit is freed only then (C-DL-4).
 
+mod pulse;
+
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
+
+use pulse::Pulses;
 
 use crate::bus::head::{Head, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
@@ -26,12 +31,20 @@ pub trait ReplyTo: Send + Sync {
     /// The delivery that came as `id` has ended with `reply`. Called exactly once for each; for a cast, and for a call
     /// that was cancelled meanwhile, it only says that the room it took is free again.
     fn reply(&self, id: u64, reply: Reply);
+
+    /// The server of the delivery that came as `id` lives and has it still (C-DL-6). Called now and
+    /// then for a call that asked for it, never after its `reply`, and not again before
+    /// [`InFlight::beat_taken`]. Must not block.
+    fn beat(&self, id: u64);
 }
 
 /// A connection that a request was handed to.
 pub trait Forwarded: Send + Sync {
     /// Nobody waits for the request `id` any more: tell the peer.
     fn cancel(&self, id: u64);
+
+    /// Nobody waits for the request `id` here, and the peer is to go on with it.
+    fn leave(&self, id: u64);
 }
 
 /// Where the outcome goes.
@@ -90,6 +103,7 @@ struct State {
     children: Vec<Weak<InFlight>>,
     /// Who waits for the cancellation.
     watchers: Vec<Waker>,
+    pulses: Option<Box<Pulses>>,
 }
 
 /// One request in flight.
@@ -97,8 +111,10 @@ pub struct InFlight {
     head: Head,
     /// The largest encoded reply, where replies are handed over encoded.
     encode_replies: Option<usize>,
-    /// Made by another request's handler, which may cancel it at any time.
+    /// Made by another request's handler, or run for several who asked: it may be cancelled at any time.
     adopted: bool,
+    /// A beat waits for the connection that it goes to.
+    beat_waits: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -135,6 +151,11 @@ impl InFlight {
         Self::with_port(head, Port::Remote(connection, id), None, false)
     }
 
+    /// What the handler of a run under a key runs for: it may be cancelled at any time.
+    pub(crate) fn of_run(head: Head, run: Arc<dyn ReplyTo>) -> Arc<Self> {
+        Self::with_port(head, Port::Remote(run, 0), None, true)
+    }
+
     fn with_port(
         head: Head,
         port: Port,
@@ -148,10 +169,12 @@ impl InFlight {
             cancelled: false,
             children: Vec::new(),
             watchers: Vec::new(),
+            pulses: None,
         };
         Arc::new(InFlight {
             head,
             encode_replies,
+            beat_waits: AtomicBool::new(false),
             adopted,
             state: Mutex::new(state),
         })
@@ -199,7 +222,7 @@ impl InFlight {
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
     pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encode_replies {
-            Some(limit) => reply.encoded(limit),
+            Some(limit) => reply.encoded(limit, self.head.codec),
             None => reply,
         };
         match reply {
@@ -211,6 +234,20 @@ impl InFlight {
     /// Gives up the request for `kind`: its promise, if it has one, resolves at once with the fate that its place
     /// allows to claim; what still works on it is told.
     pub(crate) fn abandon(&self, kind: CallErrorKind) {
+        // A server that only seemed dead goes on with what will be asked for again.
+        let is_left = matches!(kind, CallErrorKind::ServerLost { .. });
+        self.give_up(kind, is_left && self.head.idempotency_key().is_some());
+    }
+
+    /// The connection that it came by is lost: nobody waits for it, unless it has a key, under which
+    /// its caller may come back and ask again.
+    pub(crate) fn caller_lost(&self) {
+        let is_left = self.head.idempotency_key().is_some();
+        self.give_up(CallErrorKind::Cancelled, is_left);
+    }
+
+    /// With `leave`, who has it is to go on with it though nobody waits here.
+    fn give_up(&self, kind: CallErrorKind, leave: bool) {
         let mut state = self.lock();
         let running_for_remote = matches!(state.port, Port::Remote(..))
             && matches!(state.place, Place::Running(_) | Place::Forwarded(..));
@@ -222,6 +259,7 @@ impl InFlight {
         let timer = state.timer.take();
         let children = std::mem::take(&mut state.children);
         let watchers = std::mem::take(&mut state.watchers);
+        let pulses = state.pulses.take();
         // The room that a running handler takes for a peer is free when it has ended, not now (C-DL-4).
         let port = match &state.port {
             _ if running_for_remote => None,
@@ -233,6 +271,7 @@ impl InFlight {
             state.port = Port::Answered(Reply::Failed(error));
         }
         let step = match &mut state.place {
+            Place::Forwarded(connection, id) if leave => Step::Part(connection.clone(), *id),
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
             Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
@@ -244,11 +283,13 @@ impl InFlight {
         };
         drop(state);
 
+        drop(pulses);
         disarm(timer);
         match step {
             Step::None => {}
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
+            Step::Part(connection, id) => connection.leave(id),
             Step::Withdraw(server, ticket) => server.withdraw(ticket),
             Step::Leave(line, ticket) => {
                 if let Some(line) = line.upgrade() {
@@ -318,6 +359,14 @@ impl InFlight {
             state.place = Place::Forwarded(connection, id);
         }
         !state.cancelled
+    }
+
+    /// It was not taken by whom it was handed to.
+    pub(crate) fn back_here(&self) {
+        let mut state = self.lock();
+        let place = std::mem::replace(&mut state.place, Place::Here);
+        drop(state);
+        drop(place);
     }
 
     /// It waits for a server, in a line of `waiting`.
@@ -398,10 +447,13 @@ impl InFlight {
             topic,
             method,
             made_at,
-            idempotent,
+            rare,
             ..
         } = &self.head;
-        error.of_request(format!("{topic}.{method}"), made_at.elapsed(), *idempotent)
+        let idempotent = rare
+            .as_ref()
+            .is_some_and(|rare| rare.idempotency_key.is_some());
+        error.of_request(format!("{topic}.{method}"), made_at.elapsed(), idempotent)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -418,6 +470,7 @@ enum Step {
     None,
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
+    Part(Arc<dyn Forwarded>, u64),
     Withdraw(Arc<ServerCore>, Ticket),
     Leave(Weak<Waiting>, u64),
 }
@@ -425,8 +478,12 @@ enum Step {
 /// Ends the lock with `reply` as the outcome, unless there is one.
 fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
     let timer = state.timer.take();
+    let pulses = state.pulses.take();
     match &mut state.port {
-        Port::Unclaimed => state.port = Port::Answered(reply),
+        Port::Unclaimed => {
+            state.port = Port::Answered(reply);
+            drop(state);
+        }
         Port::Answered(_) => {
             drop(state);
             drop(reply); // It holds a user's value.
@@ -438,6 +495,7 @@ fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
             drop(state);
             drop(place);
             disarm(timer);
+            drop(pulses);
             deliver(port, reply);
         }
     }

@@ -8,8 +8,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::draft::{Args, Draft, Rare, Timeout};
-use crate::bus::{Bus, Call, CastWhenRoom, Claim, Verb, WhenDisconnected};
+use crate::bus::dispatched::Dispatched;
+use crate::bus::draft::{Args, Draft, Terms, Timeout};
+use crate::bus::handle::BusCore;
+use crate::bus::{
+    Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
+    WhenDisconnected,
+};
 use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
@@ -31,7 +36,7 @@ use crate::version::{Version, VersionError};
 /// Dropped without a verb, it was never sent.
 #[must_use = "nothing is sent before a verb: `.cast()`, `.call()` or `.invoke()`"]
 pub struct Request<T, E = CallError> {
-    draft: Draft,
+    pub(super) draft: Draft,
     outcome: PhantomData<fn() -> (T, E)>,
 }
 
@@ -41,15 +46,19 @@ impl<T, E> Request<T, E> {
         names: Result<(Topic, Method), NameError>,
         arguments: Result<Args, EncodeError>,
     ) -> Self {
+        Request::of(Draft::new(bus, names, arguments))
+    }
+
+    pub(super) fn of(draft: Draft) -> Self {
         Request {
-            draft: Draft::new(bus, names, arguments),
+            draft,
             outcome: PhantomData,
         }
     }
 
     /// The same with what a client says of all its requests.
-    pub(super) fn of_client(mut self, rare: Option<Box<Rare>>) -> Self {
-        self.draft.rare = rare;
+    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
+        self.draft.terms = terms;
         self
     }
 
@@ -84,19 +93,26 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// Addresses it to every server of the topic (C-AD-4). Give the other options first: what is left to choose is
+    /// [`cast`](FanoutRequest::cast) or [`gather`](FanoutRequest::gather).
+    pub fn fanout(mut self) -> FanoutRequest<T, E> {
+        self.draft.terms().fanout = true;
+        FanoutRequest::new(self)
+    }
+
     /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.rare().namespace = Some(name),
-            Err(error) => self.rare().spoil(error),
+            Ok(name) => self.terms().namespace = Some(name),
+            Err(error) => self.terms().spoil(error),
         }
         self
     }
 
     /// Sends it to endpoints without a namespace, though its client has one.
     pub fn no_namespace(mut self) -> Self {
-        if let Some(rare) = &mut self.draft.rare {
-            rare.namespace = None;
+        if let Some(terms) = &mut self.draft.terms {
+            terms.namespace = None;
         }
         self
     }
@@ -108,30 +124,69 @@ impl<T, E> Request<T, E> {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.draft.version = version,
-            Err(error) => self.rare().spoil(error.into()),
+            Err(error) => self.terms().spoil(error.into()),
         }
         self
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.draft.rare.get_or_insert_default()
+    fn terms(&mut self) -> &mut Terms {
+        self.draft.terms()
     }
 
-    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header).
+    /// Adds a header; the handler reads it with [`Context::header`](crate::Context::header). It takes the place of the
+    /// handle's header of this name, if there is one.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.headers.push((name.into(), value.into()));
+        self.draft.header(name.into(), value.into());
         self
     }
 
-    /// Says that running it twice does no harm: then a failure of unknown fate is retryable too.
-    pub fn idempotent(mut self) -> Self {
-        self.draft.idempotent = true;
+    /// Leaves out headers of this name, those of the handle included.
+    pub fn no_header(mut self, name: impl AsRef<str>) -> Self {
+        self.draft.no_header(name.as_ref());
         self
     }
 
-    /// Where no server is on the topic (or not the one asked for), has it wait for one, within its deadline, instead of
-    /// failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
-    /// none comes, it fails as `NoServer`, not executed.
+    /// Names the work that it asks for, so that asking again does not do it again: a server that
+    /// has seen `key` gives the answer that it gave, or will give, to the first (C-VB-5). So a
+    /// failure of unknown fate is retryable too. Another payload under the same key is
+    /// [`KeyConflict`](CallErrorKind::KeyConflict).
+    ///
+    /// The key is a number, a UUID's bytes, a text, or [`IdempotencyKey::unique()`]. Each server
+    /// remembers its own, for as long and as many as its
+    /// [`IdempotencyWindow`](crate::IdempotencyWindow) says; among several servers of a topic,
+    /// one key goes to one server for as long as that is there. In memory too, arguments and reply
+    /// are encoded, so that the answer can be given again.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// bus.request::<()>("shop.order", &("tea", 2_u32)).idempotent("order 17").wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn idempotent(mut self, key: impl Into<IdempotencyKey>) -> Self {
+        self.draft.rare().idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Wants a sign of life: while the call waits or runs at its server, that beats, and when no
+    /// beat came for `longest` the call fails as [`ServerLost`](CallErrorKind::ServerLost), at the
+    /// latest a quarter of that time later, however far its deadline (C-DL-6).
+    ///
+    /// For calls that take long: `.no_timeout().heartbeat(Duration::from_secs(5))` waits for as
+    /// long as the server lives. It does not move the deadline. The time counts from the start,
+    /// whatever the call waits for; only its server beats, not a hub on the way. What beats is the
+    /// server's runtime: a handler that blocks the only thread of that, which only blocking
+    /// handlers may, is not told from a server that is dead.
+    ///
+    /// At least 10 ms; less, or for a cast, is `Unsupported`, and not sent.
+    pub fn heartbeat(mut self, longest: Duration) -> Self {
+        self.draft.rare().heartbeat = Some(longest);
+        self
+    }
+
+    /// Where no server is on the topic (or not the one asked for, or none of its namespace and version), has it wait for
+    /// one, within its deadline, instead of failing at once. It waits where the servers are known: in this process in memory, at the hub over sockets. If
+    /// none comes, it fails as it would have at once, not executed.
     ///
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.
@@ -148,10 +203,7 @@ impl<T, E> Request<T, E> {
 
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
-        Request {
-            draft: self.draft,
-            outcome: PhantomData,
-        }
+        Request::of(self.draft)
     }
 
     /// Sends it and wants no reply. Never blocks.
@@ -206,26 +258,49 @@ where
         self.send(Mode::Inline).wait()
     }
 
+    /// Tries again where that is safe, after pauses, as `policy` says: what was not sent or not
+    /// executed, and with an idempotency key also what is unknown ([`idempotent`](Self::idempotent)).
+    /// Not what the server would say again (no such method, say), and nothing that ran. The request's
+    /// time is that of all attempts and pauses together.
+    ///
+    /// The arguments are encoded once, also in memory. Options come before it: what follows is a verb.
+    ///
+    /// ```
+    /// use tidings_core::{IdempotencyKey, Retry};
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let saved = bus.request::<()>("store.save", &"text").idempotent(IdempotencyKey::unique());
+    /// saved.retry(Retry::new().attempts(5)).wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(self, policy: Retry) -> Retrying<T, E> {
+        Retrying::new(self.draft, policy)
+    }
+
     pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
         let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
             Ok(made) => made,
             Err(error) => return Promise::failed(error.into()),
         };
-        let in_flight = delivery.in_flight().clone();
-        let answered = match bus.transport().send(delivery, mode) {
-            Ok(Sent::Answered(reply)) => reply,
-            Ok(Sent::OnItsWay) => match in_flight.claim() {
-                Claim::Answered(reply) => reply,
-                Claim::Pending(receiver) => {
-                    in_flight.arm(bus.timers());
-                    return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
-                }
-            },
-            Err(refused) => return Promise::failed(refused.into_error().into()),
-        };
-        let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-        Promise::from(reply::read(answered, &report))
+        dispatch(&bus, delivery, mode)
     }
+}
+
+/// Sends a call; its failure, if it cannot be sent, is in the promise.
+pub(super) fn dispatch<T, E>(bus: &BusCore, delivery: Delivery, mode: Mode) -> Promise<T, E>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: ReplyError,
+{
+    let (answered, in_flight) = match Dispatched::of(bus, delivery, mode) {
+        Dispatched::Answered(reply, in_flight) => (reply, in_flight),
+        Dispatched::Pending(receiver, in_flight) => {
+            return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
+        }
+        Dispatched::Failed(error) => return Promise::failed(error.into()),
+    };
+    let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
+    Promise::from(reply::read(answered, &report))
 }
 
 fn read_reply<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>
@@ -259,7 +334,7 @@ impl<T, E> fmt::Debug for Request<T, E> {
             Err(error) => out.field("names", error),
         };
         out.field("timeout", &self.draft.timeout)
-            .field("idempotent", &self.draft.idempotent)
+            .field("rare", &self.draft.rare)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::DecodeError;
 use super::guard::Guarded;
+use super::kinds::{Note, Silent, Sum};
 use super::watch::Watch;
 
 /// What decoding one message may take.
@@ -46,23 +47,66 @@ impl Default for Budget {
 /// [`DecodeError::TrailingBytes`] when the value ends before the bytes do;
 /// [`DecodeError::Malformed`] when they are not a `T`; [`DecodeError::Panicked`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], budget: &Budget) -> Result<T, DecodeError> {
-    let watch = Watch::new(bytes.len(), budget)?;
+    read(bytes, budget, Silent).map_err(|fault| match fault {
+        Fault::Decode(error) => error,
+        Fault::Postcard(error) => DecodeError::Malformed(reason(&error)),
+    })
+}
+
+/// Decodes a `T` from what [`encode_checked`](super::encode_checked) wrote, provided that it was given values of the same
+/// kinds: what would be read as something else is an error.
+///
+/// # Errors
+/// [`DecodeError::Kinds`] where a value of another type was sent; else as [`decode`].
+pub fn decode_checked<T: DeserializeOwned>(
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<T, DecodeError> {
+    let differ = || DecodeError::Kinds {
+        expected: std::any::type_name::<T>(),
+    };
+    let Some((bytes, sent)) = bytes.split_last_chunk::<4>() else {
+        return Err(DecodeError::Malformed("its checksum is missing".to_owned()));
+    };
+    let sum = Sum::new();
+    match read(bytes, budget, &sum) {
+        Ok(value) if sum.finish() == *sent => Ok(value),
+        Ok(_) => Err(differ()),
+        // Well encoded, as another type: that is why the bytes do not fit.
+        Err(Fault::Decode(DecodeError::TrailingBytes { .. })) => Err(differ()),
+        Err(Fault::Postcard(error)) if !matches!(error, postcard::Error::SerdeDeCustom) => {
+            Err(differ())
+        }
+        Err(Fault::Postcard(error)) => Err(DecodeError::Malformed(reason(&error))),
+        Err(Fault::Decode(error)) => Err(error),
+    }
+}
+
+enum Fault {
+    Decode(DecodeError),
+    Postcard(postcard::Error),
+}
+
+fn read<T: DeserializeOwned, N: Note>(bytes: &[u8], budget: &Budget, note: N) -> Result<T, Fault> {
+    let watch = Watch::new(bytes.len(), budget).map_err(Fault::Decode)?;
     let mut reader = postcard::Deserializer::from_bytes(bytes);
-    let root = Guarded::new(&mut reader, watch.root(size_of::<T>()));
+    let root = Guarded::new(&mut reader, watch.root(size_of::<T>(), note));
     let walked = catch_unwind(AssertUnwindSafe(|| T::deserialize(root)));
     // The refusal first: an implementation that swallows the error must not pass for a success.
     if let Some(refusal) = watch.refusal() {
-        return Err(refusal);
+        return Err(Fault::Decode(refusal));
     }
     let value = match walked {
         Ok(Ok(value)) => value,
-        Ok(Err(error)) => return Err(DecodeError::Malformed(reason(&error))),
-        Err(_panic) => return Err(DecodeError::Panicked),
+        Ok(Err(error)) => return Err(Fault::Postcard(error)),
+        Err(_panic) => return Err(Fault::Decode(DecodeError::Panicked)),
     };
     match reader.finalize() {
         Ok([]) => Ok(value),
-        Ok(rest) => Err(DecodeError::TrailingBytes { count: rest.len() }),
-        Err(error) => Err(DecodeError::Malformed(error.to_string())),
+        Ok(rest) => Err(Fault::Decode(DecodeError::TrailingBytes {
+            count: rest.len(),
+        })),
+        Err(error) => Err(Fault::Postcard(error)),
     }
 }
 

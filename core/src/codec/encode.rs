@@ -6,6 +6,7 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
 use super::EncodeError;
+use super::kinds::{Noting, Sum};
 
 /// Bytes for a small message at once, rather than in four steps.
 const FIRST: usize = 64;
@@ -20,10 +21,33 @@ const FIRST: usize = 64;
 /// encoded, or needs a self-describing format (`serde(flatten)`, a sequence of unknown length);
 /// [`EncodeError::Panicked`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>, EncodeError> {
+    walk(limit, |serializer| value.serialize(serializer))
+}
+
+/// [`encode`], followed by a checksum over the kinds of what was written, for whoever reads it without having compared
+/// types: [`decode_checked`](super::decode_checked).
+///
+/// # Errors
+/// As [`encode`]. The checksum's four bytes count.
+pub fn encode_checked<T: Serialize + ?Sized>(
+    value: &T,
+    limit: usize,
+) -> Result<Vec<u8>, EncodeError> {
+    walk(limit, |serializer| {
+        let sum = Sum::new();
+        value.serialize(Noting::new(&mut *serializer, &sum))?;
+        serializer.output.try_extend(&sum.finish())
+    })
+}
+
+fn walk(
+    limit: usize,
+    write: impl FnOnce(&mut postcard::Serializer<Capped>) -> postcard::Result<()>,
+) -> Result<Vec<u8>, EncodeError> {
     let mut serializer = postcard::Serializer {
         output: Capped::new(limit),
     };
-    let walked = catch_unwind(AssertUnwindSafe(|| value.serialize(&mut serializer)));
+    let walked = catch_unwind(AssertUnwindSafe(|| write(&mut serializer)));
     let Capped {
         bytes, overflow, ..
     } = serializer.output;

@@ -55,6 +55,16 @@ pub enum DecodeError {
         /// How many.
         count: usize,
     },
+    /// A value of another type was sent, and nobody has compared types beforehand.
+    #[error(
+        "it was not sent as `{expected}`: the kinds of numbers count (write `&3_u64`, for `&3` is an \
+         `i32`), and an array is no list (write `&[1, 2][..]`); a client made by `#[service]` has \
+         the method's own types"
+    )]
+    Kinds {
+        /// The type that was to be read.
+        expected: &'static str,
+    },
     /// The bytes are not an encoding of the type, or its `Deserialize` implementation refused them.
     #[error("the bytes are not a value of the expected type: {0}")]
     Malformed(String),

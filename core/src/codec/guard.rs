@@ -1,4 +1,4 @@
-//! A serde deserializer inside which depth and memory are counted.
+//! A serde deserializer inside which depth and memory are counted, and kinds are noted.
 //!
 //! Only what nests is wrapped. Scalars and strings go straight to the deserializer below: a scalar
 //! sits in a place already paid for, and the strings of a message are no longer than the message.
@@ -10,18 +10,29 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use super::kinds::{Kind, Note};
 use super::watch::{Place, map_hint, seq_hint};
 
 /// `inner`, counted.
-pub(super) struct Guarded<'w, D> {
+pub(super) struct Guarded<'w, D, N> {
     inner: D,
-    place: Place<'w>,
+    place: Place<'w, N>,
 }
 
-impl<'w, D> Guarded<'w, D> {
-    pub(super) fn new(inner: D, place: Place<'w>) -> Self {
+impl<'w, D, N> Guarded<'w, D, N> {
+    pub(super) fn new(inner: D, place: Place<'w, N>) -> Self {
         Self { inner, place }
     }
+}
+
+macro_rules! scalars {
+    ($($kind:ident: $($method:ident)*;)*) => {$($(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.place.note.note(Kind::$kind);
+            self.inner.$method(visitor)
+        }
+    )*)*};
 }
 
 macro_rules! pass {
@@ -33,10 +44,21 @@ macro_rules! pass {
     )*};
 }
 
+macro_rules! bytes {
+    ($($method:ident)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            let note = self.place.note;
+            self.inner.$method(Bytes { visitor, note })
+        }
+    )*};
+}
+
 macro_rules! nest {
-    ($($method:ident($($arg:ident: $type:ty),*) in $wrapper:ident;)*) => {$(
+    ($($method:ident($($arg:ident: $type:ty),*) in $wrapper:ident $(is $kind:ident)?;)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, D::Error> {
+            $(self.place.note.note(Kind::$kind);)?
             let inside = self.place.enter(size_of::<V::Value>())?;
             let visitor = $wrapper { visitor, place: inside };
             self.inner.$method($($arg,)* visitor)
@@ -44,26 +66,34 @@ macro_rules! nest {
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
+impl<'de, D: Deserializer<'de>, N: Note> Deserializer<'de> for Guarded<'_, D, N> {
     type Error = D::Error;
 
-    pass! {
-        deserialize_bool deserialize_char deserialize_f32 deserialize_f64
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
-        deserialize_unit deserialize_identifier
+    scalars! {
+        Bool: deserialize_bool;
+        I8: deserialize_i8;
+        U8: deserialize_u8;
+        Signed: deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128;
+        Unsigned: deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128;
+        F32: deserialize_f32;
+        F64: deserialize_f64;
+        Char: deserialize_char;
+        Text: deserialize_str deserialize_string;
     }
 
+    bytes! { deserialize_bytes deserialize_byte_buf }
+
+    pass! { deserialize_unit deserialize_identifier }
+
     nest! {
-        deserialize_option() in Inline;
+        deserialize_option() in Inline is Option;
         deserialize_newtype_struct(name: &'static str) in Inline;
         deserialize_tuple(len: usize) in Inline;
         deserialize_tuple_struct(name: &'static str, len: usize) in Inline;
         deserialize_struct(name: &'static str, fields: &'static [&'static str]) in Inline;
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) in Inline;
-        deserialize_seq() in Collection;
-        deserialize_map() in Collection;
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]) in Inline is Enum;
+        deserialize_seq() in Collection is Collection;
+        deserialize_map() in Collection is Collection;
     }
 
     #[inline]
@@ -88,13 +118,39 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 }
 
-/// The visitor of a value whose parts lie in its own place.
-struct Inline<'w, V> {
+/// The visitor of a string of bytes.
+struct Bytes<V, N> {
     visitor: V,
-    place: Place<'w>,
+    note: N,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Inline<'_, V> {
+impl<'de, V: Visitor<'de>, N: Note> Visitor<'de> for Bytes<V, N> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    #[inline]
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<V::Value, E> {
+        self.note.bytes(bytes);
+        self.visitor.visit_bytes(bytes)
+    }
+
+    #[inline]
+    fn visit_borrowed_bytes<E: serde::de::Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
+        self.note.bytes(bytes);
+        self.visitor.visit_borrowed_bytes(bytes)
+    }
+}
+
+/// The visitor of a value whose parts lie in its own place.
+struct Inline<'w, V, N> {
+    visitor: V,
+    place: Place<'w, N>,
+}
+
+impl<'de, V: Visitor<'de>, N: Note> Visitor<'de> for Inline<'_, V, N> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -138,12 +194,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Inline<'_, V> {
 }
 
 /// Access to the parts of a value that lie in its own place: their memory is paid for.
-struct Parts<'w, A> {
+struct Parts<'w, A, N> {
     inner: A,
-    place: Place<'w>,
+    place: Place<'w, N>,
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
+impl<'de, A: SeqAccess<'de>, N: Note> SeqAccess<'de> for Parts<'_, A, N> {
     type Error = A::Error;
 
     #[inline]
@@ -163,9 +219,9 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
     }
 }
 
-impl<'de, 'w, A: EnumAccess<'de>> EnumAccess<'de> for Parts<'w, A> {
+impl<'de, 'w, A: EnumAccess<'de>, N: Note> EnumAccess<'de> for Parts<'w, A, N> {
     type Error = A::Error;
-    type Variant = Parts<'w, A::Variant>;
+    type Variant = Parts<'w, A::Variant, N>;
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(
@@ -178,7 +234,7 @@ impl<'de, 'w, A: EnumAccess<'de>> EnumAccess<'de> for Parts<'w, A> {
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Parts<'_, A> {
+impl<'de, A: VariantAccess<'de>, N: Note> VariantAccess<'de> for Parts<'_, A, N> {
     type Error = A::Error;
 
     #[inline]
@@ -219,12 +275,12 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Parts<'_, A> {
 }
 
 /// The visitor of a sequence, set or map: as many elements as the bytes say.
-struct Collection<'w, V> {
+struct Collection<'w, V, N> {
     visitor: V,
-    place: Place<'w>,
+    place: Place<'w, N>,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Collection<'_, V> {
+impl<'de, V: Visitor<'de>, N: Note> Visitor<'de> for Collection<'_, V, N> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -237,6 +293,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Collection<'_, V> {
         let elements = Elements {
             inner,
             place: self.place,
+            run: N::Run::default(),
             length,
             values: length,
         };
@@ -249,6 +306,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Collection<'_, V> {
         let elements = Elements {
             inner,
             place: self.place,
+            run: N::Run::default(),
             length,
             values: length,
         };
@@ -257,9 +315,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Collection<'_, V> {
 }
 
 /// Access to the elements of a collection, each charged before it is read.
-struct Elements<'w, A> {
+struct Elements<'w, A, N: Note> {
     inner: A,
-    place: Place<'w>,
+    place: Place<'w, N>,
+    run: N::Run,
     /// What is charged for elements (of a map: keys).
     length: Length,
     /// What is charged for the values of a map.
@@ -296,7 +355,7 @@ impl Length {
     }
 }
 
-impl<A> Elements<'_, A> {
+impl<A, N: Note> Elements<'_, A, N> {
     #[inline]
     fn charge_elements<E: serde::de::Error>(&mut self, size: usize) -> Result<(), E> {
         let due = self.length.due();
@@ -316,7 +375,7 @@ impl<A> Elements<'_, A> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
+impl<'de, A: SeqAccess<'de>, N: Note> SeqAccess<'de> for Elements<'_, A, N> {
     type Error = A::Error;
 
     #[inline]
@@ -329,7 +388,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
             seed,
             place: self.place.sized(size_of::<S::Value>()),
         };
-        self.inner.next_element_seed(seed)
+        let note = self.place.note;
+        note.begin(&mut self.run);
+        let element = self.inner.next_element_seed(seed)?;
+        match element {
+            Some(_) => note.end(&mut self.run),
+            None => note.none(&mut self.run),
+        }
+        Ok(element)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -337,7 +403,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
+impl<'de, A: MapAccess<'de>, N: Note> MapAccess<'de> for Elements<'_, A, N> {
     type Error = A::Error;
 
     #[inline]
@@ -350,7 +416,13 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
             seed,
             place: self.place.sized(size_of::<S::Value>()),
         };
-        self.inner.next_key_seed(seed)
+        let note = self.place.note;
+        note.begin(&mut self.run);
+        let key = self.inner.next_key_seed(seed)?;
+        if key.is_none() {
+            note.none(&mut self.run);
+        }
+        Ok(key)
     }
 
     #[inline]
@@ -360,7 +432,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
             seed,
             place: self.place.sized(size_of::<S::Value>()),
         };
-        self.inner.next_value_seed(seed)
+        let value = self.inner.next_value_seed(seed)?;
+        // An entry is its key and its value.
+        self.place.note.end(&mut self.run);
+        Ok(value)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -369,12 +444,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
 }
 
 /// A seed that reads through the guard.
-struct Seeded<'w, S> {
+struct Seeded<'w, S, N> {
     seed: S,
-    place: Place<'w>,
+    place: Place<'w, N>,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seeded<'_, S> {
+impl<'de, S: DeserializeSeed<'de>, N: Note> DeserializeSeed<'de> for Seeded<'_, S, N> {
     type Value = S::Value;
 
     #[inline]

@@ -2,9 +2,12 @@
 //!
 //! postcard does the format; this module adds what a peer's bytes need: a budget for the memory
 //! and the depth that decoding may take ([`decode()`], C-OV-3), a cap on what encoding may produce
-//! ([`encode()`]), panics of a user's serde implementation turned into errors (FAULTS D11), and a
-//! [`fingerprint`] of a type's shape, because postcard is not self-describing and would read a
-//! `String` as a `Vec<i8>` without a word.
+//! ([`encode()`]), and panics of a user's serde implementation turned into errors (FAULTS D11).
+//!
+//! postcard is not self-describing and would read a `String` as a `Vec<i8>` without a word
+//! (FAULTS rule 2). So there is a [`fingerprint`] of a type's shape, which both sides compare
+//! beforehand, and for those who cannot, because one of them has a value and no type, a checksum
+//! over the kinds of what was written ([`encode_checked()`]).
 //!
 //! ```
 //! use tidings_core::codec::{Budget, decode, encode};
@@ -16,44 +19,51 @@
 //! ```
 //!
 //! Reading order: `encode`, `decode`, `guard` (the wrapper round a serde deserializer), `watch`
-//! (what it counts), [`fingerprint`].
+//! (what it counts), `kinds` (what it notes), [`fingerprint`].
 
 mod decode;
 mod encode;
 mod error;
 pub mod fingerprint;
 mod guard;
+mod kinds;
 mod watch;
 
-pub use decode::{Budget, decode};
-pub use encode::encode;
+pub use decode::{Budget, decode, decode_checked};
+pub use encode::{encode, encode_checked};
 pub use error::{DecodeError, EncodeError};
 
 /// The largest encoded message, in bytes, unless a transport is told otherwise.
 pub const DEFAULT_MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// Which encoding a payload is in. One byte on the wire.
+/// Which encoding a payload is in: one byte on the wire (PR-REQ-5). A reply is in that of its request.
 ///
-/// Ids are given out here and never reused. 0 is not a codec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Ids are given out here and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct CodecId(u8);
 
 impl CodecId {
-    /// [postcard](https://postcard.jamesmunns.com/wire-format), the default.
-    pub const POSTCARD: Self = Self(1);
+    /// [postcard](https://postcard.jamesmunns.com/wire-format), the default: for types that were compared.
+    pub const POSTCARD: Self = Self(0);
 
-    /// The codec that `byte` stands for, or `None` where this build has no such codec.
+    /// The same with a checksum of kinds behind it: for types that were not.
+    pub const CHECKED: Self = Self(1);
+
+    /// The codec that `byte` stands for; whoever passes payloads on need not know it.
     #[must_use]
-    pub const fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::POSTCARD),
-            _ => None,
-        }
+    pub const fn from_byte(byte: u8) -> Self {
+        Self(byte)
     }
 
     /// The byte that stands for this codec on the wire.
     #[must_use]
     pub const fn to_byte(self) -> u8 {
         self.0
+    }
+
+    /// Whether this build can read it.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        self.0 <= Self::CHECKED.0
     }
 }

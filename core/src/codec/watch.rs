@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use serde::de::Error;
 
+use super::kinds::Note;
 use super::{Budget, DecodeError};
 
 /// Most elements that a sequence is told to expect. A container may allocate for them before the
@@ -55,12 +56,13 @@ impl Watch {
         })
     }
 
-    /// The place of the whole value, of `slot` bytes.
-    pub(super) fn root(&self, slot: usize) -> Place<'_> {
+    /// The place of the whole value, of `slot` bytes; what is asked for there is told to `note`.
+    pub(super) fn root<N: Note>(&self, slot: usize, note: N) -> Place<'_, N> {
         Place {
             watch: self,
             depth: self.budget.depth,
             slot,
+            note,
         }
     }
 
@@ -92,15 +94,16 @@ impl Watch {
 
 /// Where in the value the reader stands, and the memory already paid for there.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'w> {
+pub(super) struct Place<'w, N> {
     watch: &'w Watch,
     /// Levels that may still open below.
     depth: u16,
     /// Bytes of the place that the value goes into. A value that is larger is behind a pointer.
     slot: usize,
+    pub(super) note: N,
 }
 
-impl Place<'_> {
+impl<N: Note> Place<'_, N> {
     /// The same level, in a place of `slot` bytes.
     #[inline]
     pub(super) fn sized(self, slot: usize) -> Self {

@@ -23,6 +23,7 @@ struct Inner {
     target: String,
     elapsed: Duration,
     idempotent: bool,
+    attempts: u32,
 }
 
 impl CallError {
@@ -35,13 +36,18 @@ impl CallError {
             target: String::new(),
             elapsed: Duration::ZERO,
             idempotent: false,
+            attempts: 1,
         }))
     }
 
     /// The same failure, told of a request: `target` is `topic.method`.
     pub(crate) fn of_request(self, target: String, elapsed: Duration, idempotent: bool) -> Self {
         let Inner {
-            kind, fate, stage, ..
+            kind,
+            fate,
+            stage,
+            attempts,
+            ..
         } = &*self.0;
         CallError(Arc::new(Inner {
             kind: kind.clone(),
@@ -50,6 +56,31 @@ impl CallError {
             target,
             elapsed,
             idempotent,
+            attempts: *attempts,
+        }))
+    }
+
+    /// The same failure as that of the last of `attempts`, which all together allow to claim `fate`.
+    pub(crate) fn after(self, attempts: u32, fate: Fate) -> Self {
+        if (self.0.attempts, self.0.fate) == (attempts, fate) {
+            return self;
+        }
+        let Inner {
+            kind,
+            stage,
+            target,
+            elapsed,
+            idempotent,
+            ..
+        } = &*self.0;
+        CallError(Arc::new(Inner {
+            kind: kind.clone(),
+            fate,
+            stage: *stage,
+            target: target.clone(),
+            elapsed: *elapsed,
+            idempotent: *idempotent,
+            attempts,
         }))
     }
 
@@ -78,8 +109,18 @@ impl CallError {
         self.0.elapsed
     }
 
-    /// Whether sending the request again cannot run its handler twice: nothing ran, or the request was marked
-    /// `idempotent` and its fate is unknown (C-OC).
+    /// How often it was tried: 1, unless it was sent with [`retry`](crate::Request::retry). Kind and
+    /// stage are those of the last attempt; the fate is what is known of all of them.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.0.idempotent
+    }
+
+    /// Whether sending the request again cannot run its handler twice: nothing ran, or the request has an
+    /// idempotency key and its fate is unknown (C-OC).
     pub fn is_retryable(&self) -> bool {
         match self.0.fate {
             Fate::NotSent | Fate::NotExecuted => true,
@@ -105,6 +146,7 @@ impl fmt::Display for CallError {
             stage,
             target,
             elapsed,
+            attempts,
             ..
         } = &*self.0;
         if target.is_empty() {
@@ -112,8 +154,12 @@ impl fmt::Display for CallError {
         }
         write!(
             f,
-            "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request)"
-        )
+            "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request"
+        )?;
+        match attempts {
+            1 => f.write_str(")"),
+            _ => write!(f, ", {attempts} attempts)"),
+        }
     }
 }
 
@@ -126,6 +172,7 @@ impl fmt::Debug for CallError {
             target,
             elapsed,
             idempotent,
+            attempts,
         } = &*self.0;
         f.debug_struct("CallError")
             .field("kind", kind)
@@ -134,6 +181,7 @@ impl fmt::Debug for CallError {
             .field("target", target)
             .field("elapsed", elapsed)
             .field("idempotent", idempotent)
+            .field("attempts", attempts)
             .finish()
     }
 }
@@ -269,6 +317,12 @@ pub enum CallErrorKind {
     /// The arguments could not be decoded by the server.
     #[error("the server cannot read the arguments: {0}")]
     BadRequest(String),
+    /// The server does not know the encoding of the arguments.
+    #[error("the server does not know codec {codec} of the arguments: update the server")]
+    UnknownCodec {
+        /// Its number on the wire.
+        codec: u8,
+    },
     /// The server's queue is full.
     #[error("the server is busy; try again in {retry_after:.1?}")]
     Busy {
@@ -322,6 +376,23 @@ pub enum CallErrorKind {
     /// The connection was lost.
     #[error("the connection was lost: {0}")]
     ConnectionLost(String),
+    /// No heartbeat came: the process that has the request is dead, stopped or cut off (C-DL-6).
+    #[error(
+        "no sign of life from the server for {heartbeat:.1?}: it is dead, stopped, cut off or blocked; \
+         ask for fewer with a longer `.heartbeat(duration)`"
+    )]
+    ServerLost {
+        /// The time that the request gave.
+        heartbeat: Duration,
+    },
+    /// The key of the request was used before, with other arguments; nothing ran.
+    #[error(
+        "the idempotency key was used before for `{method}` with other arguments: give each piece of work its own key"
+    )]
+    KeyConflict {
+        /// The method.
+        method: String,
+    },
     /// The caller cancelled the request.
     #[error("cancelled by the caller")]
     Cancelled,

@@ -1,5 +1,6 @@
 //! A method's own errors.
 
+use std::any::Any;
 use std::fmt;
 
 use serde::Serialize;
@@ -45,6 +46,14 @@ impl<A> MethodError<A> {
         match self {
             MethodError::Application(_) => false,
             MethodError::Call(error) => error.is_retryable(),
+        }
+    }
+
+    /// The bus's failure, where that is what failed.
+    pub fn call(&self) -> Option<&CallError> {
+        match self {
+            MethodError::Application(_) => None,
+            MethodError::Call(error) => Some(error),
         }
     }
 
@@ -112,6 +121,10 @@ pub trait ReplyError: From<CallError> + From<PromiseError> + Send + Sized + 'sta
         failure: ApplicationFailure,
         report: impl FnOnce(RemoteError) -> CallError,
     ) -> Self;
+
+    /// The bus's failure, where that is what this is.
+    #[doc(hidden)]
+    fn as_call(&self) -> Option<&CallError>;
 }
 
 impl ReplyError for CallError {
@@ -120,6 +133,10 @@ impl ReplyError for CallError {
         report: impl FnOnce(RemoteError) -> CallError,
     ) -> Self {
         report(failure.into_remote())
+    }
+
+    fn as_call(&self) -> Option<&CallError> {
+        Some(self)
     }
 }
 
@@ -156,6 +173,10 @@ impl<A: ApplicationError> ReplyError for MethodError<A> {
             )),
         }
     }
+
+    fn as_call(&self) -> Option<&CallError> {
+        self.call()
+    }
 }
 
 /// The short name of a type, without its path: what a `RemoteError` calls its kind.
@@ -168,6 +189,15 @@ pub(crate) fn kind_of<A>() -> &'static str {
 
 /// The application's failure from a value of its error type.
 pub(crate) fn failure_of<A: ApplicationError>(error: A) -> ApplicationFailure {
+    let call = (&error as &dyn Any).downcast_ref::<CallError>();
+    // Another service's own error goes on as what it is (C-OC-3).
+    if let Some(remote) = call.and_then(CallError::remote) {
+        return ApplicationFailure {
+            kind: remote.kind.clone(),
+            message: remote.message.clone(),
+            error: Payload::Bytes(remote.details.clone()),
+        };
+    }
     ApplicationFailure {
         kind: kind_of::<A>().into(),
         message: error.to_string(),

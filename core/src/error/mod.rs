@@ -14,6 +14,7 @@ mod nearest;
 mod open;
 mod remote;
 mod serve;
+mod told;
 mod wire;
 
 pub use call::{CallError, CallErrorKind};

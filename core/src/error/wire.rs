@@ -31,10 +31,10 @@ macro_rules! codes {
     ($($name:ident = $code:literal),* $(,)?) => { $(const $name: u16 = $code;)* };
 }
 codes! {
-    APPLICATION = 17, NO_SERVER = 3, NO_SUCH_METHOD = 8, NO_SUCH_NAMESPACE = 9, UNSUPPORTED_VERSION = 10, SCHEMA_MISMATCH = 11, BAD_REQUEST = 13,
+    APPLICATION = 17, NO_SERVER = 3, NO_SUCH_METHOD = 8, NO_SUCH_NAMESPACE = 9, UNSUPPORTED_VERSION = 10, SCHEMA_MISMATCH = 11, BAD_REQUEST = 13, UNKNOWN_CODEC = 14,
     BUSY = 1, SHUTTING_DOWN = 2, FORBIDDEN = 12, TOO_DEEP = 19, PANICKED = 15, NO_REPLY = 6, REPLY_ENCODE = 16,
     REPLY_TOO_LARGE = 5, DEADLINE_EXCEEDED = 7, CONNECTION_LOST = 18, TOO_LARGE = 20, CANCELLED = 21, CLOSED = 22,
-    UNSUPPORTED = 4, QUEUE_FULL = 23, NOT_CONNECTED = 24,
+    UNSUPPORTED = 4, QUEUE_FULL = 23, NOT_CONNECTED = 24, KEY_CONFLICT = 30, SERVER_LOST = 31,
 }
 
 impl WireFailure {
@@ -104,6 +104,7 @@ impl WireFailure {
                 theirs,
             } => (SCHEMA_MISMATCH, pack(&(method, ours, theirs))),
             K::BadRequest(reason) => (BAD_REQUEST, pack(reason)),
+            K::UnknownCodec { codec } => (UNKNOWN_CODEC, pack(codec)),
             K::Busy { retry_after } => (BUSY, pack(retry_after)),
             K::ShuttingDown => (SHUTTING_DOWN, Vec::new()),
             K::Forbidden(reason) => (FORBIDDEN, pack(reason)),
@@ -117,10 +118,12 @@ impl WireFailure {
             K::DeadlineExceeded { timeout } => (DEADLINE_EXCEEDED, pack(timeout)),
             K::ConnectionLost(reason) => (CONNECTION_LOST, pack(reason)),
             K::TooLarge { size, limit, .. } => (TOO_LARGE, pack(&(*size as u64, *limit as u64))),
+            K::KeyConflict { method } => (KEY_CONFLICT, pack(method)),
+            K::ServerLost { heartbeat } => (SERVER_LOST, pack(heartbeat)),
             K::Cancelled => (CANCELLED, Vec::new()),
             K::Closed => (CLOSED, Vec::new()),
             K::NotConnected { address, reason } => (NOT_CONNECTED, pack(&(address, reason))),
-            K::QueueFull { .. } => (QUEUE_FULL, Vec::new()),
+            K::QueueFull { limit, .. } => (QUEUE_FULL, pack(limit)),
             K::Unsupported { .. } => (UNSUPPORTED, Vec::new()),
             // These arise on the caller's side alone; should one ever travel, its text does.
             K::Name(_)
@@ -175,8 +178,13 @@ impl WireFailure {
         Reply::Failed(CallError::new(kind, fate, stage))
     }
 
+    /// What it says of the handler.
+    pub(super) fn fate(&self) -> Fate {
+        byte_fate(self.fate)
+    }
+
     /// The failure's kind from its code and details; none when this build does not know it or cannot read it.
-    fn kind_of_code(&self) -> Option<CallErrorKind> {
+    pub(super) fn kind_of_code(&self) -> Option<CallErrorKind> {
         use CallErrorKind as K;
         let details = &self.details;
         Some(match self.code {
@@ -228,6 +236,9 @@ impl WireFailure {
                 }
             }
             BAD_REQUEST => K::BadRequest(unpack(details)?),
+            UNKNOWN_CODEC => K::UnknownCodec {
+                codec: unpack(details)?,
+            },
             BUSY => K::Busy {
                 retry_after: unpack::<Duration>(details)?,
             },
@@ -258,7 +269,17 @@ impl WireFailure {
             DEADLINE_EXCEEDED => K::DeadlineExceeded {
                 timeout: unpack(details)?,
             },
+            QUEUE_FULL => K::QueueFull {
+                queue: "a queue on the way",
+                limit: unpack(details)?,
+            },
             CONNECTION_LOST => K::ConnectionLost(unpack(details)?),
+            KEY_CONFLICT => K::KeyConflict {
+                method: unpack(details)?,
+            },
+            SERVER_LOST => K::ServerLost {
+                heartbeat: unpack(details)?,
+            },
             CANCELLED => K::Cancelled,
             CLOSED => K::Closed,
             NOT_CONNECTED => {

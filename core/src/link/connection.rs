@@ -14,6 +14,10 @@ pub(super) enum Control {
     Reply(u64, Reply),
     /// Nobody waits for the request with this token.
     Cancel(u64),
+    /// Nobody waits here for the request with this token; the peer is to go on with it.
+    Leave(u64),
+    /// The request that came as this id is alive.
+    Beat(u64),
     /// Register a server at the hub.
     Bind(Arc<ServerCore>),
     /// Withdraw it.
@@ -23,7 +27,8 @@ pub(super) enum Control {
 }
 
 /// The senders' end of the control queue. It has no bound of its own: a reply needs a request that
-/// the session took, a cancel one that it sent, and both numbers are limited there.
+/// the session took, a cancel one that it sent, both numbers are limited there, and of each request
+/// one beat waits at a time.
 pub(super) struct Connection {
     control: flume::Sender<Control>,
     bell: Arc<Doorbell>,
@@ -49,10 +54,18 @@ impl ReplyTo for Connection {
     fn reply(&self, id: u64, reply: Reply) {
         self.tell(Control::Reply(id, reply));
     }
+
+    fn beat(&self, id: u64) {
+        self.tell(Control::Beat(id));
+    }
 }
 
 impl Forwarded for Connection {
     fn cancel(&self, id: u64) {
         self.tell(Control::Cancel(id));
+    }
+
+    fn leave(&self, id: u64) {
+        self.tell(Control::Leave(id));
     }
 }

@@ -127,6 +127,7 @@ impl Driver {
             }
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
+            self.side.tell_missed(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -163,6 +164,8 @@ impl Driver {
             match control {
                 Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
                 Control::Cancel(token) => self.cancel(token),
+                Control::Leave(token) => self.leave(token),
+                Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
                 Control::Close(code) => {
@@ -180,23 +183,47 @@ impl Driver {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
-                let reply = translate::outgoing_reply(reply, self.max_message);
+                let codec = in_flight.head().codec;
+                let reply = translate::outgoing_reply(reply, self.max_message, codec);
                 self.session.reply(id, reply);
             }
         }
     }
 
+    fn beat(&mut self, id: IncomingId) {
+        if let Some(in_flight) = self.serving.get(&id) {
+            in_flight.beat_taken();
+            self.session.beat(id);
+        }
+    }
+
     fn cancel(&mut self, token: u64) {
-        let Some(entry) = self.pending.remove(token) else {
+        let Some(entry) = self.pending.get(token) else {
             return;
         };
-        if let Some(id) = entry.id {
-            self.session.cancel(id);
+        if entry.id.is_some_and(|id| self.session.cancel(id)) {
+            // It keeps its place, in the load of its server and on the connection that it came by,
+            // until its handler has ended (C-DL-4): `Event::Ended` says so.
+            return;
         }
-        // Where it came from another connection, its place there is free again.
-        let kind = CallErrorKind::Cancelled;
-        let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
-        entry.finish(Reply::Failed(cancelled));
+        self.cancelled(token);
+    }
+
+    /// Its caller waits no longer, and wants its handler to go on.
+    fn leave(&mut self, token: u64) {
+        if let Some(id) = self.pending.get(token).and_then(|entry| entry.id) {
+            self.session.leave(id);
+        }
+        self.cancelled(token);
+    }
+
+    /// A request that was cancelled here has ended at the peer, or never came there.
+    fn cancelled(&mut self, token: u64) {
+        if let Some(entry) = self.pending.remove(token) {
+            let kind = CallErrorKind::Cancelled;
+            let cancelled = CallError::new(kind, Fate::Unknown, Stage::Sent);
+            entry.finish(Reply::Failed(cancelled));
+        }
     }
 
     /// Hands requests to the session as far as it has room; the others keep their place in the
@@ -376,8 +403,16 @@ impl Driver {
                     }
                 }
                 Event::Cancelled(id) => {
-                    if let Some(in_flight) = self.serving.get(&id) {
-                        in_flight.abandon(CallErrorKind::Cancelled);
+                    let lost = self.session.is_closed();
+                    match self.serving.get(&id) {
+                        Some(in_flight) if lost => in_flight.caller_lost(),
+                        Some(in_flight) => in_flight.abandon(CallErrorKind::Cancelled),
+                        None => {}
+                    }
+                }
+                Event::Beat { token } => {
+                    if let Some(entry) = self.pending.get(token) {
+                        entry.in_flight.beat();
                     }
                 }
                 Event::Reply { token, reply } => {
@@ -386,6 +421,7 @@ impl Driver {
                         entry.finish(reply);
                     }
                 }
+                Event::Ended { token } => self.cancelled(token),
                 Event::Sent { token } => {
                     if let Some(entry) = self.pending.remove(token) {
                         entry.finish(nothing());
@@ -409,6 +445,7 @@ impl Driver {
                 }
                 Event::Unbind { id } => self.side.unbind(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
+                Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
                     let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());

@@ -77,17 +77,3 @@ impl LinkOptions {
         config
     }
 }
-
-/// Names this process among all others, also across restarts.
-fn instance() -> [u8; 16] {
-    use std::hash::{BuildHasher, RandomState};
-    static INSTANCE: std::sync::OnceLock<[u8; 16]> = std::sync::OnceLock::new();
-    *INSTANCE.get_or_init(|| {
-        let seed = (std::process::id(), std::time::SystemTime::now());
-        let half = |_| RandomState::new().hash_one(seed).to_le_bytes();
-        let mut instance = [0; 16];
-        instance[..8].copy_from_slice(&half(0));
-        instance[8..].copy_from_slice(&half(1));
-        instance
-    })
-}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outbox::To;
-use crate::bus::{Caller, Head};
+use crate::bus::{Caller, Head, Reach};
 use crate::error::CallErrorKind;
 use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
 use crate::version::Version;
@@ -24,8 +24,6 @@ pub(super) struct Names {
     last_target: Option<Arc<session::Target>>,
     last_method: Option<Arc<session::Method>>,
     callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
-    /// For idempotency keys.
-    serial: u64,
 }
 
 impl Names {
@@ -37,7 +35,6 @@ impl Names {
             last_target: None,
             last_method: None,
             callers: HashMap::new(),
-            serial: 0,
         }
     }
 
@@ -61,12 +58,18 @@ impl Names {
                 To::Bound(id) => Destination::Bound(id),
             },
             method: self.method(head).map_err(unsendable)?,
-            codec: 0,
-            remaining: head.deadline.map(|at| at.saturating_duration_since(now)),
+            codec: head.codec.to_byte(),
+            // The round may have begun before the request was made: it must not get more than it has.
+            remaining: head
+                .deadline
+                .map(|at| at.saturating_duration_since(now.max(head.made_at))),
             depth: head.depth,
-            fanout: false,
+            fanout: head.reach == Reach::Every,
             wait_for_server: head.wait_for_server && matches!(to, To::Named),
-            idempotency_key: head.idempotent.then(|| self.idempotency_key()),
+            idempotency_key: head
+                .idempotency_key()
+                .map(|key| IdempotencyKey(key.to_bytes())),
+            heartbeat: head.heartbeat(),
             headers: head.headers.clone(),
             caller: match to {
                 // Only a hub tells who calls (S10).
@@ -170,15 +173,6 @@ impl Names {
         });
         remember(&mut self.callers, key, (caller.clone(), told.clone()));
         Ok(Some(told))
-    }
-
-    fn idempotency_key(&mut self) -> IdempotencyKey {
-        self.serial += 1;
-        let mut key = super::instance();
-        for (byte, mixed) in key.iter_mut().zip(self.serial.to_le_bytes()) {
-            *byte ^= mixed;
-        }
-        IdempotencyKey(key)
     }
 }
 

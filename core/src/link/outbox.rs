@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Instant;
 
-use crate::bus::{Delivery, Room, Verb};
+use crate::bus::{Backlog, Delivery, Room, Standing, Verb};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::server::{NotAccepted, Sent};
@@ -53,6 +53,9 @@ pub(super) struct Outbox {
     /// What waits, in the queue and with the task.
     fill: Fill,
     room: Room,
+    backlog: Backlog,
+    /// Some server at the other end has missed copies of fanout casts.
+    some_missed: AtomicBool,
     pub(super) bell: Arc<Doorbell>,
 }
 
@@ -106,6 +109,8 @@ pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
         most_bytes: bytes,
         fill: Fill::default(),
         room: Room::new(),
+        backlog: Backlog::default(),
+        some_missed: AtomicBool::new(false),
         bell: Arc::default(),
     });
     let intake = Intake {
@@ -170,11 +175,34 @@ impl Outbox {
     }
 
     fn wake_for_room(&self) {
-        let (messages, bytes) = self.fill.now();
-        let has_room = messages <= self.messages / 2 && bytes <= self.most_bytes / 2;
-        if has_room && self.room.is_awaited() {
+        if self.is_half_free() && (self.room.is_awaited() || self.backlog.has_begun()) {
+            self.backlog.half_free();
             self.room.wake();
         }
+    }
+
+    /// How the queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(super) fn standing(&self, weight: usize) -> Standing {
+        let (messages, bytes) = self.fill.now();
+        let fits = bytes == 0 || bytes.saturating_add(weight) <= self.most_bytes;
+        let has_room = fits && messages < self.messages;
+        self.backlog.standing(has_room, self.is_half_free())
+    }
+
+    fn is_half_free(&self) -> bool {
+        let (messages, bytes) = self.fill.now();
+        messages <= self.messages / 2 && bytes <= self.most_bytes / 2
+    }
+
+    /// A server at the other end has missed a copy; its process is to be told.
+    pub(super) fn some_missed(&self) {
+        self.some_missed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Whether that happened since this was asked last.
+    pub(super) fn take_some_missed(&self) -> bool {
+        self.some_missed.load(Ordering::Relaxed) && self.some_missed.swap(false, Ordering::Acquire)
     }
 
     /// Requests that were pushed and have not gone on.

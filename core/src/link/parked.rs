@@ -3,15 +3,19 @@
 //! A call that finds no room is answered `Busy`. A cast has no answer: it waits here, and keeps
 //! the credit that it took, so that a sender who is too fast runs out of credit and finds its own
 //! queue full (C-OV-1). What waits is bounded by that credit; requests to other servers pass by
-//! (C-OV-2), those to the same one do not overtake (C-VB-4).
+//! (C-OV-2), those to the same one do not overtake (C-VB-4). A fanout cast waits like the others,
+//! but a server that has been full for long is not waited for: that is looked at again by time, as
+//! such a server wakes nobody.
 
 use std::collections::VecDeque;
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, Verb};
+use crate::bus::{Delivery, Head, PATIENCE, Reach, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
+use crate::runtime::BoxFuture;
 use crate::server::{NotAccepted, Sent};
+use crate::timer;
 
 /// How long a caller in another process is told to wait for room.
 const RETRY: Duration = Duration::from_millis(50);
@@ -29,6 +33,8 @@ pub(super) trait Way {
 #[derive(Default)]
 pub(super) struct Parked {
     lines: Vec<VecDeque<Delivery>>,
+    /// When to look again at a fanout that waits.
+    alarm: Option<BoxFuture<()>>,
 }
 
 impl Parked {
@@ -36,7 +42,7 @@ impl Parked {
     pub(super) fn deliver(&mut self, delivery: Delivery, way: &impl Way) {
         let head = delivery.in_flight().head();
         let verb = head.verb;
-        let line = self.lines.iter_mut().find(|line| goes_there(line, head));
+        let line = self.line_of(head);
         let (delivery, line) = match line {
             Some(line) => (delivery, Some(line)),
             None => match way.deliver(delivery) {
@@ -52,6 +58,25 @@ impl Parked {
             (Verb::Cast, Some(line)) => line.push_back(delivery),
             (Verb::Cast, None) => self.lines.push(VecDeque::from([delivery])),
         }
+    }
+
+    /// The line that a request has to stand in, if there is one.
+    fn line_of(&mut self, head: &Head) -> Option<&mut VecDeque<Delivery>> {
+        let first = self.lines.iter().position(|line| is_behind(line, head))?;
+        // A fanout stands behind the lines of all servers of its topic.
+        let more = |lines: &[VecDeque<Delivery>]| {
+            let others = lines.iter().skip(first + 1);
+            others
+                .map(|line| is_behind(line, head))
+                .position(|behind| behind)
+        };
+        while let Some(other) = more(&self.lines) {
+            let other = self.lines.remove(first + 1 + other);
+            if let Some(line) = self.lines.get_mut(first) {
+                line.extend(other);
+            }
+        }
+        self.lines.get_mut(first)
     }
 
     /// How many wait.
@@ -84,16 +109,38 @@ impl Parked {
             }
             false
         });
-        moved
+        moved | self.poll_alarm(cx)
+    }
+
+    /// Whether it is time to look again.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
+        let first = |line: &VecDeque<Delivery>| line.front().is_some_and(is_fanout);
+        if !self.lines.iter().any(first) {
+            self.alarm = None;
+            return false;
+        }
+        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(PATIENCE));
+        let rung = alarm.as_mut().poll(cx).is_ready();
+        if rung {
+            self.alarm = None;
+        }
+        rung
     }
 }
 
-fn goes_there(line: &VecDeque<Delivery>, head: &Head) -> bool {
-    line.front().is_some_and(|first| {
-        let first = first.in_flight().head();
-        (&first.topic, &first.server, &first.exchange)
-            == (&head.topic, &head.server, &head.exchange)
-    })
+fn is_fanout(delivery: &Delivery) -> bool {
+    delivery.in_flight().head().reach == Reach::Every
+}
+
+/// Whether a request would overtake one of `line`: of those to one server, or of a fanout to all.
+fn is_behind(line: &VecDeque<Delivery>, head: &Head) -> bool {
+    let to_all = |head: &Head| head.reach == Reach::Every && head.server.is_none();
+    let mut heads = line.iter().map(|delivery| delivery.in_flight().head());
+    let Some(first) = heads.next() else {
+        return false;
+    };
+    (&first.topic, &first.exchange) == (&head.topic, &head.exchange)
+        && (first.server == head.server || to_all(head) || to_all(first) || heads.any(to_all))
 }
 
 #[cfg(test)]

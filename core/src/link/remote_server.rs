@@ -1,11 +1,11 @@
 //! A server at the other end of a connection, as the hub's router sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
 use super::outbox::{Load, Outbox, Outgoing, To};
-use crate::bus::Delivery;
+use crate::bus::{Delivery, Standing};
 use crate::router::Destination;
 use crate::server::{Mode, NotAccepted, Offers, Sent};
 use crate::session::BindId;
@@ -16,6 +16,8 @@ pub(super) struct RemoteServer {
     id: BindId,
     offers: Offers,
     load: Arc<AtomicUsize>,
+    /// Copies of fanout casts that it missed here and that its process was not told of.
+    missed: AtomicU64,
 }
 
 impl RemoteServer {
@@ -25,7 +27,13 @@ impl RemoteServer {
             id,
             offers,
             load: Arc::default(),
+            missed: AtomicU64::new(0),
         }
+    }
+
+    /// The copies that it missed since this was asked last.
+    pub(super) fn take_missed(&self) -> u64 {
+        self.missed.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -50,5 +58,15 @@ impl Destination for RemoteServer {
 
     fn wait_for_room(&self, cx: &mut Context<'_>) {
         self.outbox.wait_for_room(cx);
+    }
+
+    /// By the queue to its process: what its own says is seen there.
+    fn standing(&self, weight: usize) -> Standing {
+        self.outbox.standing(weight)
+    }
+
+    fn missed(&self) {
+        self.missed.fetch_add(1, Ordering::Relaxed);
+        self.outbox.some_missed();
     }
 }

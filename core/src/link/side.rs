@@ -39,6 +39,12 @@ pub(super) trait Side: Send {
     /// Member: the hub's word.
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>);
 
+    /// Hub: tells the peer which copies of fanout casts its servers missed here.
+    fn tell_missed(&mut self, session: &mut Session);
+
+    /// Member: the hub had no room for so many copies of fanout casts to one of its servers.
+    fn missed(&mut self, id: BindId, copies: u64);
+
     /// The peer takes no new requests.
     fn going_away(&mut self);
 

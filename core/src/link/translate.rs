@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb};
+use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
 use crate::payload::Payload;
@@ -20,7 +21,9 @@ pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Vec<u8>, Option<super
     let Outgoing { delivery, load, .. } = outgoing;
     let (in_flight, payload) = delivery.into_parts();
     // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
-    let bytes = payload.into_bytes(usize::MAX).unwrap_or_default();
+    let bytes = payload
+        .into_bytes(usize::MAX, CodecId::POSTCARD)
+        .unwrap_or_default();
     (in_flight, bytes, load)
 }
 
@@ -68,12 +71,14 @@ impl Incoming {
     ) -> Result<Delivery, NameError> {
         let header = self.header;
         let version = header.method.version;
+        let codec = CodecId::from_byte(header.codec);
+        let rare = rare(&header);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
         };
         let method = Method::from_shared(header.method.name.clone().into_arc())?;
-        let head = Head {
+        let mut head = Head {
             server: to.server,
             namespace: header
                 .method
@@ -85,19 +90,26 @@ impl Incoming {
                 Version::new(major, minor, patch)
             }),
             fingerprint: header.method.fingerprint,
+            codec,
             headers: header.headers,
             caller,
             depth: header.depth,
-            idempotent: header.idempotency_key.is_some(),
             wait_for_server: header.wait_for_server,
+            rare,
             flow: self.flow,
             deadline: header
                 .remaining
                 .and_then(|remaining| self.now.checked_add(remaining)),
             ..Head::new(verb, to.exchange, to.topic, method, self.now)
         };
+        if header.fanout {
+            head.reach = Reach::Every;
+        }
         let in_flight = InFlight::from_remote(head, self.connection, self.id);
-        Ok(Delivery::new(in_flight, Payload::Bytes(self.payload)))
+        Ok(Delivery::new(
+            in_flight,
+            Payload::encoded(self.payload, codec),
+        ))
     }
 }
 
@@ -145,6 +157,17 @@ pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, 
     Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
 }
 
+/// What few requests say.
+fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
+    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
+    (key.is_some() || heartbeat.is_some()).then(|| {
+        Box::new(Rare {
+            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
+            heartbeat,
+        })
+    })
+}
+
 /// The caller that a hub vouches for.
 pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
     let mut caller = Caller::of_transport(told.transport.clone().into_arc());
@@ -153,11 +176,11 @@ pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
     Arc::new(caller)
 }
 
-/// A reply as it is sent.
-pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
-    let failure = match WireFailure::of(reply.encoded(limit)) {
+/// A reply as it is sent, to a request in `codec`.
+pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> session::Reply {
+    let failure = match WireFailure::of(reply.encoded(limit, codec)) {
         Ok(failure) => failure,
-        Err(Payload::Bytes(bytes)) => return Ok(bytes),
+        Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes),
         Err(Payload::Value(_)) => unreachable!("an encoded reply carries bytes"),
     };
     let WireFailure {
@@ -179,7 +202,7 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize) -> session::Reply {
 /// A reply that came.
 pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
     let error = match reply {
-        Ok(bytes) => return Reply::Value(Payload::Bytes(bytes)),
+        Ok(bytes) => return Reply::Value(Payload::encoded(bytes, head.codec)),
         Err(error) => error,
     };
     let bare = error

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{Alarm, Back, Key, Waiting, WaitingLimits};
 use super::{Router, WeakRouter};
-use crate::bus::{Delivery, InFlight, Verb};
+use crate::bus::{Delivery, InFlight, PATIENCE, Reach, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::server::{Mode, NotAccepted, Sent};
@@ -65,12 +65,31 @@ struct GoOn {
 
 impl Wake for GoOn {
     fn wake(self: Arc<Self>) {
+        self.go_on();
+    }
+}
+
+impl GoOn {
+    fn go_on(&self) {
         if self.gone_on.swap(true, Ordering::AcqRel) {
             return;
         }
         if let Some(router) = self.router.upgrade() {
             router.let_through(&self.key);
         }
+    }
+
+    /// Goes on by itself as well: a server that is too slow for a fanout is not waited for, and wakes nobody.
+    fn before_long(self: &Arc<Self>) {
+        let target: Weak<dyn Expire> = Arc::downgrade(self) as _;
+        // Where there are no timers any more, there is nobody to go on either.
+        let _ = sleepers().arm(Instant::now() + PATIENCE, target);
+    }
+}
+
+impl Expire for GoOn {
+    fn expire(&self, _why: Expiry) {
+        self.go_on();
     }
 }
 
@@ -115,19 +134,15 @@ impl Router {
             Err(Back::Free(delivery)) => delivery,
         };
         match self.choose(head) {
-            Ok(server) => server.deliver(delivery, Mode::Queue),
+            Ok(server) => self.pass(&server, delivery, Mode::Queue),
             Err(kind) => self.without_server(delivery, kind),
         }
     }
 
     /// A server of this name has come to the topic.
     pub(super) fn let_in(&self, exchange: &Exchange, topic: &Topic, name: &ServerName) {
-        for server in [None, Some(name.clone())] {
-            self.let_through(&Key {
-                exchange: exchange.clone(),
-                topic: topic.clone(),
-                server,
-            });
+        for key in self.waiting.lines_for(exchange, topic, name) {
+            self.let_through(&key);
         }
     }
 
@@ -144,7 +159,7 @@ impl Router {
             let in_flight = delivery.in_flight().clone();
             let head = in_flight.head();
             let (delivery, no_room) = match self.choose(head) {
-                Ok(server) => match server.deliver(delivery, Mode::Queue) {
+                Ok(server) => match self.pass(&server, delivery, Mode::Queue) {
                     Ok(_) | Err(NotAccepted::Refused(_)) => {
                         asked = false;
                         continue;
@@ -152,12 +167,16 @@ impl Router {
                     Err(NotAccepted::Full(delivery, _)) => {
                         // Asked first, tried again after: room that came in between is not missed.
                         if !asked {
-                            let go_on = Waker::from(Arc::new(GoOn {
+                            let go_on = Arc::new(GoOn {
                                 key: key.clone(),
                                 router: self.downgrade(),
                                 gone_on: AtomicBool::new(false),
-                            }));
-                            server.wait_for_room(&mut Context::from_waker(&go_on));
+                            });
+                            if head.reach == Reach::Every {
+                                go_on.before_long();
+                            }
+                            let go_on = Waker::from(go_on);
+                            self.wait_at(&server, head, &mut Context::from_waker(&go_on));
                         }
                         (delivery, true)
                     }

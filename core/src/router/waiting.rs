@@ -1,19 +1,21 @@
-//! Requests that wait for a server: they stand in lines, one for each topic (and server, where one is named), in the
-//! order in which they came.
+//! Requests that wait for a server: they stand in lines, one for each topic, namespace and version (and server, where one
+//! is named), in the order in which they came. Those that need another version wait for other servers, and are not
+//! held up.
 //!
 //! Lines are bounded in requests and in bytes, in all and for each flow: a flow is a handle of this process, or all that
 //! one connection brings, which so keeps most of its credit for requests that do not wait.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::lines::Lapse;
 use crate::bus::{Delivery, Head, InFlight, Room};
-use crate::name::{Exchange, ServerName, Topic};
+use crate::name::{Exchange, Namespace, ServerName, Topic};
 use crate::timer::{TimerKey, Timers};
+use crate::version::Version;
 
 /// How many requests may wait for servers.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,8 @@ pub(crate) struct Waiting {
     room: Room,
     /// Until when those wait as well that did not ask for it.
     settling: Mutex<Option<Instant>>,
+    /// Whether that may be now, for a look without the lock.
+    settles: AtomicBool,
 }
 
 #[derive(Default)]
@@ -68,6 +72,8 @@ pub(super) struct Key {
     pub(super) exchange: Exchange,
     pub(super) topic: Topic,
     pub(super) server: Option<ServerName>,
+    pub(super) namespace: Option<Namespace>,
+    pub(super) version: Version,
 }
 
 impl Key {
@@ -76,6 +82,8 @@ impl Key {
             exchange: head.exchange.clone(),
             topic: head.topic.clone(),
             server: head.server.clone(),
+            namespace: head.namespace.clone(),
+            version: head.version,
         }
     }
 }
@@ -133,6 +141,12 @@ impl Waiting {
     /// Until `end`, requests wait that did not ask for it, as long as their time allows.
     pub(crate) fn settle_until(&self, end: Instant) {
         *self.settling() = Some(end);
+        self.settles.store(true, Ordering::Release);
+    }
+
+    /// Whether that may be now.
+    pub(super) fn settles(&self) -> bool {
+        self.settles.load(Ordering::Relaxed)
     }
 
     fn settling(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -151,6 +165,7 @@ impl Waiting {
         let mut settling = self.settling();
         let end = (*settling).filter(|end| now < *end);
         *settling = end;
+        self.settles.store(end.is_some(), Ordering::Release);
         let end = end?;
         Some(Some(in_time.map_or(end, |at| at.min(end))))
     }
@@ -279,6 +294,21 @@ impl Waiting {
         let Entry { delivery, alarm } = entry?;
         drop(alarm);
         Some(delivery)
+    }
+
+    /// The lines that a server of this name may be for.
+    pub(super) fn lines_for(
+        &self,
+        exchange: &Exchange,
+        topic: &Topic,
+        name: &ServerName,
+    ) -> Vec<Key> {
+        let is_for = |key: &&Key| {
+            key.exchange == *exchange
+                && key.topic == *topic
+                && key.server.as_ref().is_none_or(|server| server == name)
+        };
+        self.lock().lines.keys().filter(is_for).cloned().collect()
     }
 
     /// Begins to let a line through; `false` when there is none, or somebody does that already.

@@ -12,6 +12,9 @@ use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Handler, Registered};
+use crate::server::seen::Seen;
+use crate::server::stats::{self, Expected};
+use crate::server::window::IdempotencyWindow;
 use crate::version::{Version, VersionError};
 
 /// What can be served: implemented by the server type that `#[service]` generates.
@@ -67,6 +70,8 @@ pub struct ServerBuilder {
     /// The first service that is for another topic.
     astray: Option<&'static str>,
     limits: ServerLimits,
+    window: IdempotencyWindow,
+    expects: Vec<Expected>,
 }
 
 impl ServerBuilder {
@@ -82,6 +87,8 @@ impl ServerBuilder {
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
+            window: IdempotencyWindow::default(),
+            expects: Vec::new(),
         }
     }
 
@@ -175,6 +182,35 @@ impl ServerBuilder {
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.queue_bytes = bytes;
+        self
+    }
+
+    /// How much it remembers of idempotent requests that are done; unset, as
+    /// [`IdempotencyWindow::default`].
+    pub fn idempotency_window(mut self, window: IdempotencyWindow) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Says which errors of type `E` are answers like any other, and not failures of this service:
+    /// they reach the caller all the same, and are counted apart ([`ServerStats::expected`]). May be
+    /// given several times, for several types.
+    ///
+    /// ```
+    /// # fn f(bus: &tidings_core::Bus) -> tidings_core::Result<()> {
+    /// let find = |name: String| Err::<u32, _>(format!("nobody is called {name}"));
+    /// let server = bus.listen("people").try_on("find", find).expects(|_: &String| true).start()?;
+    /// assert_eq!(server.stats().failed, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`ServerStats::expected`]: crate::ServerStats::expected
+    pub fn expects<E: ApplicationError>(
+        mut self,
+        is_expected: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expects.push(stats::expected(is_expected));
         self
     }
 
@@ -310,7 +346,17 @@ impl ServerBuilder {
         }
         let exchange = self.bus.core().exchange().clone();
         let runtime = self.bus.runtime().clone();
-        let core = ServerCore::start((exchange, topic, name), endpoints, self.limits, runtime);
+        let ticks = self.bus.core().ticks().clone();
+        let max_message = self.bus.capabilities().max_message;
+        let seen = Seen::new(self.window, max_message, ticks.clone());
+        let core = ServerCore::start(
+            (exchange, topic, name),
+            endpoints,
+            self.limits,
+            runtime,
+            (ticks, seen),
+            self.expects,
+        );
         Server::bind(self.bus, core)
     }
 }

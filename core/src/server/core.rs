@@ -6,23 +6,28 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
-use crate::bus::{Delivery, Head, InFlight, Room, Verb};
+use crate::bus::{Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::driver;
 use crate::server::endpoint::Endpoints;
 use crate::server::handler::Registered;
 use crate::server::offers::Offers;
+use crate::server::run::Run;
 use crate::server::running;
+use crate::server::seen::{Entered, Seen};
+use crate::server::stats::{Expected, Stats};
+use crate::timer::Ticks;
 
 /// How far a request may go on the thread that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +101,18 @@ pub struct ServerCore {
     stopping: AtomicBool,
     pub(crate) doorbell: Doorbell,
     room: Room,
+    backlog: Backlog,
+    /// Copies of fanout casts that it had no room for.
+    missed: AtomicU64,
     /// Who waits for the server to have nothing to do.
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// For heartbeats, and to forget.
+    ticks: Arc<Ticks>,
+    seen: Arc<Seen>,
+    pub(crate) stats: Stats,
+    /// Which of the application's errors are no failures.
+    expects: Vec<Expected>,
 }
 
 impl ServerCore {
@@ -107,6 +121,8 @@ impl ServerCore {
         endpoints: Endpoints,
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
+        (ticks, seen): (Arc<Ticks>, Arc<Seen>),
+        expects: Vec<Expected>,
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -123,8 +139,14 @@ impl ServerCore {
             stopping: AtomicBool::new(false),
             doorbell: Doorbell::new(),
             room: Room::new(),
+            backlog: Backlog::default(),
+            missed: AtomicU64::new(0),
             idle: Room::new(),
             runtime,
+            ticks,
+            seen,
+            stats: Stats::default(),
+            expects,
         });
         driver::spawn(&server);
         server
@@ -164,6 +186,7 @@ impl ServerCore {
         let method = match self.admit(delivery.in_flight().head()) {
             Ok(method) => method,
             Err(kind) => {
+                self.stats.refused();
                 return Err(NotAccepted::Refused(delivery.refuse(
                     kind,
                     Fate::NotExecuted,
@@ -171,6 +194,20 @@ impl ServerCore {
                 )));
             }
         };
+        if delivery.in_flight().head().rare.is_some() {
+            let method = method.clone();
+            return self.deliver_rare(delivery, &method, mode);
+        }
+        self.take(delivery, method, mode)
+    }
+
+    /// Takes a request that this server will run.
+    fn take(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
         if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
             return Ok(Inline::enter(|| {
                 running::start_inline(self, delivery, method)
@@ -179,6 +216,101 @@ impl ServerCore {
         let method = method.clone();
         self.enqueue(Waiting { delivery, method })?;
         Ok(Sent::OnItsWay)
+    }
+
+    /// Takes a request that asks for more than most do.
+    fn deliver_rare(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        let in_flight = delivery.in_flight().clone();
+        let sent = match in_flight.head().idempotency_key() {
+            Some(key) => self.take_once(delivery, key, method, mode)?,
+            None => self.take(delivery, method, mode)?,
+        };
+        if let (Sent::OnItsWay, Some(heartbeat)) = (&sent, in_flight.head().heartbeat()) {
+            let counted = self.stats.beating();
+            in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
+        }
+        Ok(sent)
+    }
+
+    /// Takes a request unless its key was seen before: then it gets the outcome of the first one
+    /// (C-VB-5).
+    fn take_once(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        key: IdempotencyKey,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        let (in_flight, payload) = delivery.into_parts();
+        let refused = |kind| {
+            let delivery = Delivery::new(in_flight.clone(), Payload::Bytes(Vec::new()));
+            let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
+            Err(NotAccepted::Refused(error))
+        };
+        let codec = payload.codec();
+        let arguments = match payload.into_bytes(self.seen.max_message, codec) {
+            Ok(bytes) => bytes,
+            Err(error) => return refused(CallErrorKind::BadRequest(error.to_string())),
+        };
+        match self.seen.enter(&in_flight, key, &arguments) {
+            Entered::New(run, record) => {
+                let delivery = Delivery::new(record, Payload::encoded(arguments, codec));
+                self.take_first(delivery, &in_flight, &run, method, mode)
+            }
+            Entered::Done(outcome) => {
+                self.stats.repeated();
+                in_flight.finish(outcome.into_reply());
+                Ok(Sent::OnItsWay)
+            }
+            Entered::Runs(run) => {
+                self.stats.repeated();
+                match run.attach(&in_flight) {
+                    Ok(()) => Ok(Sent::OnItsWay),
+                    Err(busy) => refused(busy),
+                }
+            }
+            Entered::Conflict => refused(CallErrorKind::KeyConflict {
+                method: in_flight.head().method.to_string(),
+            }),
+        }
+    }
+
+    /// Takes the first request under a key: `delivery` is that of its run, to which `in_flight` is
+    /// attached.
+    fn take_first(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        in_flight: &Arc<InFlight>,
+        run: &Arc<Run>,
+        method: &Arc<Registered>,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
+        run.told_to(in_flight);
+        match self.take(delivery, method, mode) {
+            Ok(Sent::OnItsWay) => {
+                run.limit();
+                Ok(Sent::OnItsWay)
+            }
+            // Others may have attached to it: they hear of it from the run alone.
+            Ok(Sent::Answered(reply)) => {
+                run.ended(reply);
+                Ok(Sent::OnItsWay)
+            }
+            // The run has told those who attached to it.
+            Err(NotAccepted::Refused(error)) => Err(NotAccepted::Refused(error)),
+            Err(NotAccepted::Full(delivery, error)) => {
+                run.let_go(in_flight);
+                let (record, arguments) = delivery.into_parts();
+                record.finish(Reply::Failed(error.clone())); // The key is free again.
+                let delivery = Delivery::new(in_flight.clone(), arguments);
+                Err(NotAccepted::Full(delivery, error))
+            }
+        }
     }
 
     /// The method that a request is for, when this server will run it.
@@ -196,6 +328,11 @@ impl ServerCore {
                     theirs,
                 });
             }
+        }
+        if !head.codec.is_known() {
+            return Err(CallErrorKind::UnknownCodec {
+                codec: head.codec.to_byte(),
+            });
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
         Ok(method)
@@ -223,6 +360,24 @@ impl ServerCore {
                 .refuse(kind, Fate::NotExecuted, Stage::Accepted);
             return Err(NotAccepted::Refused(error));
         }
+        if in_flight.head().reach == Reach::Every {
+            match self.standing(weight) {
+                Standing::Free => {}
+                Standing::Full => {
+                    let error = self.full(&in_flight);
+                    return Err(NotAccepted::Full(waiting.delivery, error));
+                }
+                Standing::Behind => {
+                    // Others got their copies and do not wait for this one (C-OV-2).
+                    self.missed(1);
+                    let kind = self.full_kind(in_flight.head().verb);
+                    let refused = waiting
+                        .delivery
+                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                    return Err(NotAccepted::Refused(refused));
+                }
+            }
+        }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
         match self.queue.try_push(waiting, weight) {
             Ok(ticket) => {
@@ -248,7 +403,12 @@ impl ServerCore {
     }
 
     fn full(&self, in_flight: &InFlight) -> CallError {
-        let kind = match in_flight.head().verb {
+        let kind = self.full_kind(in_flight.head().verb);
+        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+    }
+
+    fn full_kind(&self, verb: Verb) -> CallErrorKind {
+        match verb {
             Verb::Call => CallErrorKind::Busy {
                 retry_after: BUSY_RETRY,
             },
@@ -259,8 +419,30 @@ impl ServerCore {
                     self.limits.queue, self.limits.queue_bytes
                 ),
             },
-        };
-        in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
+        }
+    }
+
+    /// How its queue stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(crate) fn standing(&self, weight: usize) -> Standing {
+        let ServerLimits {
+            queue, queue_bytes, ..
+        } = self.limits;
+        if weight > queue_bytes {
+            return Standing::Free; // It would never fit, and is refused when it is delivered.
+        }
+        let left = queue_bytes.saturating_sub(self.queue.bytes());
+        let has_room = self.queue.len() < queue && weight <= left;
+        self.backlog.standing(has_room, self.has_room())
+    }
+
+    /// So many copies of fanout casts were not given to it for want of room.
+    pub(crate) fn missed(&self, copies: u64) {
+        self.missed.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    /// Copies of fanout casts that it had no room for.
+    pub(crate) fn copies_missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Wakes the waker of `cx` when there may be room in the queue.
@@ -314,7 +496,8 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if self.room.is_awaited() && self.has_room() {
+        if (self.room.is_awaited() || self.backlog.has_begun()) && self.has_room() {
+            self.backlog.half_free();
             self.room.wake();
         }
     }
@@ -333,6 +516,11 @@ impl ServerCore {
     /// In one order with the flag of those who wait: either they see that it is idle, or whoever made it so sees them.
     fn is_idle(&self) -> bool {
         self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
+    }
+
+    /// A handler has ended with `outcome`, or was not started after all.
+    pub(crate) fn note(&self, head: &Head, outcome: &Reply) {
+        self.stats.ended(head, outcome, &self.expects);
     }
 
     /// Takes no new requests from here on; what is queued and what runs goes on.

@@ -87,7 +87,9 @@ impl Building {
     fn check(self, topic: &Topic) -> Result<Served, ServeError> {
         let mut methods = Methods::default();
         for (name, method) in self.methods {
-            methods.add(topic, name?, method)?;
+            let name = name?;
+            name.check_not_reserved()?;
+            methods.add(topic, name, method)?;
         }
         if methods.is_empty() {
             return Err(ServeError::NoMethods {

@@ -10,6 +10,7 @@ use crate::WaitExt;
 use crate::bus::Bus;
 use crate::error::ServeError;
 use crate::server::core::ServerCore;
+use crate::server::stats::ServerStats;
 use crate::timer;
 
 /// A running server. It keeps its bus open.
@@ -54,6 +55,17 @@ impl Server {
     /// Requests that it has and has not ended: those that wait and those that run.
     pub fn load(&self) -> usize {
         self.core.load()
+    }
+
+    /// Copies of fanout casts that it missed since it started, because its queue was full for more than 100 ms, or the
+    /// connection to this process was.
+    pub fn missed(&self) -> u64 {
+        self.core.copies_missed()
+    }
+
+    /// What became of its requests.
+    pub fn stats(&self) -> ServerStats {
+        self.core.stats.read()
     }
 
     /// Takes no more requests, and refuses those that wait: their fate is `NotExecuted`. Handlers that run go on, and

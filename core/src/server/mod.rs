@@ -7,7 +7,11 @@ mod endpoint;
 mod handle;
 pub mod handler;
 mod offers;
+mod run;
 mod running;
+mod seen;
+mod stats;
+mod window;
 
 pub use builder::{ServerBuilder, Service};
 pub use core::{Mode, NotAccepted, Sent, ServerCore};
@@ -16,3 +20,6 @@ pub use handle::{DrainReport, Server};
 pub use handler::{Handler, MethodSpec, Started};
 pub(crate) use offers::refusal;
 pub use offers::{MAX_OFFERS, Offer, Offers};
+pub(crate) use stats::Beating;
+pub use stats::ServerStats;
+pub use window::IdempotencyWindow;

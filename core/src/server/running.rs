@@ -7,11 +7,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Instant;
 
 use crate::blocking;
-use crate::bus::{Delivery, Head, InFlight, escaped};
+use crate::bus::{Delivery, Head, InFlight};
 use crate::codec::Budget;
 use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
@@ -22,7 +21,7 @@ use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 /// `mode` is how it came.
 pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Registered, mode: Mode) {
     let (in_flight, payload) = delivery.into_parts();
-    let mut slot = Slot {
+    let slot = Slot {
         server: server.clone(),
         in_flight,
         unstarted: mode == Mode::Queue,
@@ -34,8 +33,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
         let kind = CallErrorKind::DeadlineExceeded {
             timeout: head.timeout().unwrap_or_default(),
         };
-        slot.outcome = Some(failed(kind, Fate::NotExecuted, Stage::Accepted));
-        return;
+        return slot.end(failed(kind, Fate::NotExecuted, Stage::Accepted));
     }
     if !in_flight.started() {
         return;
@@ -64,7 +62,7 @@ pub(crate) fn start_inline(
     match begun {
         Started::Done(reply) => {
             server.release_slot();
-            notice_failure(in_flight.head(), &reply);
+            server.note(in_flight.head(), &reply);
             Sent::Answered(in_flight.as_outcome(reply))
         }
         later => {
@@ -101,23 +99,6 @@ fn begin(method: &Registered, payload: Payload, budget: &Budget) -> Started {
 
 fn failed(kind: CallErrorKind, fate: Fate, stage: Stage) -> Reply {
     Reply::Failed(CallError::new(kind, fate, stage))
-}
-
-/// Has the program's log say what went wrong in a handler: its caller is told too, but may be another program.
-fn notice_failure(head: &Head, reply: &Reply) {
-    let (notice, what) = match reply {
-        Reply::Value(_) => return,
-        Reply::Application(failure) => (
-            Notice::HandlerFailed,
-            format!("failed as {}: {}", failure.kind, escaped(&failure.message)),
-        ),
-        Reply::Failed(error) if matches!(error.kind(), CallErrorKind::Panicked) => {
-            (Notice::HandlerPanicked, "its handler panicked".to_owned())
-        }
-        // It was not started, or stopped because nobody waits any more.
-        Reply::Failed(_) => return,
-    };
-    notice.tell(&format!("`{}.{}`", head.topic, head.method), &what);
 }
 
 /// One of the server's slots, taken by one request. Dropped, which is when the handler has ended,
@@ -180,7 +161,7 @@ impl Slot {
     }
 
     fn end(mut self, reply: Reply) {
-        notice_failure(self.in_flight.head(), &reply);
+        self.server.note(self.in_flight.head(), &reply);
         self.outcome = Some(reply);
     }
 }

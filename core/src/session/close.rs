@@ -56,6 +56,7 @@ impl Session {
         self.splitter = Splitter::default();
         self.control = Control::default();
         self.registrations.clear();
+        self.beats.clear();
         self.reply_parts.clear();
         self.answers = Answers::new(self.role.peer());
     }

@@ -16,7 +16,8 @@ pub struct RequestId {
 pub struct IncomingId(pub(crate) u64);
 
 /// What happened. Every accepted request gets exactly one of `Reply`, `Sent`, `Refused` and
-/// `Lost`, and none after it was cancelled here.
+/// `Lost`, and none after it was cancelled here; a call that was cancelled at the peer gets
+/// `Ended` or `Lost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Hello came and fits: requests travel from now on.
@@ -36,12 +37,23 @@ pub enum Event {
     /// Nobody waits for this call any more (cancelled, or the session ended). The handler is to be
     /// told; its slot stays taken until `reply` or `release` says that it has ended.
     Cancelled(IncomingId),
+    /// The server of a call says that it lives and has the call still: it waits there, or runs.
+    Beat {
+        /// Of the request.
+        token: u64,
+    },
     /// The reply to a call.
     Reply {
         /// Of the request.
         token: u64,
         /// Value or failure.
         reply: Reply,
+    },
+    /// A call that was cancelled here has ended at the peer (PR-CANCEL-2): its handler takes no
+    /// slot any more.
+    Ended {
+        /// Of the request.
+        token: u64,
     },
     /// A cast was written whole.
     Sent {
@@ -82,6 +94,13 @@ pub enum Event {
         id: BindId,
         /// Accepted, or why not.
         result: Result<(), BindRefusal>,
+    },
+    /// Member: the hub had no room for copies of fanout casts to one of its servers, and dropped them.
+    Missed {
+        /// Of the registration.
+        id: BindId,
+        /// How many, since the last word on it.
+        copies: u64,
     },
     /// The peer takes no new requests. What it has begun is still answered.
     GoingAway {

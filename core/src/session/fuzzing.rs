@@ -151,6 +151,7 @@ impl Ours {
             fanout: false,
             wait_for_server: false,
             idempotency_key: None,
+            heartbeat: None,
             headers: Vec::new(),
             caller: None,
         };
@@ -182,6 +183,10 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Ended { .. } => unreachable!("no call is cancelled here"),
+                Event::Beat { token } => {
+                    assert!(self.open & 1 << token != 0, "a beat after the end")
+                }
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
@@ -189,6 +194,7 @@ impl Ours {
                 Event::Opened(_)
                 | Event::Unbind { .. }
                 | Event::BindResult { .. }
+                | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}
             }
         }
@@ -197,6 +203,7 @@ impl Ours {
     /// Answers in every way in turn; every fourth request is left running.
     fn answer(&mut self, session: &mut Session, id: IncomingId) {
         self.came = self.came.wrapping_add(1);
+        session.beat(id);
         match self.came % 4 {
             0 => {}
             1 => session.release(id),

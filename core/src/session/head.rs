@@ -19,6 +19,7 @@ const KNOWN: u8 = DEADLINE | CODEC | DEPTH | FANOUT | EXTENSIONS | PARTS;
 const HEADERS: u64 = 2;
 const IDEMPOTENCY_KEY: u64 = 4;
 const CALLER: u64 = 6;
+const HEARTBEAT: u64 = 9;
 const WAIT_FOR_SERVER: u64 = 10;
 
 /// Keys with this prefix are the bus's own and never taken from the wire (S10).
@@ -95,6 +96,7 @@ impl HeadWriter {
             !header.headers.is_empty(),
             header.idempotency_key.is_some(),
             header.caller.is_some(),
+            header.heartbeat.is_some(),
             header.wait_for_server,
         ];
         let count = extensions.iter().filter(|&&present| present).count();
@@ -155,6 +157,12 @@ impl HeadWriter {
             self.scratch.clear();
             self.callers.put(caller, &mut self.scratch);
             put_counted(out, &self.scratch);
+        }
+        if let Some(heartbeat) = header.heartbeat {
+            put_varint(out, HEARTBEAT);
+            let millis = millis(heartbeat);
+            put_size(out, varint_len(millis));
+            put_varint(out, millis);
         }
         if header.wait_for_server {
             put_varint(out, WAIT_FOR_SERVER);
@@ -221,6 +229,7 @@ impl HeadReader {
                 fanout: has(FANOUT),
                 wait_for_server: false,
                 idempotency_key: None,
+                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             },
@@ -260,6 +269,10 @@ impl HeadReader {
                     let caller = self.callers.parse(&mut value)?;
                     value.end()?;
                     head.header.caller = (self.role == Role::Member).then_some(caller);
+                }
+                HEARTBEAT => {
+                    head.header.heartbeat = Some(Duration::from_millis(value.varint()?));
+                    value.end()?;
                 }
                 WAIT_FOR_SERVER => {
                     value.end()?;

@@ -117,6 +117,10 @@ impl Session {
                 self.on_answer(kind, body, now)
             }
             Kind::ReplyChunk => self.on_reply_chunk(body, now),
+            Kind::Beat => {
+                self.on_beat(body)?;
+                self.count_idle(now)
+            }
             Kind::Credit => self.requests.allowance.returned(parse_credit(body)?),
             Kind::Ping => self.on_ping(body, now),
             Kind::Pong => self.on_pong(body, now),
@@ -142,6 +146,13 @@ impl Session {
                 }
                 None => self.count_idle(now),
             },
+            Kind::Missed => {
+                if let Some((id, copies)) = self.registrations.on_missed(body)? {
+                    self.events.push_back(Event::Missed { id, copies });
+                }
+                // A hub puts many into one: it needs no more of them than of those that say nothing.
+                self.count_idle(now)
+            }
         }
     }
 
@@ -304,7 +315,10 @@ impl Session {
             return violation(CloseCode::UnknownId, "a cancel of what was never begun");
         }
         match self.serving.cancel(seq) {
-            Cancelled::Running => self.events.push_back(Event::Cancelled(IncomingId(seq))),
+            Cancelled::Running => {
+                self.beats.forget(seq);
+                self.events.push_back(Event::Cancelled(IncomingId(seq)));
+            }
             Cancelled::CallInParts => self.answers.push(seq, Answer::Ended),
             Cancelled::Done => {}
             // It crossed the answer.

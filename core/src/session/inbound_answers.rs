@@ -79,6 +79,10 @@ impl Session {
                 }
                 Ok(())
             }
+            Answered::Cancelled { token } => {
+                self.events.push_back(Event::Ended { token });
+                Ok(())
+            }
             Answered::Nobody => Ok(()),
             // The first one counts (P16).
             Answered::Unknown => self.count_idle(now),

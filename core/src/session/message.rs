@@ -113,6 +113,9 @@ pub struct RequestHeader {
     pub wait_for_server: bool,
     /// Set on a request that may be executed again.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The caller wants to hear at least this often that the call still waits or runs; in whole
+    /// milliseconds (PR-BEAT).
+    pub heartbeat: Option<Duration>,
     /// The application's headers: at most 64 and 8 KiB; keys follow the rule of [`Name`], and the
     /// prefix `bus.` is reserved: refused when sent, dropped when received (FAULTS S10).
     pub headers: Vec<(String, String)>,

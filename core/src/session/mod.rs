@@ -53,6 +53,7 @@ mod wire;
 
 // One concern each.
 mod answers;
+mod beats;
 mod chunking;
 mod control;
 mod credit;

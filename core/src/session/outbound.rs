@@ -152,7 +152,7 @@ impl Outbound {
             Some(State::Waiting(_)) => self.stage_first(requests, output, current, now),
             Some(State::Parts { .. }) => self.stage_part(requests, output, current),
             // Cancelled, expired or refused meanwhile.
-            Some(State::Sent { .. } | State::Abandoned) | None => {}
+            Some(State::Sent { .. } | State::Abandoned { .. }) | None => {}
         }
         let state = requests.table.get(current).map(|entry| &entry.state);
         if matches!(state, Some(State::Parts { .. })) || self.next_of_lane(flow, requests) {

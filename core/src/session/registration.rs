@@ -30,6 +30,8 @@ pub(super) struct Registrations {
     /// Live ones; the value says whether the hub has decided.
     live: BTreeMap<u32, bool>,
     notices: VecDeque<Notice>,
+    /// Hub: copies that a registration missed and was not told of. At most one entry for each.
+    missed: BTreeMap<u32, u64>,
 }
 
 impl Registrations {
@@ -40,16 +42,18 @@ impl Registrations {
             last: 0,
             live: BTreeMap::new(),
             notices: VecDeque::new(),
+            missed: BTreeMap::new(),
         }
     }
 
     pub(super) fn has_notices(&self) -> bool {
-        !self.notices.is_empty()
+        !self.notices.is_empty() || !self.missed.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
         self.live.clear();
         self.notices.clear();
+        self.missed.clear();
     }
 
     /// Whether requests may be addressed to it.
@@ -108,6 +112,14 @@ impl Registrations {
         self.notices.push_back(Notice::Result(id, result));
     }
 
+    /// Hub: copies of fanout casts were not forwarded to it.
+    pub(super) fn missed(&mut self, BindId(id): BindId, copies: u64) {
+        if self.role == Role::Hub && copies > 0 && self.live.contains_key(&id) {
+            let untold = self.missed.entry(id).or_default();
+            *untold = untold.saturating_add(copies);
+        }
+    }
+
     /// Hub: a Bind frame came. `None` when it was refused here.
     pub(super) fn on_bind(
         &mut self,
@@ -157,6 +169,7 @@ impl Registrations {
         if !self.was_given(id) {
             return violation(CloseCode::UnknownId, "a registration that was never made");
         }
+        self.missed.remove(&id.0);
         Ok(self.live.remove(&id.0).map(|_| id))
     }
 
@@ -195,6 +208,20 @@ impl Registrations {
         )))
     }
 
+    /// Member: a Missed frame came. `None` when the registration was withdrawn meanwhile.
+    pub(super) fn on_missed(&mut self, mut reader: Reader<'_>) -> Parsed<Option<(BindId, u64)>> {
+        self.only(Role::Member)?;
+        let (id, copies) = (BindId(reader.u32()?), reader.varint()?);
+        reader.end()?;
+        if copies == 0 {
+            return malformed("a word on no missed copy");
+        }
+        if !self.was_given(id) {
+            return violation(CloseCode::UnknownId, "a registration that was never made");
+        }
+        Ok(self.is_live(id).then_some((id, copies)))
+    }
+
     /// Writes all frames that wait.
     pub(super) fn put(&mut self, out: &mut Vec<u8>) {
         for notice in self.notices.drain(..) {
@@ -218,6 +245,12 @@ impl Registrations {
                     put_counted(out, cut_text(text, TEXT_MAX).as_bytes());
                 }),
             }
+        }
+        for (id, copies) in std::mem::take(&mut self.missed) {
+            whole(out, Kind::Missed, |out| {
+                put_varint(out, id.into());
+                put_varint(out, copies);
+            });
         }
     }
 

@@ -34,8 +34,9 @@ pub(super) enum State {
     /// A call that was staged whole; `end` is the position in the stream behind it.
     Sent { end: u64 },
     /// A call that nobody waits for any more. Its credit is still with the peer and comes back
-    /// with the answer that every call gets (PR-CANCEL-2).
-    Abandoned,
+    /// with the answer that every call gets (PR-CANCEL-2). `told` when it has had its completion:
+    /// the peer is going away, and nobody cancelled it here.
+    Abandoned { told: bool },
 }
 
 /// What a request needs until it is sent.
@@ -53,6 +54,8 @@ pub(super) struct Waiting {
 pub(super) enum Answered {
     /// Complete this one; `abort` when the request is still being sent.
     Call { token: u64, abort: bool },
+    /// Nobody waits for it, but for its end.
+    Cancelled { token: u64 },
     /// Nobody waits for it any more.
     Nobody,
     /// There is no such call: it had its answer already.
@@ -133,7 +136,7 @@ impl Requests {
                 sum.saturating_add(match &entry.state {
                     State::Waiting(waiting) => waiting.payload.len(),
                     State::Parts { payload, .. } => payload.len(),
-                    State::Sent { .. } | State::Abandoned => 0,
+                    State::Sent { .. } | State::Abandoned { .. } => 0,
                 })
             })
     }
@@ -272,10 +275,10 @@ impl Requests {
                 self.withdraw(id);
                 None
             }
-            State::Abandoned => None,
+            State::Abandoned { .. } => None,
             State::Parts { .. } | State::Sent { .. } => {
                 match verb {
-                    Verb::Call => self.abandon(id),
+                    Verb::Call => self.abandon(id, false),
                     Verb::Cast => drop(self.table.remove(id)),
                 }
                 Some(seq)
@@ -283,14 +286,32 @@ impl Requests {
         }
     }
 
+    /// Whether it was cancelled here and has not ended at the peer.
+    pub(super) fn is_cancelled(&self, id: RequestId) -> bool {
+        let entry = self.table.get(id);
+        entry.is_some_and(|entry| matches!(entry.state, State::Abandoned { told: false }))
+    }
+
+    /// Gives up a call that was staged whole; `false` for any other request.
+    pub(super) fn leave(&mut self, id: RequestId) -> bool {
+        let entry = self.table.get(id);
+        let sent = entry.is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
+        if sent {
+            self.abandon(id, true);
+        }
+        sent
+    }
+
     /// Whether somebody waits for the answer to this call.
     pub(super) fn is_awaited(&mut self, seq: u64) -> bool {
-        let Some(&mut id) = self.calls.get_mut(seq) else {
-            return false;
-        };
-        self.table
-            .get(id)
-            .is_some_and(|entry| !matches!(entry.state, State::Abandoned))
+        self.awaited(seq).is_some()
+    }
+
+    /// The token of a call whose answer somebody waits for.
+    pub(super) fn awaited(&mut self, seq: u64) -> Option<u64> {
+        let &mut id = self.calls.get_mut(seq)?;
+        let entry = self.table.get(id)?;
+        (!matches!(entry.state, State::Abandoned { .. })).then_some(entry.token)
     }
 
     /// The whole answer to a call came, and its credit with it (PR-CREDIT-3).
@@ -301,7 +322,8 @@ impl Requests {
         self.allowance.restore(entry.size);
         match entry.state {
             // A call that was half sent when it was cancelled has been aborted with the cancel.
-            State::Abandoned => Answered::Nobody,
+            State::Abandoned { told: true } => Answered::Nobody,
+            State::Abandoned { told: false } => Answered::Cancelled { token: entry.token },
             state => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 let abort = matches!(state, State::Parts { .. });
@@ -327,7 +349,7 @@ impl Requests {
                     self.refuse(id, Refused::GoingAwayNotSent, events);
                     continue;
                 }
-                State::Abandoned => continue,
+                State::Abandoned { .. } => continue,
                 State::Parts { .. } => true,
                 State::Sent { .. } => false,
             };
@@ -342,7 +364,7 @@ impl Requests {
                 half_sent.push(seq);
             }
             match verb {
-                Verb::Call => self.abandon(id),
+                Verb::Call => self.abandon(id, true),
                 Verb::Cast => drop(self.table.remove(id)),
             }
         }
@@ -364,7 +386,8 @@ impl Requests {
             let handed_over = match entry.state {
                 State::Waiting(_) | State::Parts { .. } => false,
                 State::Sent { end } => end <= position,
-                State::Abandoned => continue,
+                State::Abandoned { told: true } => continue,
+                State::Abandoned { told: false } => true,
             };
             events.push_back(Event::Lost {
                 token: entry.token,
@@ -411,9 +434,9 @@ impl Requests {
         }
     }
 
-    fn abandon(&mut self, id: RequestId) {
+    fn abandon(&mut self, id: RequestId, told: bool) {
         if let Some(entry) = self.table.get_mut(id) {
-            entry.state = State::Abandoned;
+            entry.state = State::Abandoned { told };
             self.in_flight = self.in_flight.saturating_sub(1);
         }
     }

@@ -161,6 +161,18 @@ impl Serving {
         }
     }
 
+    /// Whether this is a call that runs, and whose answer is wanted.
+    pub(super) fn is_awaited(&mut self, seq: u64) -> bool {
+        matches!(
+            self.table.get_mut(seq),
+            Some(Served::Running {
+                verb: Verb::Call,
+                cancelled: false,
+                ..
+            })
+        )
+    }
+
     pub(super) fn cancel(&mut self, seq: u64) -> Cancelled {
         let Some(served) = self.table.get_mut(seq) else {
             return Cancelled::Nothing;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::answers::{Answer, Answers};
+use super::beats::Beats;
 use super::code::{CloseCode, error_code, fate_code};
 use super::config::{Config, Role};
 use super::control::Control;
@@ -48,6 +49,7 @@ pub struct Session {
     pub(super) reply_parts: ReplyParts,
     pub(super) serving: Serving,
     pub(super) answers: Answers,
+    pub(super) beats: Beats,
     pub(super) liveness: Liveness,
     pub(super) pings: Rate,
     pub(super) idle_frames: Rate,
@@ -101,6 +103,7 @@ impl Session {
             reply_parts: ReplyParts::new(limits),
             serving: Serving::new(limits),
             answers: Answers::new(role.peer()),
+            beats: Beats::default(),
             liveness: Liveness::new(now),
             pings: Rate::new(limits.pings_per_second, now),
             idle_frames: Rate::new(limits.idle_frames_per_second, now),
@@ -264,12 +267,14 @@ impl Session {
     }
 
     /// Gives a request up. One that waits here is removed and never sent; a call that was sent is
-    /// cancelled at the peer; a cast that was sent whole is not affected. No event will follow for
-    /// it, unless it is in the queue of [`poll_event`](Self::poll_event) already. A stale id is
-    /// ignored.
-    pub fn cancel(&mut self, id: RequestId) {
+    /// cancelled at the peer; a cast that was sent whole is not affected. A stale id is ignored.
+    ///
+    /// Says whether the call is still with the peer: then [`Event::Ended`] tells when it has ended
+    /// there, or [`Event::Lost`]. Else no event will follow for it, unless it is in the queue of
+    /// [`poll_event`](Self::poll_event) already.
+    pub fn cancel(&mut self, id: RequestId) -> bool {
         let Some(flow) = self.requests.table.get(id).map(|entry| entry.flow) else {
-            return;
+            return false;
         };
         if let Some(seq) = self.requests.cancel(id) {
             self.reply_parts.discard(seq);
@@ -277,6 +282,16 @@ impl Session {
         }
         if let Phase::Open(open) = &mut self.phase {
             open.outbound.forget(flow, &self.requests);
+        }
+        self.requests.is_cancelled(id)
+    }
+
+    /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
+    /// here. One of which not all has left is cancelled. No event will follow for it, as after
+    /// [`cancel`](Self::cancel).
+    pub fn leave(&mut self, id: RequestId) {
+        if !self.requests.leave(id) {
+            self.cancel(id);
         }
     }
 
@@ -288,6 +303,7 @@ impl Session {
             (Ended::CancelledCall, _) => Answer::Ended,
             _ => return,
         };
+        self.beats.forget(id.0);
         self.answers.push(id.0, answer);
     }
 
@@ -303,6 +319,7 @@ impl Session {
             Ended::CancelledCall => Answer::Ended,
             Ended::Nothing => return,
         };
+        self.beats.forget(id.0);
         self.answers.push(id.0, answer);
     }
 
@@ -326,6 +343,12 @@ impl Session {
     /// Hub: answers [`Event::Bind`]. A refused registration counts as withdrawn.
     pub fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
         self.registrations.bind_result(id, result);
+    }
+
+    /// Hub: so many more copies of fanout casts were not forwarded to a registration, for want of
+    /// room. The member is told, of many at once.
+    pub fn missed(&mut self, id: BindId, copies: u64) {
+        self.registrations.missed(id, copies);
     }
 
     /// Takes no new requests from the peer from now on: they are answered `SHUTTING_DOWN`, not

@@ -35,6 +35,7 @@ impl Session {
 
     fn has_control(&self) -> bool {
         self.control.is_pending()
+            || !self.beats.is_empty()
             || self.registrations.has_notices()
             || self.serving.granted.due().is_some()
     }
@@ -50,6 +51,7 @@ impl Session {
                 put_credit(&mut self.serving.granted, out);
                 self.control.put(self.role, out);
                 self.registrations.put(out);
+                self.beats.put(self.role.peer(), out);
             });
         }
         while self.output.staged() < AHEAD {

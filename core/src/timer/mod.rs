@@ -9,9 +9,11 @@
 mod sleep;
 mod task;
 mod thread;
+mod ticks;
 mod timers;
 mod wheel;
 
 pub use timers::{Expire, Expiry, TimerKey, Timers, TimersGone};
 
 pub(crate) use sleep::{sleep, sleepers};
+pub(crate) use ticks::Ticks;

@@ -145,8 +145,8 @@ fn a_cancelled_call_tells_the_handler_and_keeps_its_slot_until_it_ends() {
     let id = pair.member.request(call(1, vec![]), pair.now).unwrap();
     pair.settle();
     let [(incoming, _)] = pair.at_hub().try_into().unwrap();
-    pair.member.cancel(id);
-    pair.member.cancel(id);
+    assert!(pair.member.cancel(id), "the peer has it");
+    assert!(pair.member.cancel(id), "the peer has it still");
     pair.settle();
     assert_eq!(pair.hub_events, [Event::Cancelled(incoming)]);
     assert_eq!((pair.member.in_flight(), pair.hub.serving()), (0, 1));
@@ -157,8 +157,50 @@ fn a_cancelled_call_tells_the_handler_and_keeps_its_slot_until_it_ends() {
         pair.carried.1 - before <= 4,
         "a late reply is dropped at its source"
     );
-    assert!(pair.member_events.is_empty());
+    assert_eq!(pair.member_events, [Event::Ended { token: 1 }]);
+    assert!(!pair.member.cancel(id), "it is over");
     assert!(pair.hub.is_empty() && pair.member.is_empty());
+}
+
+#[test]
+fn a_call_cancelled_at_a_peer_that_goes_is_lost() {
+    let (mut pair, _) = Pair::bound();
+    let id = pair.member.request(call(1, vec![]), pair.now).unwrap();
+    pair.settle();
+    assert!(pair.member.cancel(id));
+    pair.member.receive_eof(pair.now);
+    let lost = pair.member.poll_event();
+    let handed_over = true;
+    assert_eq!(
+        lost,
+        Some(Event::Lost {
+            token: 1,
+            handed_over
+        })
+    );
+}
+
+#[test]
+fn copies_that_a_registration_missed_are_told_of_many_at_once() {
+    let (mut pair, bound) = Pair::bound();
+    for copies in [1, 0, 300] {
+        pair.hub.missed(bound, copies);
+    }
+    let before = pair.carried.1;
+    pair.settle();
+    let copies = 301;
+    assert_eq!(pair.member_events, [Event::Missed { id: bound, copies }]);
+    assert_eq!(pair.carried.1 - before, 5, "one frame");
+
+    // A withdrawn registration misses nothing, and no word on it crosses its withdrawal.
+    pair.member_events.clear();
+    pair.hub.missed(bound, 1);
+    pair.member.unbind(bound);
+    pair.settle();
+    pair.hub.missed(bound, 1);
+    assert!(!pair.hub.has_output());
+    pair.settle();
+    assert!(pair.member_events.is_empty());
 }
 
 #[test]

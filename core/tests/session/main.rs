@@ -1,5 +1,6 @@
 //! The session from outside: pairs of sessions over simulated pipes, and peers that break rules.
 
+mod beats;
 mod exchange;
 mod handshake;
 mod limits;

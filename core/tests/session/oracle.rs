@@ -4,7 +4,9 @@ use tidings_core::session::{
     BindRefusal, CloseCode, CloseReason, Event, IncomingId, Refused, Verb, error_code, fate_code,
 };
 
-use crate::simulator::{Fate, LIMITS, Running, Side, WINDOW, World, arguments, failure, value};
+use crate::simulator::{
+    Fate, LIMITS, Running, Sent, Side, WINDOW, World, arguments, failure, value,
+};
 
 /// More than a session may ever hold.
 const MEMORY: usize = {
@@ -76,7 +78,20 @@ impl World {
                 assert!(!matches!(why, Refused::TooLarge { size, .. } if size <= LIMITS.1));
                 self.done(at, token, true, false);
             }
-            Event::Lost { token, handed_over } => self.done(at, token, !handed_over, false),
+            Event::Lost { token, handed_over } => {
+                let sent = self.sides[at].sent.get_mut(&token);
+                match sent.expect("of an accepted request") {
+                    // Cancelled at the peer, whose word on its end will not come any more.
+                    Sent { fate, .. } if *fate == Fate::CancelledThere => *fate = Fate::Cancelled,
+                    _ => self.done(at, token, !handed_over, false),
+                }
+            }
+            Event::Ended { token } => {
+                let sent = self.sides[at].sent.get_mut(&token);
+                let fate = &mut sent.expect("of an accepted request").fate;
+                assert_eq!(*fate, Fate::CancelledThere, "an end of {token}");
+                *fate = Fate::Cancelled;
+            }
             Event::Bind { id, .. } => {
                 let result = if self.random.one_in(5) {
                     let text = "no".into();
@@ -105,6 +120,12 @@ impl World {
                 assert!(legal, "two good sessions broke a rule: {closed:?}");
                 self.trace_in(&[9, at as u64]);
                 self.sides[at].closed = true;
+            }
+            Event::Missed { .. } => unreachable!("nobody missed anything"),
+            Event::Beat { token } => {
+                let pending = self.sides[at].sent[&token].fate == Fate::Pending;
+                assert!(pending, "a beat after the end of {token}");
+                self.trace_in(&[10, at as u64, token]);
             }
             Event::Opened(_) | Event::Cancelled(_) | Event::GoingAway { .. } => {
                 self.trace_in(&[8, at as u64]);
@@ -151,7 +172,7 @@ impl World {
             let pending = side
                 .sent
                 .iter()
-                .find(|(_, sent)| sent.fate == Fate::Pending);
+                .find(|(_, sent)| matches!(sent.fate, Fate::Pending | Fate::CancelledThere));
             assert!(pending.is_none(), "without completion: {pending:?}");
         }
     }

@@ -163,6 +163,7 @@ pub(crate) fn header(destination: Destination) -> RequestHeader {
         fanout: false,
         wait_for_server: false,
         idempotency_key: None,
+        heartbeat: None,
         headers: Vec::new(),
         caller: None,
     }

@@ -56,9 +56,11 @@ fn a_call_cancelled_in_its_middle_never_runs_and_gives_its_credit_back() {
         carry_some(&mut pair);
         carry_some(&mut pair);
         assert_eq!((pair.member.in_flight(), pair.hub.serving()), (1, 1));
-        pair.member.cancel(id);
+        assert!(pair.member.cancel(id));
         pair.settle();
-        assert!(pair.hub_events.is_empty() && pair.member_events.is_empty());
+        assert!(pair.hub_events.is_empty());
+        assert_eq!(pair.member_events, [Event::Ended { token }]);
+        pair.member_events.clear();
         assert!(pair.hub.is_empty() && pair.member.is_empty());
     }
 }
@@ -132,7 +134,7 @@ fn a_large_reply_that_nobody_waits_for_is_not_kept() {
     carry_back(&mut pair);
     assert!(pair.member.buffered_bytes() < 100);
     pair.settle();
-    assert!(pair.member_events.is_empty());
+    assert_eq!(pair.member_events, [Event::Ended { token: 1 }]);
     assert!(pair.hub.is_empty() && pair.member.is_empty());
 }
 

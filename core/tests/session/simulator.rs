@@ -63,8 +63,13 @@ fn limits() -> Limits {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fate {
     Pending,
+    /// Cancelled, and the peer has not said that it has ended.
+    CancelledThere,
     Cancelled,
-    Done { never_ran: bool, ran: bool },
+    Done {
+        never_ran: bool,
+        ran: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -169,6 +174,7 @@ impl World {
                     .go_away(CloseCode::ShuttingDown, "bye");
             }
             23 if self.random.one_in(60) => self.cut(),
+            22 | 23 => self.beat(at),
             _ => {}
         }
         self.check();
@@ -318,8 +324,23 @@ impl World {
         let sent = &mut pending[index];
         // A cast that has left completes as sent: whether it has is not known here.
         if sent.verb == Verb::Call || !side.session.is_open() {
-            side.session.cancel(sent.id);
-            sent.fate = Fate::Cancelled;
+            sent.fate = if side.session.cancel(sent.id) {
+                Fate::CancelledThere
+            } else {
+                Fate::Cancelled
+            };
+        }
+    }
+
+    /// The server of some requests says that they live; some of them have been given up.
+    fn beat(&mut self, at: usize) {
+        let Side {
+            session, running, ..
+        } = &mut self.sides[at];
+        for running in running.iter() {
+            if self.random.one_in(2) {
+                session.beat(running.id);
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use tidings_core::session::{CloseCode, Event, Limits, Role, error_code, fate_code};
+use tidings_core::session::{CloseCode, CloseReason, Event, Limits, Role, error_code, fate_code};
 
-use crate::pair::output;
+use crate::pair::{output, registration};
 use crate::raw::*;
 
 fn limits() -> Limits {
@@ -268,6 +268,7 @@ fn ids_that_mean_nothing_end_the_session() {
                 frame(BIND_RESULT, &[1, 0, 0]),
                 WrongDirection,
             ),
+            ("a hub's word", frame(MISSED, &[1, 1]), WrongDirection),
             ("GoAway twice", go_away.repeat(2), UnexpectedFrame),
         ],
     );
@@ -290,7 +291,39 @@ fn ids_that_mean_nothing_end_the_session() {
                 frame(BIND_RESULT, &[1, 0, 0]),
                 UnknownId,
             ),
+            (
+                "copies that nothing missed",
+                frame(MISSED, &[1, 1]),
+                UnknownId,
+            ),
         ],
+    );
+}
+
+#[test]
+fn words_on_missed_copies_are_whole_and_not_without_end() {
+    let bound = || {
+        let now = Instant::now();
+        let mut member = open(Role::Member, limits(), now);
+        member.bind(registration()).unwrap();
+        output(&mut member, now);
+        (member, now)
+    };
+    for (what, body) in [
+        ("no copy", vec![1, 0]),
+        ("bytes behind the end", vec![1, 1, 1]),
+        ("no number", vec![1]),
+    ] {
+        let (mut member, now) = bound();
+        member.receive(&frame(MISSED, &body), now);
+        expect_closed(&mut member, CloseCode::Malformed, what, now);
+    }
+    let (mut member, now) = bound();
+    let many = limits().idle_frames_per_second as usize + 1;
+    member.receive(&frame(MISSED, &[1, 1]).repeat(many), now);
+    assert_eq!(
+        ended(&mut member).map(|closed| closed.reason),
+        Some(CloseReason::Us(CloseCode::FrameFlood))
     );
 }
 
@@ -395,13 +428,13 @@ fn kinds_that_may_be_ignored_are() {
 fn an_unknown_extension_is_skipped_and_a_critical_one_refuses_the_request() {
     let now = Instant::now();
     let mut session = open(Role::Hub, limits(), now);
-    session.receive(&frame(CALL, &extended(8, b"?")), now);
+    session.receive(&frame(CALL, &extended(100, b"?")), now);
     let [Event::Request { id, .. }] = events(&mut session)[..] else {
         panic!()
     };
     session.reply(id, Ok(vec![]));
     output(&mut session, now);
-    session.receive(&frame(CALL, &extended(9, b"?")), now);
+    session.receive(&frame(CALL, &extended(101, b"?")), now);
     assert!(events(&mut session).is_empty());
     let refusal = [
         2,

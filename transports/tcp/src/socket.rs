@@ -149,3 +149,33 @@ impl Write for &TcpSocket {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the system does by chance is done here on purpose.
+    #[test]
+    fn an_end_that_is_connected_to_itself_is_connected_to_nobody() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let socket = stream_socket(any).unwrap();
+        rustix::net::bind(&socket, &any).unwrap();
+        let own = rustix::net::getsockname(&socket).unwrap();
+        let peer = SocketAddr::try_from(own).unwrap();
+        let _in_progress = rustix::net::connect(&socket, &peer);
+        let tcp = TcpSocket {
+            socket,
+            peer,
+            is_connected: AtomicBool::new(false),
+        };
+        let outcome = loop {
+            match tcp.has_connected() {
+                Ok(false) => std::thread::yield_now(),
+                outcome => break outcome,
+            }
+        };
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(error.to_string().contains(&peer.to_string()), "{error}");
+    }
+}

@@ -177,6 +177,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
                 fanout: false,
                 wait_for_server: false,
                 idempotency_key: None,
+                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             };

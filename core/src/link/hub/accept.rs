@@ -192,7 +192,9 @@ impl<S: Socket> Stranger<S> {
         let established = establishing.run(patience).await;
         let caller = self.socket.peer().ok()?; // Else gone already.
         if let Err(error) = established {
-            Notice::TurnedAway.tell(&caller, &format!("not let in: {error}"));
+            if !core.lock().closed {
+                Notice::TurnedAway.tell(&caller, &format!("not let in: {error}"));
+            }
             return None;
         }
         if !listener.admits(&caller) {

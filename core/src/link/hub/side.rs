@@ -28,8 +28,14 @@ pub(super) struct HubSide {
     id: u64,
     caller: Arc<Caller>,
     outbox: Arc<Outbox>,
-    bound: HashMap<BindId, (Exchange, Topic, ServerName)>,
+    bound: HashMap<BindId, Bound>,
     parked: Parked,
+}
+
+/// One registration.
+struct Bound {
+    names: (Exchange, Topic, ServerName),
+    server: Arc<RemoteServer>,
 }
 
 impl HubSide {
@@ -69,9 +75,9 @@ impl HubSide {
             translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
         let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
-        match self.core.router.add(exchange, topic, name, server) {
+        match self.core.router.add(exchange, topic, name, server.clone()) {
             Ok(()) => {
-                self.bound.insert(id, names);
+                self.bound.insert(id, Bound { names, server });
                 Ok(())
             }
             Err(ServeError::NameTaken { .. }) => Err(refused(NAME_TAKEN.into())),
@@ -80,7 +86,8 @@ impl HubSide {
     }
 
     fn withdraw(&mut self) {
-        for (_, (exchange, topic, name)) in self.bound.drain() {
+        for (_, bound) in self.bound.drain() {
+            let (exchange, topic, name) = bound.names;
             self.core.router.remove(&exchange, &topic, &name);
         }
     }
@@ -125,7 +132,8 @@ impl Side for HubSide {
     }
 
     fn unbind(&mut self, id: BindId) {
-        if let Some((exchange, topic, name)) = self.bound.remove(&id) {
+        if let Some(bound) = self.bound.remove(&id) {
+            let (exchange, topic, name) = bound.names;
             self.core.router.remove(&exchange, &topic, &name);
         }
     }
@@ -133,6 +141,16 @@ impl Side for HubSide {
     fn bind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
 
     fn unbind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
+
+    fn tell_missed(&mut self, session: &mut Session) {
+        if self.outbox.take_some_missed() {
+            for (id, bound) in &self.bound {
+                session.missed(*id, bound.server.take_missed());
+            }
+        }
+    }
+
+    fn missed(&mut self, _id: BindId, _copies: u64) {}
 
     fn bind_result(&mut self, _id: BindId, _result: Result<(), BindRefusal>) {}
 

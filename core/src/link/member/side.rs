@@ -148,6 +148,14 @@ impl Side for MemberSide {
         }
     }
 
+    fn tell_missed(&mut self, _session: &mut Session) {}
+
+    fn missed(&mut self, id: BindId, copies: u64) {
+        if let Some(server) = self.bound.0.get(&id) {
+            server.missed(copies);
+        }
+    }
+
     fn going_away(&mut self) {}
 
     fn closed(&mut self, wrong: Option<&str>) {

@@ -112,7 +112,7 @@ async fn serve(
     connected: Connected,
     intake: Intake,
 ) -> (Option<Intake>, String) {
-    let config = shared.options.session_config(crate::link::instance());
+    let config = shared.options.session_config(crate::instance::id());
     let connection = connected.connection.clone();
     let mut driver = Driver::new(Parts {
         socket: connected.socket,

@@ -166,6 +166,45 @@ pub fn the_least_busy_server_gets_the_next_message(world: &World) {
     drop(servers);
 }
 
+/// C-AD-2: over servers of several buses, with requests in flight all the time.
+pub fn under_steady_load_every_server_gets_some(world: &World) {
+    const REQUESTS: usize = 300;
+    const AT_A_TIME: usize = 6;
+    let took = Journal::new();
+    let (third, fourth) = (world.another(), world.another());
+    let buses = [world.server(), world.client(), &third, &fourth];
+    let servers: Vec<_> = ["a", "b", "c", "d"]
+        .into_iter()
+        .zip(buses)
+        .map(|(name, bus)| {
+            let took = took.clone();
+            let server = bus.listen("topic").name(name);
+            let take = move |(): ()| {
+                took.note(name);
+                std::thread::yield_now();
+            };
+            server.on_blocking("take", take).start().unwrap()
+        })
+        .collect();
+    let mut in_flight = std::collections::VecDeque::new();
+    for _ in 0..REQUESTS {
+        if in_flight.len() == AT_A_TIME {
+            let oldest: Option<tidings_core::Promise<()>> = in_flight.pop_front();
+            oldest.unwrap().wait().unwrap();
+        }
+        in_flight.push_back(world.client().invoke("topic.take", &()));
+    }
+    for promise in in_flight {
+        promise.wait().unwrap();
+    }
+    let took = took.take();
+    assert_eq!(took.len(), REQUESTS);
+    for server in &servers {
+        let share = took.iter().filter(|name| **name == server.name()).count();
+        assert!(share >= REQUESTS / 20, "{} got {share}", server.name());
+    }
+}
+
 /// C-AD-3
 pub fn a_message_for_one_server_goes_to_no_other(world: &World) {
     let servers = ["a", "b", "c"].map(|name| {
@@ -243,7 +282,7 @@ pub fn an_exchange_never_sees_the_traffic_of_another(world: &World) {
     let (_red, _blue) = (serve("red"), serve("blue"));
     let client = |exchange: &str| world.another_with(|builder| builder.exchange(exchange));
     let (red, blue) = (client("red"), client("blue"));
-    for n in 0..20 {
+    for n in 0..20_u32 {
         red.call::<()>("topic.take", &n).wait().unwrap();
         blue.call::<()>("topic.take", &(n + 100)).wait().unwrap();
         red.request::<()>("topic.take", &n)

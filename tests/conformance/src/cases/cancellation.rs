@@ -244,3 +244,42 @@ pub fn a_wait_that_times_out_cancels_nothing(world: &World) {
     gate.open();
     promise.wait().unwrap();
 }
+
+/// C-DL-4, C-AD-2: a server is as busy as its handlers are, whether anybody waits for them or not.
+pub fn a_cancelled_call_counts_for_its_server_until_its_handler_has_ended(world: &World) {
+    let (gate, saw, took) = (Gate::new(), Journal::new(), Journal::new());
+    let serve = |name: &'static str| {
+        let (gate, saw, took) = (gate.clone(), saw.clone(), took.clone());
+        world
+            .listen("topic")
+            .name(name)
+            .on_blocking("stay", move |(): ()| {
+                let context = Context::current().unwrap();
+                saw.note("it runs");
+                eventually("it is cancelled", || context.is_cancelled());
+                saw.note("it is cancelled");
+                gate.pass_blocking();
+            })
+            .on("take", move |(): ()| took.note(name))
+            .start()
+            .unwrap()
+    };
+    let (a, _b) = (serve("a"), serve("b"));
+    let request = world.client().request::<()>("topic.stay", &()).to("a");
+    let promise = request.invoke();
+    saw.wait_for(1);
+    drop(promise);
+    saw.wait_for(2);
+    let take = || world.client().invoke::<()>("topic.take", &()).wait();
+    for _ in 0..10 {
+        take().unwrap();
+    }
+    assert_eq!(took.take(), ["b"; 10]);
+    gate.open();
+    eventually("its slot is free", || a.load() == 0);
+    // Then it has its turn again.
+    eventually("it is known that it has ended", || {
+        take().unwrap();
+        took.take() == ["a"]
+    });
+}

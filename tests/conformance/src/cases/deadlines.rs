@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidings_core::{CallErrorKind, Context, Fate, Promise};
+use tidings_core::{CallErrorKind, Context, Fate, IdempotencyKey, Promise};
 
 use crate::World;
 use crate::stage::{Gate, Journal, eventually};
@@ -78,7 +78,7 @@ pub fn an_idempotent_request_is_retryable_after_its_deadline(world: &World) {
     let request = world.client().request::<()>("topic.stay", &());
     let error = request
         .timeout(SHORT)
-        .idempotent()
+        .idempotent(IdempotencyKey::unique())
         .invoke()
         .wait()
         .unwrap_err();

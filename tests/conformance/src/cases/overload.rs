@@ -68,9 +68,9 @@ pub fn a_queue_takes_as_many_bytes_as_it_says(world: &World) {
     const LIMIT: usize = 1000;
     let gate = Gate::new();
     let server = holding(world, &gate, 100, LIMIT);
-    // Of `bytes` when encoded: the length of so short a text is one byte.
+    // Of `bytes` when encoded: the length of so short a text is one byte, the checksum of an untyped request four.
     let hold = |bytes: usize| {
-        let text = "x".repeat(bytes - 1);
+        let text = "x".repeat(bytes - 5);
         world.client().invoke::<usize>("topic.hold", &text)
     };
     let running = hold(10);
@@ -82,12 +82,12 @@ pub fn a_queue_takes_as_many_bytes_as_it_says(world: &World) {
     }
     // 900 of 1000 are taken.
     busy(hold(101));
-    accepted.push(hold(99));
+    accepted.push(hold(90));
     eventually("it is queued", || server.load() == 11);
-    busy(hold(2));
-    accepted.push(hold(1));
+    busy(hold(11));
+    accepted.push(hold(10));
     eventually("it is queued", || server.load() == 12);
-    busy(hold(1));
+    busy(hold(5));
     gate.open();
     running.wait().unwrap();
     for promise in accepted {

@@ -9,9 +9,13 @@ fn prefix(length: usize) -> usize {
     (usize::BITS - length.leading_zeros()).div_ceil(7) as usize
 }
 
+/// Behind the arguments of an untyped request and the reply to it.
+const CHECKSUM: usize = 4;
+
 /// A text that is exactly `limit` bytes when encoded.
 fn filling(limit: usize) -> String {
-    "x".repeat(limit - prefix(limit - 4))
+    let room = limit - CHECKSUM;
+    "x".repeat(room - prefix(room - 4))
 }
 
 /// C-OC-1

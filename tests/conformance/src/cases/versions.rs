@@ -292,6 +292,28 @@ pub fn servers_of_other_versions_come_and_go(world: &World) {
     drop(old);
 }
 
+/// C-VE-2, C-OC-4
+pub fn a_request_waits_for_a_server_of_its_version(world: &World) {
+    let _old = versioned(world, "1.0");
+    let waits = which(world, "1.1").wait_for_server().invoke();
+    // Sent after it by the same handle, and answered.
+    assert_eq!(which(world, "1.0").wait().unwrap(), "1.0");
+    assert!(!waits.is_ready());
+    let _new = versioned(world, "1.1");
+    assert_eq!(waits.wait().unwrap(), "1.1");
+}
+
+/// C-VE-2, C-OC-4
+pub fn a_request_that_waits_for_a_version_holds_up_no_other(world: &World) {
+    let asks = |version| which(world, version).wait_for_server().invoke();
+    let (second, first) = (asks("2.0"), asks("1.0"));
+    let _old = versioned(world, "1.0");
+    assert_eq!(first.wait().unwrap(), "1.0");
+    assert!(!second.is_ready());
+    let _new = versioned(world, "2.0");
+    assert_eq!(second.wait().unwrap(), "2.0");
+}
+
 /// C-VE-3
 pub fn a_request_above_the_cap_is_not_sent(world: &World) {
     let arrived = Journal::new();

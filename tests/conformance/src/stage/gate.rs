@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Instant;
 
 use tidings_core::WaitExt;
 
@@ -50,6 +52,12 @@ impl Gate {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Opens it once `time` has come: for what must not happen before.
+    pub fn open_after(&self, time: Instant) {
+        thread::sleep(time.saturating_duration_since(Instant::now()));
+        self.open();
     }
 
     /// Waits until `count` handlers have come to it.

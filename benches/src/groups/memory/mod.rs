@@ -1,0 +1,124 @@
+//! Within one process: the handler is ready at once.
+
+mod ours;
+mod service;
+
+use crate::arguments::Measure;
+use crate::groups::{of_peers, titles};
+use crate::harness::{Group, Target};
+use crate::peer::Peer;
+use crate::place::Place;
+use crate::report::Report;
+use crate::runtimes::Driver;
+use crate::setting::{Blob, Load, Setting, Size, Verb};
+use ours::Ours;
+use service::Message;
+
+pub(super) fn run(measure: &Measure, peers: &'static [Peer], report: &mut Report) {
+    of_size::<u64>(measure, peers, report);
+    of_size::<Blob>(measure, peers, report);
+}
+
+fn of_size<M: Message>(measure: &Measure, peers: &'static [Peer], report: &mut Report) {
+    call::<M>(measure, peers, report);
+    in_flight::<M>(64, measure, peers, report);
+    in_flight::<M>(1024, measure, peers, report);
+    cast::<M>(measure, peers, report);
+}
+
+const WAITED: &str = "tidings, `wait()` on a plain thread";
+const AWAITED: &str = "tidings, tokio";
+const SMOL: &str = "tidings, smol";
+const TOKIO_PAIR: &str = "tokio mpsc + oneshot, tokio";
+const FLUME_PAIR: &str = "flume + oneshot, tokio";
+const FLUME_THREADS: &str = "flume + oneshot, two threads";
+const FLUME_SMOL: &str = "flume + oneshot, smol";
+const FLUME_CAST: &str = "flume, tokio";
+
+/// Three buses: without a runtime, on tokio, on smol.
+fn engines<M: Message>() -> (Ours<M>, Ours<M>, Ours<M>) {
+    (
+        Ours::plain(),
+        Ours::on(Driver::tokio()),
+        Ours::on(Driver::Smol),
+    )
+}
+
+fn call<M: Message>(measure: &Measure, peers: &'static [Peer], report: &mut Report) {
+    let (plain, tokio, smol) = engines::<M>();
+    let load = Load {
+        verb: Verb::Call,
+        size: M::SIZE,
+        in_flight: 1,
+    };
+    let group = Group::new(titles::memory_call(M::SIZE))
+        .case(plain.waits(WAITED))
+        .case(plain.waits_on_async("tidings, async handler, `wait()` on a plain thread"))
+        .case(plain.waits_untyped("tidings untyped, `wait()` on a plain thread"))
+        .case(tokio.awaits(AWAITED))
+        .case(tokio.awaits_untyped("tidings untyped, tokio"))
+        .case(tokio.invokes("tidings, `invoke`, tokio", 1))
+        .case(smol.awaits(SMOL))
+        .cases(of_peers(peers, Setting::Memory(load), &Place::new()));
+    let group = [WAITED, AWAITED].into_iter().fold(group, |group, ours| {
+        let group = group
+            .target(Target::times(ours, 0.3, TOKIO_PAIR))
+            .target(Target::times(ours, 1.0 / 3.0, FLUME_PAIR));
+        match M::SIZE {
+            Size::Number => group
+                .target(Target::at_most(ours, 200.0))
+                .target(Target::at_most(ours, 100.0).stretch()),
+            _ => group,
+        }
+    });
+    group
+        .target(Target::times(WAITED, 1.0 / 3.0, FLUME_THREADS))
+        .target(Target::times(SMOL, 1.0 / 3.0, FLUME_SMOL))
+        .run(measure, report);
+}
+
+fn in_flight<M: Message>(
+    in_flight: u64,
+    measure: &Measure,
+    peers: &'static [Peer],
+    report: &mut Report,
+) {
+    const POOL: &str = "tidings, `invoke`, pool and plain thread";
+    const TOKIO: &str = "tidings, `invoke`, tokio";
+    const SMOL: &str = "tidings, `invoke`, smol";
+    let (plain, tokio, smol) = engines::<M>();
+    let load = Load {
+        verb: Verb::Call,
+        size: M::SIZE,
+        in_flight,
+    };
+    Group::new(titles::memory_in_flight(M::SIZE, in_flight))
+        .case(tokio.invokes(TOKIO, in_flight))
+        .case(tokio.calls_in_tasks("tidings, `call` in as many tasks, tokio", in_flight))
+        .case(plain.invokes_and_waits(POOL, in_flight))
+        .case(smol.invokes(SMOL, in_flight))
+        .cases(of_peers(peers, Setting::Memory(load), &Place::new()))
+        .target(Target::times(TOKIO, 1.2, FLUME_PAIR))
+        .target(Target::times(TOKIO, 1.0, FLUME_PAIR).stretch())
+        .target(Target::times(TOKIO, 1.0, TOKIO_PAIR))
+        .target(Target::times(POOL, 1.2, FLUME_THREADS))
+        .target(Target::times(SMOL, 1.2, FLUME_SMOL))
+        .run(measure, report);
+}
+
+fn cast<M: Message>(measure: &Measure, peers: &'static [Peer], report: &mut Report) {
+    let load = Load {
+        verb: Verb::Cast,
+        size: M::SIZE,
+        in_flight: 1,
+    };
+    let tokio = Ours::<M>::on(Driver::tokio());
+    Group::new(titles::memory_cast(M::SIZE))
+        .case(tokio.casts(AWAITED))
+        .case(tokio.casts_untyped("tidings untyped, tokio"))
+        .case(Ours::<M>::on(Driver::Smol).casts(SMOL))
+        .cases(of_peers(peers, Setting::Memory(load), &Place::new()))
+        .target(Target::times(AWAITED, 2.0, FLUME_CAST))
+        .target(Target::times(AWAITED, 1.3, FLUME_CAST).stretch())
+        .run(measure, report);
+}

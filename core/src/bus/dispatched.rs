@@ -1,0 +1,50 @@
+//! A request that was sent, before anybody reads its reply.
+
+use std::sync::Arc;
+
+use crate::bus::draft::Draft;
+use crate::bus::handle::BusCore;
+use crate::bus::{Claim, Delivery, InFlight, Verb};
+use crate::error::CallError;
+use crate::promise::cell::Receiver;
+use crate::reply::Reply;
+use crate::server::{Mode, Sent};
+
+/// What became of sending a request.
+pub(super) enum Dispatched {
+    /// It could not be sent.
+    Failed(CallError),
+    /// It is answered already.
+    Answered(Reply, Arc<InFlight>),
+    /// Its reply will come; until then its deadline is kept.
+    Pending(Receiver<Reply>, Arc<InFlight>),
+}
+
+impl Dispatched {
+    /// Sends the request of `draft`.
+    pub(super) fn of_draft(draft: Draft, mode: Mode) -> Self {
+        match draft.into_delivery(Verb::Call) {
+            Ok((bus, delivery)) => Dispatched::of(&bus, delivery, mode),
+            Err(error) => Dispatched::Failed(error),
+        }
+    }
+
+    /// Sends a call.
+    pub(super) fn of(bus: &BusCore, delivery: Delivery, mode: Mode) -> Self {
+        let in_flight = delivery.in_flight().clone();
+        match bus.transport().send(delivery, mode) {
+            Ok(Sent::Answered(reply)) => Dispatched::Answered(reply, in_flight),
+            Ok(Sent::OnItsWay) => match in_flight.claim() {
+                Claim::Answered(reply) => Dispatched::Answered(reply, in_flight),
+                Claim::Pending(receiver) => {
+                    in_flight.arm(bus.timers());
+                    if let Some(heartbeat) = in_flight.head().heartbeat() {
+                        in_flight.watch_server(bus.ticks().timers(), heartbeat);
+                    }
+                    Dispatched::Pending(receiver, in_flight)
+                }
+            },
+            Err(refused) => Dispatched::Failed(refused.into_error()),
+        }
+    }
+}

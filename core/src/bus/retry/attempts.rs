@@ -1,0 +1,174 @@
+//! Requests made one after the other until one is answered, or another would be of no use.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use super::repeat::Repeat;
+use super::{Retry, RetryBudget, fate_of_all};
+use crate::bus::dispatched::Dispatched;
+use crate::bus::draft::Draft;
+use crate::context::Context;
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::promise::Promise;
+use crate::reply::Reply;
+use crate::server::Mode;
+use crate::timer;
+
+/// A request with retries that has begun.
+pub(super) struct Attempts {
+    repeat: Repeat,
+    policy: Retry,
+    budget: RetryBudget,
+    deadline: Option<Instant>,
+    /// The call that it is made in. What the handler asks for ends with it, its pauses too.
+    parent: Option<Context>,
+    made: u32,
+    fate: Option<Fate>,
+}
+
+impl Attempts {
+    /// Of `draft`, made here and now.
+    pub(super) fn of(draft: Draft, policy: Retry) -> Self {
+        let parent = Context::current();
+        let own = policy.budget.clone();
+        let budget = own.unwrap_or_else(|| draft.bus.retry_budget().clone());
+        let now = Instant::now();
+        let deadline = draft.deadline(now, parent.as_ref());
+        budget.call();
+        Attempts {
+            repeat: Repeat::of(draft),
+            policy,
+            budget,
+            deadline,
+            parent,
+            made: 0,
+            fate: None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn parent(&self) -> Option<&Context> {
+        self.parent.as_ref()
+    }
+
+    /// How a failure of the whole is told.
+    pub(super) fn teller(&self) -> Teller {
+        Teller {
+            target: self.repeat.target(),
+            begun: self.repeat.begun,
+            idempotent: self.repeat.is_idempotent(),
+        }
+    }
+
+    /// Sends the request once.
+    pub(super) fn send(&mut self, mode: Mode) -> Answer {
+        self.made += 1;
+        let Some(draft) = self.repeat.draft() else {
+            let closed = CallErrorKind::Closed;
+            let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
+            return Answer::Came(Reply::Failed(self.teller().told(error)));
+        };
+        match Dispatched::of_draft(draft, mode) {
+            Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
+            Dispatched::Answered(reply, _) => Answer::Came(reply),
+            Dispatched::Pending(receiver, in_flight) => {
+                Answer::Comes(Promise::of_reply(receiver, |reply, _| Ok(reply), in_flight))
+            }
+        }
+    }
+
+    /// Goes on from what was sent first.
+    pub(super) async fn run(mut self, mut sent: Answer) -> Reply {
+        loop {
+            let reply = match sent {
+                Answer::Came(reply) => reply,
+                Answer::Comes(promise) => promise.await.unwrap_or_else(Reply::Failed),
+            };
+            let error = match reply {
+                Reply::Failed(error) => error,
+                answered => return answered,
+            };
+            let fate = fate_of_all(self.fate, error.fate());
+            self.fate = Some(fate);
+            let Some(pause) = self.next_pause(&error) else {
+                return Reply::Failed(error.after(self.made, fate));
+            };
+            if !self.pauses(pause).await {
+                return Reply::Failed(error.after(self.made, fate));
+            }
+            sent = self.send(Mode::Inline);
+        }
+    }
+
+    /// The pause before the next attempt, if there is to be one: within the deadline, and paid for.
+    fn next_pause(&self, error: &CallError) -> Option<Duration> {
+        let pause = self.policy.pause(self.made, error)?;
+        let now = Instant::now();
+        let in_time = match (self.deadline, now.checked_add(pause)) {
+            (Some(deadline), Some(at)) => at < deadline,
+            (None, at) => at.is_some(),
+            (Some(_), None) => false,
+        };
+        (in_time && self.budget.take(now)).then_some(pause)
+    }
+
+    /// `false` when the handler that it is made in is cancelled meanwhile.
+    async fn pauses(&self, pause: Duration) -> bool {
+        let mut sleep = timer::sleep(pause);
+        let Some(parent) = &self.parent else {
+            sleep.await;
+            return true;
+        };
+        let mut cancelled = pin!(parent.cancelled());
+        poll_fn(|cx| match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => cancelled.as_mut().poll(cx).map(|()| false),
+        })
+        .await
+    }
+}
+
+/// The outcome of one attempt. Dropped before it came, it cancels that.
+pub(super) enum Answer {
+    Came(Reply),
+    Comes(Promise<Reply>),
+}
+
+/// Tells a failure of a request that is made of several.
+#[derive(Clone)]
+pub(super) struct Teller {
+    target: String,
+    begun: Instant,
+    idempotent: bool,
+}
+
+impl Teller {
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    pub(super) fn told(&self, error: CallError) -> CallError {
+        error.of_request(self.target.clone(), self.begun.elapsed(), self.idempotent)
+    }
+}
+
+/// Polls `future` as part of the handler of `parent`.
+pub(super) fn poll_within<F: Future + ?Sized>(
+    parent: Option<&Context>,
+    future: Pin<&mut F>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    match parent {
+        Some(parent) => {
+            let request = Arc::clone(parent.in_flight());
+            crate::context::enter(request, || future.poll(cx)).0
+        }
+        None => future.poll(cx),
+    }
+}
