@@ -287,7 +287,7 @@ impl Session {
     }
 
     /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
-    /// here. One of which not all has left is cancelled. No event will follow for it, as after
+    /// here, and no event will follow for it. One of which not all has left is cancelled, as by
     /// [`cancel`](Self::cancel).
     pub fn leave(&mut self, id: RequestId) {
         if !self.requests.leave(id) {

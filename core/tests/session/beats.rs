@@ -115,7 +115,8 @@ fn nothing_is_said_of_what_has_ended() {
         pair.hub.release(id);
     }
     pair.settle();
-    assert!(pair.member_events.is_empty());
+    // But that the handler of the one that was cancelled has ended.
+    assert_eq!(pair.member_events, [Event::Ended { token: 5 }]);
     assert!(pair.hub.is_empty() && pair.member.is_empty());
 }
 
@@ -172,7 +173,8 @@ fn a_call_that_is_left_goes_on_at_the_peer() {
     pair.hub.receive(&part, pair.now);
     pair.member.leave(large);
     pair.settle();
-    assert!(pair.hub_events.is_empty() && pair.member_events.is_empty());
+    assert!(pair.hub_events.is_empty());
+    assert_eq!(pair.member_events, [Event::Ended { token: 3 }]);
     assert!(pair.hub.is_empty() && pair.member.is_empty());
 }
 
