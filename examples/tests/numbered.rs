@@ -33,6 +33,16 @@ fn namespaces() {
 }
 
 #[test]
+fn overload() {
+    assert_runs("13_overload");
+}
+
+#[test]
+fn draining() {
+    assert_runs("14_drain");
+}
+
+#[test]
 fn over_tcp() {
     assert_runs("15_tcp");
 }
