@@ -47,7 +47,11 @@ fn main() -> tidings::Result<()> {
     let (server, started, go) = slow(&bus, WhenFull::Block)?;
     let promises: Vec<Promise<u32>> = (0..50).map(ask).collect();
     assert_eq!(started.recv(), Ok(0));
-    println!("at the server: {}, in all: {}", server.load(), bus.in_flight());
+    println!(
+        "at the server: {}, in all: {}",
+        server.load(),
+        bus.in_flight()
+    );
     drop(go);
     for (n, promise) in (0..).zip(promises) {
         assert_eq!(promise.wait()?, n);

@@ -128,6 +128,12 @@ impl BusBuilder {
         BusBuilder(self.0.when_full(policy))
     }
 
+    /// How many bytes it may hold for messages, in all; unset, 256 MiB. See
+    /// [`BusBuilder::memory_budget`](tidings_core::BusBuilder::memory_budget).
+    pub fn memory_budget(self, bytes: usize) -> Self {
+        BusBuilder(self.0.memory_budget(bytes))
+    }
+
     /// How many requests may wait for room on this side, by [`WhenFull::Block`]; unset, 1024. Beyond that, they fail as
     /// `QueueFull`.
     pub fn backlog(self, requests: usize) -> Self {

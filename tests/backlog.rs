@@ -137,3 +137,30 @@ fn no_place_is_lost_by_those_who_give_up() {
         promise.wait().unwrap();
     }
 }
+
+/// C-OV-1: what waits for servers in memory counts against the budget of the bus.
+#[test]
+fn what_waits_in_memory_keeps_within_the_budget() {
+    let stage = Stage::new(Bus::builder().memory_budget(100_000).open("mem:").unwrap());
+    let text = "x".repeat(50_000);
+    let running: Promise<usize> = stage.bus.invoke("topic.length", &text);
+    stage.gate.wait_for(1);
+    eventually("what runs does not wait", || stage.bus.memory_in_use() == 0);
+    let waits: Promise<usize> = stage.bus.invoke("topic.length", &text);
+    eventually("it is counted", || stage.bus.memory_in_use() > 50_000);
+    let error = stage
+        .bus
+        .call::<usize>("topic.length", &text)
+        .wait()
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), CallErrorKind::Busy { .. }),
+        "{error}"
+    );
+    assert_eq!(error.fate(), Fate::NotExecuted);
+    stage.gate.open();
+    for promise in [running, waits] {
+        assert_eq!(promise.wait().unwrap(), 50_000);
+    }
+    eventually("it is given back", || stage.bus.memory_in_use() == 0);
+}

@@ -10,7 +10,7 @@ use std::task::Context;
 use crate::bus::{Address, Caller, Delivery};
 use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
-use crate::overload::BusStats;
+use crate::overload::{BusStats, DEFAULT_BUDGET, MemoryBudget};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 
@@ -31,11 +31,22 @@ pub trait Plugin: Send + Sync {
 }
 
 /// What the builder of a bus was told that concerns its transport.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpenOptions {
     /// The runtime to use, when the user named one.
     pub runtime: Option<Arc<dyn Runtime>>,
+    /// What the bus may hold for messages: a transport over sockets gives it to its `LinkOptions`.
+    pub memory: Arc<MemoryBudget>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            runtime: None,
+            memory: Arc::new(MemoryBudget::new(DEFAULT_BUDGET)),
+        }
+    }
 }
 
 /// What a transport can do, as data.
@@ -94,6 +105,11 @@ pub trait Transport: Send + Sync + 'static {
     /// What it gave up since it was opened; all zero where it holds nothing of its own.
     fn stats(&self) -> BusStats {
         BusStats::default()
+    }
+
+    /// Whether it counts what it holds against the memory of the bus itself; else servers count what waits for them.
+    fn counts_memory(&self) -> bool {
+        false
     }
 
     /// The bus is drained: asks peers for no new requests. Resolves when nothing is on its way any more, in either

@@ -7,7 +7,7 @@ use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::mailbox::Limits;
 use crate::name::{Exchange, NameError};
-use crate::overload::WhenFull;
+use crate::overload::{DEFAULT_BUDGET, MemoryBudget, WhenFull};
 use crate::runtime::Runtime;
 use crate::transport::{OpenOptions, Plugin};
 
@@ -29,6 +29,7 @@ pub struct BusBuilder {
     timeout: Option<Duration>,
     when_full: WhenFull,
     backlog: Limits,
+    memory: usize,
     when_disconnected: WhenDisconnected,
 }
 
@@ -40,6 +41,7 @@ impl BusBuilder {
             timeout: Some(DEFAULT_TIMEOUT),
             when_full: WhenFull::default(),
             backlog: DEFAULT_BACKLOG,
+            memory: DEFAULT_BUDGET,
             when_disconnected: WhenDisconnected::default(),
         }
     }
@@ -76,6 +78,18 @@ impl BusBuilder {
         self
     }
 
+    /// How many bytes it may hold for messages, in all: over sockets, what comes by all of its connections, from arrival
+    /// to the end of the handler, and answers until they are written; in memory, what waits for its servers. Unset,
+    /// 256 MiB.
+    ///
+    /// When three quarters of it are in use, requests are refused as `Busy`, not executed (casts over a connection are
+    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)); the rest is for the answers to what was taken
+    /// before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
     /// How many requests may wait for room on this side, by [`WhenFull::Block`]: those that a full connection lets wait,
     /// and in memory those that a full server does. Unset, 1024, with 4 MiB of payload (or one message that is larger).
     /// Beyond that, they fail as `QueueFull`.
@@ -104,7 +118,12 @@ impl BusBuilder {
     pub fn open_with(self, plugin: &dyn Plugin, address: &str) -> Result<Bus, OpenError> {
         let exchange = self.exchange?;
         let address = Address::parse(address)?;
-        let transport = plugin.open(&address, &self.options)?;
+        let memory = Arc::new(MemoryBudget::new(self.memory));
+        let options = OpenOptions {
+            memory: memory.clone(),
+            ..self.options
+        };
+        let transport = plugin.open(&address, &options)?;
         let waiting = (self.when_full, self.backlog);
         Ok(Bus::over(
             transport,
@@ -112,6 +131,7 @@ impl BusBuilder {
             self.timeout,
             self.when_disconnected,
             waiting,
+            memory,
         ))
     }
 }

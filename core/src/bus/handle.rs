@@ -16,7 +16,7 @@ use crate::connection::{Events, State, Watch};
 use crate::error::{CallError, Fate, ServeError};
 use crate::mailbox::Limits;
 use crate::name::{Exchange, Method, NameError, Topic, split_path};
-use crate::overload::{BusStats, Tally, WhenFull};
+use crate::overload::{BusStats, MemoryBudget, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, ServerCore, Service};
@@ -229,6 +229,11 @@ impl Bus {
         self.core.tally().read() + self.core.transport().stats()
     }
 
+    /// Bytes that it holds for messages just now, of its [budget](BusBuilder::memory_budget).
+    pub fn memory_in_use(&self) -> usize {
+        self.core.open.memory.used()
+    }
+
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
         self.core.transport().capabilities()
@@ -252,6 +257,7 @@ impl Bus {
         timeout: Option<Duration>,
         when_disconnected: WhenDisconnected,
         (when_full, backlog): (WhenFull, Limits),
+        memory: Arc<MemoryBudget>,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let open = Open {
@@ -260,6 +266,7 @@ impl Bus {
             transport,
             timers,
             waiting: WaitingRoom::new(backlog),
+            memory,
             tally: Arc::default(),
             servers: Mutex::default(),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -337,6 +344,7 @@ pub(super) struct Open {
     caller: Option<Arc<Caller>>,
     timers: Arc<Timers>,
     waiting: Arc<WaitingRoom>,
+    memory: Arc<MemoryBudget>,
     tally: Arc<Tally>,
     /// The servers of this bus, to be drained with it.
     servers: Mutex<Vec<Weak<ServerCore>>>,
@@ -390,6 +398,11 @@ impl BusCore {
 
     pub(crate) fn waiting(&self) -> &WaitingRoom {
         &self.open.waiting
+    }
+
+    /// What servers count against, where the transport does not.
+    pub(crate) fn memory(&self) -> Option<Arc<MemoryBudget>> {
+        (!self.open.transport.counts_memory()).then(|| self.open.memory.clone())
     }
 
     pub(crate) fn tally(&self) -> &Arc<Tally> {

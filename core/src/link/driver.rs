@@ -21,7 +21,7 @@ use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
-use crate::overload::Tally;
+use crate::overload::{Charge, Tally};
 use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
@@ -57,6 +57,8 @@ pub(super) struct Driver {
     names: Names,
     flow: u64,
     tally: Arc<Tally>,
+    /// What the session holds, counted against the memory of the bus.
+    memory: Charge,
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
@@ -88,6 +90,7 @@ pub(super) struct Parts {
     pub(super) control: flume::Receiver<Control>,
     pub(super) intake: Intake,
     pub(super) tally: Arc<Tally>,
+    pub(super) memory: Charge,
     pub(super) max_message: usize,
     pub(super) runtime: Arc<dyn Runtime>,
 }
@@ -107,6 +110,7 @@ impl Driver {
             names: Names::new(),
             flow: connection_flow(),
             tally: parts.tally,
+            memory: parts.memory,
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
@@ -125,6 +129,10 @@ impl Driver {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
         for _ in 0..ROUNDS {
             let now = Instant::now();
+            // Others may have taken what there was when this connection had its last turn.
+            let budget = self.memory.budget();
+            let (room, scarce) = (budget.room_for_requests(), budget.is_exhausted());
+            self.session.limit_memory(room, scarce);
             let mut moved = self.bell(cx).is_ready();
             moved |= self.take_control(now);
             moved |= self.take_requests(now);
@@ -141,6 +149,7 @@ impl Driver {
             self.tell_events(now);
             self.tell_drained();
             self.tally.late_replies(self.session.take_late());
+            self.count_memory();
             let written = !self.session.has_output() && !self.socket.holds_output();
             let over = |ended: &Ended| written || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
@@ -475,6 +484,12 @@ impl Driver {
                 let _nobody_listens = told.complete(());
             }
         }
+    }
+
+    /// Counts what the session holds.
+    fn count_memory(&mut self) {
+        self.memory.set(self.session.held_bytes());
+        self.tally.shed(self.session.take_shed());
     }
 
     fn count_unsent(&self, entry: &Entry) {

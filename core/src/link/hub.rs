@@ -330,6 +330,10 @@ impl Transport for Hub {
         self.ended()
     }
 
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> BusStats {
         self.core.tally.read()
     }

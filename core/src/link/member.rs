@@ -361,6 +361,10 @@ impl Transport for Member {
         self.ended()
     }
 
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> BusStats {
         self.shared.tally.read()
     }

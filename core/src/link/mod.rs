@@ -37,7 +37,10 @@ pub use member::{Member, Node};
 pub use options::number;
 pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
+use std::sync::Arc;
+
 use crate::bus::Caller;
+use crate::overload::{DEFAULT_BUDGET, MemoryBudget};
 use crate::session;
 
 /// What both roles are told.
@@ -57,6 +60,8 @@ pub struct LinkOptions {
     pub outbox_messages: usize,
     /// Payload bytes of those; one request may exceed it alone. Default 4 MiB.
     pub outbox_bytes: usize,
+    /// What all its connections together may hold.
+    pub memory: Arc<MemoryBudget>,
 }
 
 impl LinkOptions {
@@ -69,6 +74,7 @@ impl LinkOptions {
             limits: session::Limits::default(),
             outbox_messages: 1024,
             outbox_bytes: 4 << 20,
+            memory: Arc::new(MemoryBudget::new(DEFAULT_BUDGET)),
         }
     }
 

@@ -16,6 +16,9 @@ pub struct BusStats {
     /// Casts that lost their place in the queue to a connection to newer ones
     /// ([`WhenFull::DropOldest`](crate::WhenFull::DropOldest)).
     pub dropped_casts: u64,
+    /// Requests and answers of peers that were refused or dropped because the memory of the bus was in use
+    /// ([`BusBuilder::memory_budget`](crate::BusBuilder::memory_budget)).
+    pub shed: u64,
 }
 
 /// Where it is counted.
@@ -24,6 +27,7 @@ pub(crate) struct Tally {
     late_replies: AtomicU64,
     unsent_casts: AtomicU64,
     dropped_casts: AtomicU64,
+    shed: AtomicU64,
     /// Of the unsent ones, those that the program's log does not have yet.
     untold: AtomicU64,
 }
@@ -32,6 +36,12 @@ impl Tally {
     pub(crate) fn late_replies(&self, more: u64) {
         if more > 0 {
             self.late_replies.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn shed(&self, more: u64) {
+        if more > 0 {
+            self.shed.fetch_add(more, Ordering::Relaxed);
         }
     }
 
@@ -57,6 +67,7 @@ impl Tally {
             late_replies: self.late_replies.load(Ordering::Relaxed),
             unsent_casts: self.unsent_casts.load(Ordering::Relaxed),
             dropped_casts: self.dropped_casts.load(Ordering::Relaxed),
+            shed: self.shed.load(Ordering::Relaxed),
         }
     }
 }
@@ -69,6 +80,7 @@ impl std::ops::Add for BusStats {
             late_replies: self.late_replies + other.late_replies,
             unsent_casts: self.unsent_casts + other.unsent_casts,
             dropped_casts: self.dropped_casts + other.dropped_casts,
+            shed: self.shed + other.shed,
         }
     }
 }

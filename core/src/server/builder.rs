@@ -332,6 +332,7 @@ impl ServerBuilder {
             self.limits,
             runtime,
             self.bus.core().tally().clone(),
+            self.bus.core().memory(),
         );
         Server::bind(self.bus, core)
     }

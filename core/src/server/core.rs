@@ -16,7 +16,7 @@ use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
-use crate::overload::{Tally, WhenFull, retry_after};
+use crate::overload::{Charge, MemoryBudget, Tally, WhenFull, retry_after};
 use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::at_work::AtWork;
@@ -89,6 +89,8 @@ pub(crate) struct ServerLimits {
 pub(crate) struct Waiting {
     pub(crate) delivery: Delivery,
     pub(crate) method: Arc<Registered>,
+    /// What it counts against the memory of the bus while it waits.
+    _charge: Option<Charge>,
 }
 
 /// A server, as transports see it.
@@ -118,6 +120,7 @@ pub struct ServerCore {
     idle: Room,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) drops: Counters,
+    memory: Option<Arc<MemoryBudget>>,
 }
 
 impl ServerCore {
@@ -127,6 +130,7 @@ impl ServerCore {
         limits: ServerLimits,
         runtime: Arc<dyn Runtime>,
         tally: Arc<Tally>,
+        memory: Option<Arc<MemoryBudget>>,
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -152,6 +156,7 @@ impl ServerCore {
             idle: Room::new(),
             runtime,
             drops: Counters::new(tally),
+            memory,
         });
         driver::spawn(&server, Life::FIRST);
         server
@@ -206,7 +211,12 @@ impl ServerCore {
             }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })?;
+        let (delivery, charge) = self.charge(delivery)?;
+        self.enqueue(Waiting {
+            delivery,
+            method,
+            _charge: charge,
+        })?;
         Ok(Sent::OnItsWay)
     }
 
@@ -239,6 +249,25 @@ impl ServerCore {
     /// is not deep in such starts already.
     fn claim_inline(&self) -> bool {
         Inline::may_enter() && self.unstarted.load(Ordering::Acquire) == 0 && self.claim_slot()
+    }
+
+    /// Counts a large request against the memory of the bus. Small ones are bounded by their number.
+    fn charge(&self, delivery: Delivery) -> Result<(Delivery, Option<Charge>), NotAccepted> {
+        let weight = delivery.weight();
+        let Some(memory) = self.memory.as_ref().filter(|_| weight >= CHARGED) else {
+            return Ok((delivery, None));
+        };
+        match memory.charge(weight) {
+            Some(charge) => Ok((delivery, Some(charge))),
+            None => {
+                self.drops.turned_away();
+                let kind = CallErrorKind::Busy {
+                    retry_after: retry_after(None, Instant::now()),
+                };
+                let refused = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                Err(NotAccepted::Refused(refused))
+            }
+        }
     }
 
     fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), NotAccepted> {
@@ -547,6 +576,9 @@ impl Withdraw for ServerCore {
         }
     }
 }
+
+/// The smallest request that counts against the memory of the bus.
+const CHARGED: usize = 4096;
 
 /// The most handlers that one thread starts inside each other; deeper ones go through the queue.
 const INLINE_DEPTH: u8 = 8;

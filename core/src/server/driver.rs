@@ -39,7 +39,10 @@ impl Future for Driver {
             // Ask for the slot first: a request that is taken out of the queue is one that starts now. And for none when
             // there is nothing to start: it would be seen in the server's load.
             if server.has_unstarted() && server.claim_slot() {
-                if let Some(Waiting { delivery, method }) = server.queue.try_pop() {
+                if let Some(Waiting {
+                    delivery, method, ..
+                }) = server.queue.try_pop()
+                {
                     server.is_starting(1);
                     running::start(server, delivery, &method, Mode::Queue);
                     server.left_queue();

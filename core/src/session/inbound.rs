@@ -256,7 +256,15 @@ impl Session {
         if unsupported {
             return Ok(Some(error_code::UNSUPPORTED));
         }
+        if size > self.memory.requests {
+            // Not the peer's fault: it has credit.
+            self.memory.shed = self.memory.shed.saturating_add(1);
+            return Ok(Some(error_code::OVERLOADED));
+        }
         let fits = self.serving.granted.take(size);
+        if fits {
+            self.memory.requests = self.memory.requests.saturating_sub(size);
+        }
         Ok((!fits).then_some(error_code::OVERLOADED))
     }
 

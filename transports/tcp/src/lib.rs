@@ -147,7 +147,8 @@ impl Plugin for Tcp {
         address: &Address,
         options: &OpenOptions,
     ) -> Result<Arc<dyn Transport>, OpenError> {
-        let parsed = Options::of(address)?;
+        let mut parsed = Options::of(address)?;
+        parsed.link.memory = options.memory.clone();
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
         if parsed.listen {
             self.listen(address, parsed, runtime)

@@ -62,7 +62,8 @@ impl Plugin for Unix {
         let parsed = Options::of(address)?;
         let place = Arc::new(Place::new(address, &parsed)?);
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
-        let link = parsed.link.clone();
+        let mut link = parsed.link.clone();
+        link.memory = options.memory.clone();
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {

@@ -16,6 +16,7 @@ use crate::link::establish::Establishing;
 use crate::link::outbox::{self, Intake};
 use crate::link::socket::{Listener, Socket};
 use crate::notice::Notice;
+use crate::overload::Charge;
 use crate::runtime::{Interest, Readiness};
 use crate::session::{CloseCode, Role, Session};
 
@@ -216,6 +217,7 @@ impl<S: Socket> Stranger<S> {
             control: self.control,
             intake: self.intake,
             tally: core.tally.clone(),
+            memory: Charge::on(&core.options.memory),
             max_message: core.options.limits.max_message,
             runtime: core.runtime.clone(),
         }))

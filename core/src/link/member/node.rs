@@ -267,6 +267,10 @@ impl Transport for Node {
         }
     }
 
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> BusStats {
         let as_hub = self.hub().map(Transport::stats).unwrap_or_default();
         self.member.stats() + as_hub
