@@ -177,7 +177,7 @@ impl Outbox {
                 Ok(Sent::OnItsWay)
             }
             Err(PushError::Full(outgoing) | PushError::Closed(outgoing)) => {
-                self.fill.remove(weight);
+                self.count_out(weight);
                 let lost = CallErrorKind::ConnectionLost("it was closed".into());
                 let delivery = outgoing.delivery;
                 Err(NotAccepted::Refused(delivery.refuse(
@@ -191,14 +191,22 @@ impl Outbox {
 
     /// Counts a request in, if there is room for it.
     fn takes(&self, weight: usize) -> bool {
-        let (messages, bytes) = self.fill.add(weight);
-        // One message alone may be larger than the limit: it is bounded by `max_message`.
-        let too_heavy = bytes > 0 && bytes.saturating_add(weight) > self.limits.bytes;
+        let (messages, bytes) = self.count_in(weight);
+        let too_heavy = bytes.saturating_add(self.charged(weight)) > self.limits.bytes;
         let takes = messages < self.limits.items && !too_heavy;
         if !takes {
-            self.fill.remove(weight);
+            self.count_out(weight);
         }
         takes
+    }
+
+    /// Counts one more in, and gives what there was before.
+    fn count_in(&self, weight: usize) -> (usize, usize) {
+        self.fill.add(self.charged(weight))
+    }
+
+    fn count_out(&self, weight: usize) {
+        self.fill.remove(self.charged(weight));
     }
 
     /// Remembers a cast that gives way to newer ones.
@@ -220,7 +228,7 @@ impl Outbox {
             };
             drop(lossy);
             if let Some(Outgoing { delivery, .. }) = self.queue.remove(ticket) {
-                self.fill.remove(delivery.weight());
+                self.count_out(delivery.weight());
                 self.tally.dropped_cast();
                 let full = self.is_full(Verb::Cast);
                 delivery.refuse(full, Fate::NotSent, Stage::QueuedHere);
@@ -274,16 +282,17 @@ impl Outbox {
         }
     }
 
-    /// What a request counts against the limit where room for it is waited for.
+    /// What a request counts against the limit. One message may be larger than that, for it is bounded by `max_message`;
+    /// and one that is leaves a quarter to what is small.
     fn charged(&self, weight: usize) -> usize {
-        weight.min(self.limits.bytes)
+        weight.min(self.limits.bytes - self.limits.bytes / 4)
     }
 
     /// How the queue, for the registration `id`, stands to one more copy of a fanout cast, of `weight` bytes.
     pub(super) fn standing(&self, id: BindId, weight: usize) -> Standing {
         let (messages, bytes) = self.fill.now();
         let full = self.full.has_bound(id);
-        let fits = bytes == 0 || bytes.saturating_add(weight) <= self.limits.bytes;
+        let fits = bytes.saturating_add(self.charged(weight)) <= self.limits.bytes;
         let has_room = fits && messages < self.limits.items && !full;
         let half_free = messages <= self.limits.items / 2 && bytes <= self.limits.bytes / 2;
         self.backlog.standing(has_room, half_free && !full)
@@ -318,7 +327,7 @@ impl Withdraw for Outbox {
     fn withdraw(&self, ticket: Ticket) {
         match self.queue.remove(ticket) {
             Some(withdrawn) => {
-                self.fill.remove(withdrawn.delivery.weight());
+                self.count_out(withdrawn.delivery.weight());
                 drop(withdrawn);
                 self.wake_for_room();
             }
@@ -441,7 +450,7 @@ impl Intake {
     }
 
     fn gone(&self, weight: usize) {
-        self.outbox.fill.remove(weight);
+        self.outbox.count_out(weight);
         self.outbox.wake_for_room();
     }
 
@@ -449,7 +458,7 @@ impl Intake {
     fn gather(&mut self) {
         let aside = self.ways.drain();
         for outgoing in aside.into_iter().rev() {
-            self.outbox.fill.add(outgoing.delivery.weight());
+            self.outbox.count_in(outgoing.delivery.weight());
             self.held.push_front(outgoing);
         }
         self.outbox.full.clear();

@@ -154,19 +154,7 @@ const SHARE: usize = 3;
 
 impl Shares {
     fn is_fair(&self, way: u64, bytes: usize, window: Amount, free: Amount) -> bool {
-        let after = free.bytes.saturating_sub(bytes);
-        // Half of what it can leave at best, where it needs nearly all.
-        let most = window.bytes.saturating_sub(bytes) / 2;
-        let reserve = (window.bytes / RESERVE).min(most);
-        let alone = free.bytes >= window.bytes;
-        if bytes > BULK && after < reserve && !alone {
-            return false;
-        }
-        let Some(used) = self.0.get(&way) else {
-            return true;
-        };
-        let requests = (used.requests as usize) < (free.requests as usize).saturating_mul(SHARE);
-        requests && used.bytes.saturating_add(bytes) <= after.saturating_mul(SHARE)
+        leaves_enough(self.0.get(&way).copied(), bytes, window, free)
     }
 
     fn add(&mut self, way: u64, bytes: usize) {
@@ -181,6 +169,23 @@ impl Shares {
             }
         }
     }
+}
+
+/// Whether a request of `bytes` on a way that holds `used` leaves enough of what is `free` to others.
+fn leaves_enough(used: Option<Amount>, bytes: usize, window: Amount, free: Amount) -> bool {
+    let after = free.bytes.saturating_sub(bytes);
+    // Half of what it can leave at best, where it needs nearly all.
+    let most = window.bytes.saturating_sub(bytes) / 2;
+    let reserve = (window.bytes / RESERVE).min(most);
+    let alone = free.bytes >= window.bytes;
+    if bytes > BULK && after < reserve && !alone {
+        return false;
+    }
+    let Some(used) = used else {
+        return true;
+    };
+    let requests = (used.requests as usize) < (free.requests as usize).saturating_mul(SHARE);
+    requests && used.bytes.saturating_add(bytes) <= after.saturating_mul(SHARE)
 }
 
 /// What this side allows the peer, and what of it is taken.
@@ -253,8 +258,8 @@ impl Granted {
     }
 
     /// Whether a Credit frame is worth it now: when the peer might wait for it, and until then it is
-    /// gathered: half of the requests are used up, or the largest message would not fit
-    /// (PR-CREDIT-4).
+    /// gathered: half of the requests are used up, or the largest message could not go if all that
+    /// is used were on its way (PR-CREDIT-4).
     pub(super) fn is_due(&self) -> bool {
         if self.returning.requests == 0 {
             return false;
@@ -262,8 +267,8 @@ impl Granted {
         let mut used = self.taken;
         used.add(self.returning);
         let few_requests = used.requests >= self.window.requests.div_ceil(2);
-        let room = self.window.bytes.saturating_sub(used.bytes);
-        few_requests || room < self.max_message
+        let free = self.window.less(used);
+        few_requests || !leaves_enough(Some(used), self.max_message, self.window, free)
     }
 
     /// The casts that have ended, as the bodies of Credit frames.
@@ -344,6 +349,47 @@ mod tests {
         assert!(side.take(10) && side.take(1));
         end(&mut side, 1);
         assert!(side.is_due());
+    }
+
+    /// A sender that waits for its share is never left waiting for credit that this side gathers.
+    #[test]
+    fn no_window_and_no_message_leave_a_sender_stuck() {
+        const KIB: usize = 1024;
+        for (requests, window, max_message) in [
+            (1, 32, 16),
+            (2, 16, 16),
+            (3, 32, 30),
+            (1024, 32, 16),
+            (1024, 64, 50),
+            (7, 1000, 16),
+            (1024, 16, 16),
+        ] {
+            let (window, max_message) = (window * KIB * KIB, max_message * KIB * KIB);
+            for bytes in [
+                1,
+                70 * KIB,
+                max_message / 3,
+                max_message / 2 + 1,
+                max_message,
+            ] {
+                let mut there = granted(requests, window, max_message);
+                let mut here = Allowance::new(amount(requests, window));
+                for _ in 0..2000 {
+                    let fair = here.is_fair(5, bytes, Amount::default()) && here.allows(bytes);
+                    assert!(fair, "{requests} {window} {max_message} {bytes}");
+                    here.accepted(5, bytes);
+                    here.spend(bytes);
+                    here.cast_left(5, bytes);
+                    assert!(there.take(bytes));
+                    end(&mut there, bytes);
+                    if there.is_due() {
+                        for frame in told(&mut there) {
+                            here.returned(Reader::new(&frame)).unwrap();
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]
