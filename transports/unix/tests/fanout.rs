@@ -145,7 +145,8 @@ fn a_gather_tells_which_server_was_killed_and_brings_the_others_answers() {
 /// A tokio runtime on one thread that can be stopped and goes on where it was.
 struct Paused {
     runtime: Arc<dyn Runtime>,
-    control: Sender<Receiver<()>>,
+    /// To say that it stands, and until when.
+    control: Sender<(Sender<()>, Receiver<()>)>,
     _thread: thread::JoinHandle<()>,
 }
 
@@ -156,14 +157,17 @@ impl Paused {
             .build()
             .unwrap();
         let runtime = runtime::tokio::handle(tokio.handle().clone());
-        let (control, pauses) = channel::<Receiver<()>>();
+        let (control, pauses) = channel::<(Sender<()>, Receiver<()>)>();
         let pauses = Mutex::new(pauses);
         let thread = thread::spawn(move || {
             loop {
                 // It runs for a millisecond at a time, and looks whether it is to pause.
                 tokio.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
                 match pauses.lock().unwrap().try_recv() {
-                    Ok(until) => drop(until.recv()),
+                    Ok((stands, until)) => {
+                        let _ = stands.send(());
+                        drop(until.recv());
+                    }
                     Err(std::sync::mpsc::TryRecvError::Empty) => {}
                     Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
                 }
@@ -178,8 +182,9 @@ impl Paused {
 
     /// Stops it until what is returned is dropped.
     fn pause(&self) -> Sender<()> {
-        let (go_on, until) = channel();
-        self.control.send(until).unwrap();
+        let ((stands, standing), (go_on, until)) = (channel(), channel());
+        self.control.send((stands, until)).unwrap();
+        standing.recv().unwrap();
         go_on
     }
 }
