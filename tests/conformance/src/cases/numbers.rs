@@ -118,14 +118,12 @@ pub fn a_storm_of_dropped_promises_leaves_every_table_empty(world: &World) {
         world.client().in_flight() == 0
     });
     eventually("the server's is too", || server.load() == 0);
-    assert_eq!(
-        world
-            .client()
-            .call::<u32>("topic.ask", &1_u32)
-            .wait()
-            .unwrap(),
-        1
-    );
+    // What was given up while it was queued for the connection leaves that queue when its turn comes: until then there
+    // may be no room.
+    let answered = || world.client().call::<u32>("topic.ask", &1_u32).wait();
+    eventually("there is room again", || {
+        answered().is_ok_and(|answer| answer == 1)
+    });
 }
 
 /// C-DL-5: the same one by one, each dropped as soon as it is made.
