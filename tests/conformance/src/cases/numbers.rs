@@ -118,12 +118,7 @@ pub fn a_storm_of_dropped_promises_leaves_every_table_empty(world: &World) {
         world.client().in_flight() == 0
     });
     eventually("the server's is too", || server.load() == 0);
-    // What was given up while it was queued for the connection leaves that queue when its turn comes: until then there
-    // may be no room.
-    let answered = || world.client().call::<u32>("topic.ask", &1_u32).wait();
-    eventually("there is room again", || {
-        answered().is_ok_and(|answer| answer == 1)
-    });
+    there_is_room_again(world);
 }
 
 /// C-DL-5: the same one by one, each dropped as soon as it is made.
@@ -140,12 +135,14 @@ pub fn promises_dropped_at_once_leave_every_table_empty(world: &World) {
         world.client().in_flight() == 0
     });
     eventually("the server's is too", || server.load() == 0);
-    assert_eq!(
-        world
-            .client()
-            .call::<usize>("topic.ask", &1_u32)
-            .wait()
-            .unwrap(),
-        1
-    );
+    there_is_room_again(world);
+}
+
+/// What was given up while it was queued for the connection leaves that queue when its turn comes: until then there may
+/// be no room.
+fn there_is_room_again(world: &World) {
+    let answered = || world.client().call::<u32>("topic.ask", &1_u32).wait();
+    eventually("there is room again", || {
+        answered().is_ok_and(|answer| answer == 1)
+    });
 }
