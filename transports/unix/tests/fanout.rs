@@ -166,7 +166,7 @@ impl Paused {
                 match pauses.lock().unwrap().try_recv() {
                     Ok((stands, until)) => {
                         let _ = stands.send(());
-                        drop(until.recv());
+                        let _ = until.recv();
                     }
                     Err(std::sync::mpsc::TryRecvError::Empty) => {}
                     Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
