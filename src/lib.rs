@@ -9,6 +9,8 @@ mod open;
 pub use open::{Bus, BusBuilder};
 #[doc(hidden)]
 pub use tidings_core as __core;
+/// Who may do what: policies, and lists of rules.
+pub use tidings_core::authorise;
 /// Whether a bus is connected, and what changes.
 pub use tidings_core::connection;
 /// Promises, and what can be done with several of them.
@@ -22,8 +24,8 @@ pub use tidings_core::{
     Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
     IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
     RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
-    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Version, VersionError, WaitExt,
-    WhenDisconnected,
+    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Token, TokenError, Version,
+    VersionError, WaitExt, WhenDisconnected,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -75,3 +77,13 @@ pub use tidings_tcp as tcp;
 #[cfg(all(doctest, feature = "memory", feature = "macros"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page about security.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../docs/security.md")]
+struct Security;
+
+/// Those of the page on delivery, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/delivery.md")]
+struct Delivery;

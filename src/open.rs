@@ -4,9 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_core::authorise::Authorise;
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, NameError, OpenError, WhenDisconnected};
+use tidings_core::{Address, OpenError, Token, WhenDisconnected};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -36,12 +37,10 @@ impl Bus {
         BusBuilder(tidings_core::Bus::builder())
     }
 
-    /// A handle whose requests and servers are in the exchange of this name.
-    ///
-    /// # Errors
-    /// [`NameError`] when it is not a name.
-    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Self, NameError> {
-        self.0.with_exchange(name).map(Bus)
+    /// A handle whose requests and servers are in the exchange of this name. What is not a name is told by each of them.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Self {
+        Bus(self.0.with_exchange(name))
     }
 
     /// A handle whose requests have `timeout` unless they say otherwise.
@@ -120,6 +119,30 @@ impl BusBuilder {
     /// that has been away for less than half a second.
     pub fn when_disconnected(self, choice: WhenDisconnected) -> Self {
         BusBuilder(self.0.when_disconnected(choice))
+    }
+
+    /// Shows `token` to whoever serves the address, and speaks with nobody there who does not know its secret too. The
+    /// token's name is this process's name at others, see [`Caller::name`](crate::Caller::name).
+    ///
+    /// A process that may come to serve the address itself needs [`accept_tokens`](Self::accept_tokens) as well. `mem:`
+    /// has nobody to show a token to, and is not opened with one.
+    pub fn token(self, token: Token) -> Self {
+        BusBuilder(self.0.token(token))
+    }
+
+    /// Where this process serves the address: lets in only those who show one of `tokens`. Given again, it adds to
+    /// them. Two of one name may be given, so that one can replace the other at the members one by one.
+    ///
+    /// A process that may find somebody else serving the address needs a [`token`](Self::token) of its own as well.
+    pub fn accept_tokens(self, tokens: impl IntoIterator<Item = Token>) -> Self {
+        BusBuilder(self.0.accept_tokens(tokens))
+    }
+
+    /// Has `policy` decide about every request to a server of this bus; and, where this process serves the address to
+    /// others, about all that they send or register. See [`authorise`](crate::authorise). Given again, all policies must
+    /// allow. Unset, whoever is on the bus may do anything.
+    pub fn authorise(self, policy: impl Authorise + 'static) -> Self {
+        BusBuilder(self.0.authorise(policy))
     }
 
     /// Opens the bus at `address`.

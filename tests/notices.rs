@@ -89,6 +89,63 @@ fn a_method_that_fails_is_told_in_one_line_whatever_its_text() {
     );
 }
 
+/// S1, S9: who is not let in by its token is told of, and what a policy denies, with who it was.
+#[test]
+fn who_is_not_let_in_and_what_is_denied_is_told_with_who_it_was() {
+    use tidings::authorise::{Asked, Verdict};
+    assert!(lines_with("door.no").is_empty());
+    let token = |name: &str, secret: &str| tidings::Token::new(name, secret).unwrap();
+    let directory = Directory::new();
+    let denies = |asked: &Asked<'_>| match asked.method {
+        Some("no") => Verdict::Deny,
+        _ => Verdict::Allow,
+    };
+    let builder = || Bus::builder().runtime(ENGINE.runtime());
+    let accepted = token("ada", "the secret of ada, long enough");
+    let hub = builder().accept_tokens([accepted]).authorise(denies);
+    let bus = hub.open(&directory.hub()).unwrap();
+    let _server = bus.listen("door").on("no", |()| ()).start().unwrap();
+    let open = |secret: &str| {
+        let member = builder().token(token("ada", secret));
+        member.open(&directory.member())
+    };
+    let secret = "not the secret of ada, is it";
+    open(secret).unwrap_err();
+    until("the hub tells of it", || {
+        !lines_with("not authenticated: authentication failed").is_empty()
+    });
+    assert!(lines_with(secret).is_empty()); // S12
+    let ada = open("the secret of ada, long enough").unwrap();
+    ada.cast("door.no", &()).unwrap();
+    until("the denial is told", || !lines_with("door.no").is_empty());
+    let line = &lines_with("door.no")[0];
+    assert!(
+        line.starts_with("WARN tidings::authorise unix `ada` user "),
+        "{line}"
+    );
+    assert!(line.ends_with("may not call this: `door.no`"), "{line}");
+}
+
+/// C-OC-3: an error that the server expects is no failure of its, and not told.
+#[test]
+fn an_expected_error_is_not_told_and_another_is() {
+    assert!(lines_with("finds.who").is_empty());
+    let bus = Bus::open("mem:").unwrap();
+    let find = |id: u32| Err::<(), _>(format!("nobody has the number {id}"));
+    let server = bus.listen("finds").try_on("who", find);
+    let server = server.expects(|text: &String| text.ends_with('7'));
+    let server = server.start().unwrap();
+    for id in [7_u32, 17, 8] {
+        let error = bus.call::<()>("finds.who", &id).wait().unwrap_err();
+        assert!(error.remote().is_some(), "{error}");
+    }
+    assert_eq!(
+        lines_with("finds.who"),
+        ["WARN tidings::server `finds.who`: failed as String: nobody has the number 8"]
+    );
+    assert_eq!((server.stats().expected, server.stats().failed), (2, 1));
+}
+
 /// P7: whoever speaks something else is told of by its first bytes, and hears nothing.
 #[test]
 fn a_peer_that_speaks_another_protocol_is_told_with_its_first_bytes() {

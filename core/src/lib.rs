@@ -9,9 +9,12 @@
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
+//! * [`token`], [`authorise`]: by what processes show each other who they are; who may do what.
 //! * [`runtime`]: tokio, smol, or neither.
 #![deny(unsafe_code)]
 
+#[cfg(not(tidings_loom))]
+pub mod authorise;
 #[cfg(not(tidings_loom))]
 pub mod blocking;
 #[cfg(not(tidings_loom))]
@@ -55,6 +58,8 @@ mod sync;
 #[cfg(not(tidings_loom))]
 pub mod timer;
 #[cfg(not(tidings_loom))]
+pub mod token;
+#[cfg(not(tidings_loom))]
 pub mod transport;
 #[cfg(not(tidings_loom))]
 mod version;
@@ -76,5 +81,7 @@ pub use name::{NameError, ServerName};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
 pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
+#[cfg(not(tidings_loom))]
+pub use token::{Token, TokenError};
 #[cfg(not(tidings_loom))]
 pub use version::{Version, VersionError};

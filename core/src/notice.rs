@@ -16,6 +16,8 @@ pub(crate) enum Notice {
     TurnedAway,
     /// A connection ended otherwise than by a wish of either side.
     ConnectionEnded,
+    /// A policy denied something.
+    Denied,
     /// A handler panicked.
     HandlerPanicked,
     /// A handler failed with an error that it does not call expected (C-OC-3).
@@ -28,6 +30,7 @@ impl Notice {
         match self {
             Notice::TurnedAway | Notice::ConnectionEnded => "tidings::link",
             Notice::HandlerPanicked | Notice::HandlerFailed => "tidings::server",
+            Notice::Denied => "tidings::authorise",
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,34 @@ pub enum Payload {
     Bytes(Vec<u8>),
     /// The same with a checksum of kinds behind it ([`CodecId::CHECKED`]).
     Checked(Vec<u8>),
+    /// Either, of a message that goes to several servers.
+    Shared(SharedBytes),
+}
+
+/// Encoded bytes that several messages carry: they are in memory once.
+#[derive(Clone)]
+pub struct SharedBytes {
+    bytes: Arc<Vec<u8>>,
+    codec: CodecId,
+}
+
+impl SharedBytes {
+    /// One message's payload.
+    pub fn copy(&self) -> Payload {
+        Payload::Shared(self.clone())
+    }
+
+    /// The bytes themselves.
+    pub fn into_bytes(self) -> Arc<Vec<u8>> {
+        self.bytes
+    }
+
+    fn decode<T: DeserializeOwned>(&self, budget: &Budget) -> Result<T, DecodeError> {
+        match self.codec {
+            CodecId::CHECKED => codec::decode_checked(&self.bytes, budget),
+            _ => codec::decode(&self.bytes, budget),
+        }
+    }
 }
 
 impl Payload {
@@ -54,6 +83,7 @@ impl Payload {
     pub fn codec(&self) -> CodecId {
         match self {
             Payload::Checked(_) => CodecId::CHECKED,
+            Payload::Shared(shared) => shared.codec,
             Payload::Value(_) | Payload::Bytes(_) => CodecId::POSTCARD,
         }
     }
@@ -64,15 +94,33 @@ impl Payload {
     /// # Errors
     /// [`EncodeError`] when the value cannot be encoded or is larger than `limit`.
     pub fn into_bytes(self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
-        match self {
-            Payload::Value(value) => value.encode(limit, codec),
-            Payload::Bytes(bytes) | Payload::Checked(bytes) if bytes.len() > limit => {
-                Err(EncodeError::TooLarge {
-                    at_least: bytes.len(),
-                    limit,
-                })
-            }
-            Payload::Bytes(bytes) | Payload::Checked(bytes) => Ok(bytes),
+        let bytes = match self {
+            Payload::Value(value) => return value.encode(limit, codec),
+            Payload::Bytes(bytes) | Payload::Checked(bytes) => bytes,
+            Payload::Shared(shared) => Arc::unwrap_or_clone(shared.bytes),
+        };
+        if bytes.len() > limit {
+            return Err(EncodeError::TooLarge {
+                at_least: bytes.len(),
+                limit,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Its bytes, for several messages. A value would be encoded in `codec`; what is for several was encoded before.
+    pub(crate) fn share(self, codec: CodecId) -> SharedBytes {
+        let codec = match &self {
+            Payload::Value(_) => codec,
+            bytes => bytes.codec(),
+        };
+        let bytes = match self {
+            Payload::Shared(shared) => return shared,
+            other => other.into_bytes(usize::MAX, codec).unwrap_or_default(),
+        };
+        SharedBytes {
+            bytes: Arc::new(bytes),
+            codec,
         }
     }
 
@@ -84,6 +132,7 @@ impl Payload {
         let bytes = match self {
             Payload::Bytes(bytes) => return codec::decode(&bytes, budget),
             Payload::Checked(bytes) => bytes,
+            Payload::Shared(shared) => return shared.decode(budget),
             // Two types meet that nobody has compared, or two of one shape.
             Payload::Value(value) => match moved(value) {
                 Ok(value) => return Ok(value),
@@ -102,6 +151,9 @@ impl Payload {
                 .map_err(|_: DecodeError| Payload::Bytes(bytes)),
             Payload::Checked(bytes) => codec::decode_checked(&bytes, &Budget::default())
                 .map_err(|_: DecodeError| Payload::Checked(bytes)),
+            Payload::Shared(shared) => shared
+                .decode(&Budget::default())
+                .map_err(|_: DecodeError| Payload::Shared(shared)),
             Payload::Value(value) => {
                 let other = match moved(value) {
                     Ok(value) => return Ok(value),
@@ -119,6 +171,7 @@ impl Payload {
     pub fn weight(&self) -> usize {
         match self {
             Payload::Bytes(bytes) | Payload::Checked(bytes) => bytes.len(),
+            Payload::Shared(shared) => shared.bytes.len(),
             Payload::Value(value) => value.size(),
         }
     }
@@ -131,6 +184,7 @@ impl fmt::Debug for Payload {
             Payload::Value(_) => f.write_str("Payload::Value(..)"),
             Payload::Bytes(bytes) => write!(f, "Payload::Bytes({})", bytes.len()),
             Payload::Checked(bytes) => write!(f, "Payload::Checked({})", bytes.len()),
+            Payload::Shared(shared) => write!(f, "Payload::Shared({})", shared.bytes.len()),
         }
     }
 }

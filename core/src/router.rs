@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
+use crate::authorise::Policy;
 use crate::bus::{Delivery, Head, IdempotencyKey, Reach, Standing};
-use crate::error::{CallErrorKind, ServeError, nearest};
+use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
 use crate::server::{Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
@@ -73,6 +74,8 @@ impl Destination for Arc<ServerCore> {
 pub struct Router {
     exchanges: Arc<RwLock<Exchanges>>,
     waiting: Arc<Waiting>,
+    /// Who may learn what there is, where that is not left to the servers.
+    policy: Policy,
 }
 
 type Exchanges = NameMap<Exchange, NameMap<Topic, Arc<Servers>>>;
@@ -81,6 +84,7 @@ type Exchanges = NameMap<Exchange, NameMap<Topic, Arc<Servers>>>;
 struct WeakRouter {
     exchanges: Weak<RwLock<Exchanges>>,
     waiting: Weak<Waiting>,
+    policy: Policy,
 }
 
 impl WeakRouter {
@@ -88,6 +92,7 @@ impl WeakRouter {
         Some(Router {
             exchanges: self.exchanges.upgrade()?,
             waiting: self.waiting.upgrade()?,
+            policy: self.policy.clone(),
         })
     }
 }
@@ -116,11 +121,13 @@ impl Router {
         Router::default()
     }
 
-    /// The same with limits of its own for requests that wait.
+    /// The same with limits of its own for requests that wait, and a policy: what there is, or is not, is told only to
+    /// those who may call it (C-VE-5).
     #[cfg(unix)]
-    pub(crate) fn with_waiting(limits: WaitingLimits) -> Self {
+    pub(crate) fn of_hub(limits: WaitingLimits, policy: Policy) -> Self {
         Router {
             waiting: Arc::new(Waiting::new(limits)),
+            policy,
             ..Router::default()
         }
     }
@@ -140,6 +147,7 @@ impl Router {
         WeakRouter {
             exchanges: Arc::downgrade(&self.exchanges),
             waiting: Arc::downgrade(&self.waiting),
+            policy: self.policy.clone(),
         }
     }
 
@@ -226,7 +234,16 @@ impl Router {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
             Ok(server) => self.pass(&server, delivery, mode),
-            Err(kind) => self.without_server(delivery, kind),
+            Err(kind) => match self.policy.refusal(delivery.in_flight()) {
+                None if self.policy.is_set() => {
+                    self.without_server(delivery, kind.without_suggestion())
+                }
+                None => self.without_server(delivery, kind),
+                Some(forbidden) => {
+                    let error = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
+                    Err(NotAccepted::Refused(error))
+                }
+            },
         }
     }
 

@@ -7,16 +7,24 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use crate::authorise::Policy;
 use crate::bus::{Address, Caller, Delivery, Head};
 use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::token::Tokens;
 
 /// Opens addresses of one scheme.
 pub trait Plugin: Send + Sync {
     /// What stands before the colon, for example `mem`.
     fn scheme(&self) -> &'static str;
+
+    /// Whether it uses the tokens among the options, so that whoever has none is not spoken with. A transport that does
+    /// not is not opened with tokens.
+    fn authenticates(&self) -> bool {
+        false
+    }
 
     /// Opens `address`.
     ///
@@ -35,6 +43,10 @@ pub trait Plugin: Send + Sync {
 pub struct OpenOptions {
     /// The runtime to use, when the user named one.
     pub runtime: Option<Arc<dyn Runtime>>,
+    /// Who this process is, and whom it lets in.
+    pub tokens: Tokens,
+    /// Who may do what, for the requests and registrations that pass through this process.
+    pub policy: Policy,
 }
 
 /// What a transport can do, as data.

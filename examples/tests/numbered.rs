@@ -23,6 +23,26 @@ fn the_context() {
 }
 
 #[test]
+fn heartbeats() {
+    assert_runs("09_heartbeats");
+}
+
+#[test]
+fn retry_and_idempotency() {
+    assert_runs("10_retry_and_idempotency");
+}
+
+#[test]
+fn fanout_and_gather() {
+    assert_runs("05_fanout_and_gather");
+}
+
+#[test]
+fn exchanges_and_handles() {
+    assert_runs("06_exchanges_and_handles");
+}
+
+#[test]
 fn versions() {
     assert_runs("07_versions");
 }
@@ -40,6 +60,16 @@ fn over_tcp() {
 #[test]
 fn under_tls() {
     assert_runs("16_tls");
+}
+
+#[test]
+fn who_may_do_what() {
+    assert_runs("17_authorise");
+}
+
+#[test]
+fn tokens() {
+    assert_runs("18_token");
 }
 
 fn assert_runs(example: &str) {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::authorise::{Authorise, Policy};
 use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::name::{Exchange, NameError};
 use crate::runtime::Runtime;
+use crate::token::Token;
 use crate::transport::{OpenOptions, Plugin};
 
 /// The time a request has when nobody says otherwise (C-DL-1).
@@ -64,6 +66,34 @@ impl BusBuilder {
         self
     }
 
+    /// Shows `token` to whoever serves the address, and speaks with nobody there who does not know its secret too. The
+    /// token's name is this process's name at others, see [`Caller::name`](crate::Caller::name).
+    ///
+    /// A process that may come to serve the address itself needs [`accept_tokens`](Self::accept_tokens) as well.
+    pub fn token(mut self, token: Token) -> Self {
+        self.options.tokens.own = Some(token);
+        self
+    }
+
+    /// Where this process serves the address: lets in only those who show one of `tokens`. Given again, it adds to
+    /// them. Two of one name may be given, so that one can replace the other at the members one by one.
+    ///
+    /// A process that may find somebody else serving the address needs a [`token`](Self::token) of its own as well.
+    pub fn accept_tokens(mut self, tokens: impl IntoIterator<Item = Token>) -> Self {
+        let accepted = self.options.tokens.accepted.get_or_insert_default();
+        accepted.extend(tokens);
+        self
+    }
+
+    /// Has `policy` decide about every request to a server of this bus; and, where this process serves the address to
+    /// others, about all that they send or register. See [`authorise`](crate::authorise). Given again, all policies must
+    /// allow. Unset, whoever is on the bus may do anything.
+    pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
+        let before = std::mem::take(&mut self.options.policy);
+        self.options.policy = before.and(Policy::new(policy));
+        self
+    }
+
     /// Opens `address` by `plugin`.
     ///
     /// # Errors
@@ -71,12 +101,20 @@ impl BusBuilder {
     pub fn open_with(self, plugin: &dyn Plugin, address: &str) -> Result<Bus, OpenError> {
         let exchange = self.exchange?;
         let address = Address::parse(address)?;
+        if self.options.tokens.are_given() && !plugin.authenticates() {
+            return Err(OpenError::Unsupported {
+                address: address.to_string(),
+                what: "a token",
+                advice: "nobody there could prove anything by it: leave `.token(..)` and `.accept_tokens([..])` out",
+            });
+        }
         let transport = plugin.open(&address, &self.options)?;
         Ok(Bus::over(
             transport,
             exchange,
             self.timeout,
             self.when_disconnected,
+            self.options.policy,
         ))
     }
 }

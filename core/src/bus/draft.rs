@@ -144,16 +144,20 @@ impl Draft {
         let bus = self.bus;
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
-        let Terms {
-            namespace,
-            cap,
-            fanout,
-            no_headers,
-            fault,
-        } = self.terms.map(|terms| *terms).unwrap_or_default();
-        if let Some(kind) = fault {
-            return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing));
-        }
+        // Apart: most requests have none, and a default would be made and moved for each.
+        let (namespace, cap, fanout, no_headers) = match self.terms.map(|terms| *terms) {
+            None => (None, None, false, Vec::new()),
+            Some(Terms {
+                fault: Some(kind), ..
+            }) => return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing)),
+            Some(Terms {
+                namespace,
+                cap,
+                fanout,
+                no_headers,
+                fault: None,
+            }) => (namespace, cap, fanout, no_headers),
+        };
         let codec = match &self.arguments {
             Ok(Args(payload)) => payload.codec(),
             Err(_) => CodecId::POSTCARD,
@@ -177,7 +181,7 @@ impl Draft {
             rare: self.rare,
             flow: self.flow,
             deadline,
-            ..Head::new(verb, bus.exchange().clone(), topic, method, made_at)
+            ..Head::new(verb, bus.exchange()?, topic, method, made_at)
         };
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.

@@ -8,7 +8,13 @@ use crate::bus::{CastWhenRoom, Gather, Request};
 use crate::error::{CallError, ReplyError};
 
 /// A request to every server that is on the topic at the moment of sending (C-AD-4): none that starts later, and nothing
-/// crosses from one exchange into another. Made by [`Request::fanout`]; it has no `call`, which would have one reply.
+/// crosses from one exchange into another. Made by [`Request::fanout`]; it has no `call`, which would have one reply:
+///
+/// ```compile_fail,E0599
+/// # fn show(bus: &tidings_core::Bus) {
+/// bus.request::<String>("greeter.hello", &"Ada").fanout().call();
+/// # }
+/// ```
 ///
 /// Dropped without a verb, it was never sent.
 #[must_use = "nothing is sent before a verb: `.cast()` or `.gather()`"]

@@ -20,7 +20,7 @@ use crate::codec::CodecId;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
 use crate::name::{Method, ServerName};
-use crate::payload::Payload;
+use crate::payload::{Payload, SharedBytes};
 use crate::promise::seam::{Cancel, CancelCause};
 use crate::promise::{Promise, PromiseError, PromiseSet, WaitError};
 use crate::server::Mode;
@@ -66,7 +66,7 @@ where
             bus,
             parent,
             // It was encoded before: each server gets a value of its own (C-VB-6).
-            payload: payload.into_bytes(usize::MAX, codec).unwrap_or_default(),
+            payload: payload.share(codec),
             request,
         };
         let list = question.in_flight(Head {
@@ -74,6 +74,7 @@ where
             method: Method::SERVERS,
             headers: Vec::new(),
             codec: CodecId::POSTCARD,
+            rare: None,
             ..question.request.head().clone()
         });
         let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));
@@ -160,7 +161,7 @@ struct Question {
     /// The handler that asks, if one does: what it asked ends with it (C-DL-3).
     parent: Option<Context>,
     request: Arc<InFlight>,
-    payload: Vec<u8>,
+    payload: SharedBytes,
 }
 
 impl Question {
@@ -208,10 +209,7 @@ impl Question {
         };
         match unsent {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),
-            None => {
-                let payload = Payload::encoded(self.payload.clone(), template.codec);
-                Ok(Delivery::new(call, payload))
-            }
+            None => Ok(Delivery::new(call, self.payload.copy())),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
 use crate::bus::head::Caller;
 use crate::bus::{Args, Client, Request, RetryBudget, WhenDisconnected};
@@ -40,13 +41,11 @@ impl Bus {
         BusBuilder::new()
     }
 
-    /// A handle whose requests and servers are in the exchange of this name (C-AD-5).
-    ///
-    /// # Errors
-    /// [`NameError`] when it is not a name.
-    pub fn with_exchange(&self, name: impl AsRef<str>) -> Result<Bus, NameError> {
-        let exchange = Exchange::new(name)?;
-        Ok(self.derive(|defaults| defaults.exchange = exchange))
+    /// A handle whose requests and servers are in the exchange of this name (C-AD-5). What is not a name is told by each
+    /// of them.
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_exchange(&self, name: impl AsRef<str>) -> Bus {
+        self.derive(|defaults| defaults.exchange = Exchange::new(name))
     }
 
     /// A handle whose requests have `timeout` unless they say otherwise.
@@ -217,6 +216,7 @@ impl Bus {
         exchange: Exchange,
         timeout: Option<Duration>,
         when_disconnected: WhenDisconnected,
+        policy: Policy,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
@@ -225,6 +225,7 @@ impl Bus {
             watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,
+            policy,
             ticks,
             retry_budget: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -232,7 +233,7 @@ impl Bus {
         let core = BusCore {
             open: Arc::new(open),
             defaults: Defaults {
-                exchange,
+                exchange: Ok(exchange),
                 timeout,
                 when_disconnected,
                 headers: Vec::new(),
@@ -277,9 +278,12 @@ impl Clone for Bus {
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus")
-            .field("exchange", self.core.exchange())
-            .finish_non_exhaustive()
+        let mut out = f.debug_struct("Bus");
+        match &self.core.defaults.exchange {
+            Ok(exchange) => out.field("exchange", exchange),
+            Err(error) => out.field("exchange", error),
+        };
+        out.finish_non_exhaustive()
     }
 }
 
@@ -304,13 +308,15 @@ struct Open {
     ticks: Arc<Ticks>,
     retry_budget: OnceLock<RetryBudget>,
     watch: Arc<Watch>,
+    /// Who may do what at its servers.
+    policy: Policy,
     closed: AtomicBool,
 }
 
 /// What a request is given where it says nothing itself (C-AD-7).
 #[derive(Clone)]
 struct Defaults {
-    exchange: Exchange,
+    exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
     when_disconnected: WhenDisconnected,
     headers: Vec<(String, String)>,
@@ -338,8 +344,8 @@ impl BusCore {
         self.open.retry_budget.get_or_init(RetryBudget::default)
     }
 
-    pub(crate) fn exchange(&self) -> &Exchange {
-        &self.defaults.exchange
+    pub(crate) fn exchange(&self) -> Result<Exchange, NameError> {
+        self.defaults.exchange.clone()
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {
@@ -352,6 +358,10 @@ impl BusCore {
 
     pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
         self.defaults.when_disconnected
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.open.policy
     }
 
     pub(crate) fn is_closed(&self) -> bool {

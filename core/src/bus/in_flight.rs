@@ -113,9 +113,19 @@ pub struct InFlight {
     encode_replies: Option<usize>,
     /// Made by another request's handler, or run for several who asked: it may be cancelled at any time.
     adopted: bool,
+    /// It came by a connection.
+    remote: bool,
     /// A beat waits for the connection that it goes to.
     beat_waits: AtomicBool,
     state: Mutex<State>,
+}
+
+/// Where a request came from.
+struct Origin {
+    /// Out of another request's handler.
+    adopted: bool,
+    /// By a connection.
+    remote: bool,
 }
 
 /// What the bus finds when it asks for the outcome.
@@ -139,7 +149,11 @@ impl InFlight {
             Verb::Call => (Port::Unclaimed, parent),
             Verb::Cast => (Port::Closed, None),
         };
-        let in_flight = Self::with_port(head, port, encode_replies, parent.is_some());
+        let origin = Origin {
+            adopted: parent.is_some(),
+            remote: false,
+        };
+        let in_flight = Self::with_port(head, port, encode_replies, origin);
         if let Some(parent) = parent {
             parent.adopt(&in_flight);
         }
@@ -148,19 +162,27 @@ impl InFlight {
 
     /// A request that came by a connection, which knows it as `id` and is told when it has ended.
     pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None, false)
+        let origin = Origin {
+            adopted: false,
+            remote: true,
+        };
+        Self::with_port(head, Port::Remote(connection, id), None, origin)
     }
 
     /// What the handler of a run under a key runs for: it may be cancelled at any time.
     pub(crate) fn of_run(head: Head, run: Arc<dyn ReplyTo>) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(run, 0), None, true)
+        let origin = Origin {
+            adopted: true,
+            remote: true,
+        };
+        Self::with_port(head, Port::Remote(run, 0), None, origin)
     }
 
     fn with_port(
         head: Head,
         port: Port,
         encode_replies: Option<usize>,
-        adopted: bool,
+        origin: Origin,
     ) -> Arc<Self> {
         let state = State {
             port,
@@ -175,7 +197,8 @@ impl InFlight {
             head,
             encode_replies,
             beat_waits: AtomicBool::new(false),
-            adopted,
+            adopted: origin.adopted,
+            remote: origin.remote,
             state: Mutex::new(state),
         })
     }
@@ -211,6 +234,20 @@ impl InFlight {
         let children = std::mem::take(&mut state.children);
         settle(state, reply);
         drop((place, children));
+    }
+
+    /// A copy of this one, for one of several servers, from wherever this one came. Nobody is told its outcome.
+    pub(crate) fn copy(&self, head: Head) -> Arc<Self> {
+        let origin = Origin {
+            adopted: false,
+            remote: self.remote,
+        };
+        Self::with_port(head, Port::Closed, None, origin)
+    }
+
+    /// Whether it came by a connection, from another process.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote
     }
 
     /// Whether the handler that made it may cancel it. Otherwise nobody knows of it before it is

@@ -103,11 +103,15 @@ fn may_pass(kind: &CallErrorKind) -> bool {
     !matches!(
         kind,
         K::Name(_)
+            | K::Version(_)
+            | K::VersionCap { .. }
             | K::Encode(_)
             | K::TooLarge { .. }
             | K::Unsupported { .. }
             | K::NoSuchMethod { .. }
+            | K::NoSuchNamespace { .. }
             | K::UnsupportedVersion { .. }
+            | K::UnknownCodec { .. }
             | K::SchemaMismatch { .. }
             | K::BadRequest(_)
             | K::Forbidden(_)

@@ -1,9 +1,10 @@
 //! Why a request failed, and what that means.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::printable::Printable;
 use crate::error::{Fate, RemoteError, Stage};
 use crate::name::NameError;
 use crate::promise::PromiseError;
@@ -149,16 +150,18 @@ impl fmt::Display for CallError {
             attempts,
             ..
         } = &*self.0;
+        // Much of it may be another process's text (S13).
+        let mut shown = Printable(f);
         if target.is_empty() {
-            return write!(f, "{kind} ({fate})");
+            return write!(shown, "{kind} ({fate})");
         }
         write!(
-            f,
+            shown,
             "`{target}`: {kind} ({fate}, {stage}, {elapsed:.1?} after the request"
         )?;
         match attempts {
-            1 => f.write_str(")"),
-            _ => write!(f, ", {attempts} attempts)"),
+            1 => shown.write_str(")"),
+            _ => write!(shown, ", {attempts} attempts)"),
         }
     }
 }
@@ -405,6 +408,19 @@ pub enum CallErrorKind {
     /// A failure that this build does not know, from a newer peer.
     #[error("{0}")]
     Other(String),
+}
+
+impl CallErrorKind {
+    /// The same without the name of something else that there is.
+    pub(crate) fn without_suggestion(mut self) -> Self {
+        if let CallErrorKind::NoServer { near, .. }
+        | CallErrorKind::NoSuchMethod { near, .. }
+        | CallErrorKind::NoSuchNamespace { near, .. } = &mut self
+        {
+            *near = None;
+        }
+        self
+    }
 }
 
 fn did_you_mean(near: &Option<String>) -> String {

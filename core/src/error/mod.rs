@@ -12,6 +12,7 @@ mod fate;
 mod method;
 mod nearest;
 mod open;
+mod printable;
 mod remote;
 mod serve;
 mod told;
@@ -27,6 +28,9 @@ pub use remote::RemoteError;
 pub use serve::ServeError;
 pub use wire::WireFailure;
 
+use crate::authorise::PatternError;
+use crate::token::TokenError;
+
 /// Any failure of the bus: what `main` returns.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +44,12 @@ pub enum Error {
     /// A request failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A text is no pattern of a rule.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// There is no such token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// A result of the bus.

@@ -73,6 +73,16 @@ pub enum OpenError {
         /// The system's reason.
         source: Arc<io::Error>,
     },
+    /// The transport, or this process's role there, does not allow what the options ask for.
+    #[error("{what} cannot be used at {address}: {advice}")]
+    Unsupported {
+        /// The address.
+        address: String,
+        /// What was asked for.
+        what: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+    },
     /// The peer at the address is refused, or refuses us.
     #[error("refused at {address}: {reason}")]
     Refused {

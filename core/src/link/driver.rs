@@ -23,7 +23,7 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
-use crate::session::{self, CloseCode, Event, IncomingId, Request, Session};
+use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
 const READ: usize = 64 * 1024;
@@ -163,8 +163,8 @@ impl Driver {
             moved = true;
             match control {
                 Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
-                Control::Cancel(token) => self.cancel(token),
-                Control::Leave(token) => self.leave(token),
+                Control::Cancel(token) => self.cancel(token, Session::cancel),
+                Control::Leave(token) => self.cancel(token, Session::leave),
                 Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
@@ -197,22 +197,14 @@ impl Driver {
         }
     }
 
-    fn cancel(&mut self, token: u64) {
+    fn cancel(&mut self, token: u64, give_up: fn(&mut Session, RequestId) -> bool) {
         let Some(entry) = self.pending.get(token) else {
             return;
         };
-        if entry.id.is_some_and(|id| self.session.cancel(id)) {
+        if entry.id.is_some_and(|id| give_up(&mut self.session, id)) {
             // It keeps its place, in the load of its server and on the connection that it came by,
             // until its handler has ended (C-DL-4): `Event::Ended` says so.
             return;
-        }
-        self.cancelled(token);
-    }
-
-    /// Its caller waits no longer, and wants its handler to go on.
-    fn leave(&mut self, token: u64) {
-        if let Some(id) = self.pending.get(token).and_then(|entry| entry.id) {
-            self.session.leave(id);
         }
         self.cancelled(token);
     }

@@ -3,6 +3,8 @@
 mod accept;
 mod side;
 
+pub(super) use side::NAME_TAKEN;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -18,6 +20,7 @@ use crate::bus::{Caller, Delivery, Head};
 use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
+use crate::notice::Notice;
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
@@ -88,7 +91,7 @@ impl Hub {
         let listener = Arc::new(listener);
         let readiness = runtime.register(listener.clone())?;
         let core = Arc::new(Core {
-            router: Router::with_waiting(waiting_limits(&options)),
+            router: Router::of_hub(waiting_limits(&options), options.policy.clone()),
             identity: Arc::new(options.identity.clone()),
             options,
             limits,
@@ -215,6 +218,18 @@ impl Core {
             peer.said_hello = true;
         }
         self.bell.ring(); // There is room for another stranger.
+    }
+
+    /// A token has told whose connection this is, which counts among theirs from now on (R3).
+    fn is_named(&self, id: u64, caller: &Caller) {
+        if self.enter_as(id, caller) {
+            return;
+        }
+        let connection = (self.lock().peers.get(&id)).map(|peer| peer.connection.clone());
+        if let Some(connection) = connection {
+            Notice::TurnedAway.tell(caller, "not let in: too many connections");
+            connection.tell(Control::Close(CloseCode::TooManyConnections));
+        }
     }
 
     fn has_left(&self, id: u64) {

@@ -31,7 +31,7 @@ use super::socket::{Dial, Socket};
 use crate::blocking;
 use crate::bus::{Delivery, Head};
 use crate::connection::{State, Watch};
-use crate::error::{CallErrorKind, Fate, ServeError, Stage};
+use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::runtime::Runtime;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
@@ -209,6 +209,14 @@ impl Member {
                 Err(ServeError::NameTaken {
                     topic: server.topic().to_string(),
                     server: server.name().to_string(),
+                })
+            }
+            Some(Standing::Forbidden(reason)) => {
+                self.unbind(server);
+                let kind = CallErrorKind::Forbidden(reason);
+                Err(ServeError::NotRegistered {
+                    topic: server.topic().to_string(),
+                    reason: CallError::new(kind, Fate::NotExecuted, Stage::Routing),
                 })
             }
             Some(Standing::Served | Standing::Asked) | None => Ok(()),

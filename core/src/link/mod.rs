@@ -15,6 +15,7 @@
 
 mod backoff;
 mod connection;
+mod credentials;
 mod driver;
 mod establish;
 mod farewell;
@@ -29,6 +30,8 @@ mod pending;
 mod remote_server;
 mod side;
 mod socket;
+#[cfg(feature = "auth")]
+mod tokens;
 mod translate;
 
 pub use hub::{Hub, HubLimits};
@@ -36,6 +39,9 @@ pub use member::{Member, Node};
 pub use options::number;
 pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
+use credentials::Credentials;
+
+use crate::authorise::Policy;
 use crate::bus::Caller;
 use crate::session;
 
@@ -56,6 +62,10 @@ pub struct LinkOptions {
     pub outbox_messages: usize,
     /// Payload bytes of those; one request may exceed it alone. Default 4 MiB.
     pub outbox_bytes: usize,
+    /// Who may do what at a hub.
+    pub policy: Policy,
+    /// What its connections authenticate with: see `as_hub`, `as_member` and `as_either`.
+    credentials: Credentials,
 }
 
 impl LinkOptions {
@@ -68,6 +78,8 @@ impl LinkOptions {
             limits: session::Limits::default(),
             outbox_messages: 1024,
             outbox_bytes: 4 << 20,
+            policy: Policy::default(),
+            credentials: Credentials::default(),
         }
     }
 

@@ -122,7 +122,9 @@ impl Parked {
         let alarm = self.alarm.get_or_insert_with(|| timer::sleep(PATIENCE));
         let rung = alarm.as_mut().poll(cx).is_ready();
         if rung {
-            self.alarm = None;
+            // Set again at once: whoever looks may do so once, and still find it too early.
+            *alarm = timer::sleep(PATIENCE);
+            let _ = alarm.as_mut().poll(cx);
         }
         rung
     }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
 use super::outbox::{Load, Outbox, Outgoing, To};
+use crate::authorise::Policy;
 use crate::bus::{Delivery, Standing};
+use crate::error::{Fate, Stage};
 use crate::router::Destination;
 use crate::server::{Mode, NotAccepted, Offers, Sent};
 use crate::session::BindId;
@@ -16,17 +18,25 @@ pub(super) struct RemoteServer {
     id: BindId,
     offers: Offers,
     load: Arc<AtomicUsize>,
+    /// Who may call it: the hub's word, beside that of the member itself.
+    policy: Policy,
     /// Copies of fanout casts that it missed here and that its process was not told of.
     missed: AtomicU64,
 }
 
 impl RemoteServer {
-    pub(super) fn new(outbox: Arc<Outbox>, id: BindId, offers: Offers) -> RemoteServer {
+    pub(super) fn new(
+        outbox: Arc<Outbox>,
+        id: BindId,
+        offers: Offers,
+        policy: Policy,
+    ) -> RemoteServer {
         RemoteServer {
             outbox,
             id,
             offers,
             load: Arc::default(),
+            policy,
             missed: AtomicU64::new(0),
         }
     }
@@ -49,6 +59,10 @@ impl Destination for RemoteServer {
     }
 
     fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+        if let Some(forbidden) = self.policy.refusal(delivery.in_flight()) {
+            let error = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
+            return Err(NotAccepted::Refused(error));
+        }
         self.outbox.push(Outgoing {
             delivery,
             to: To::Bound(self.id),

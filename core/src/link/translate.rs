@@ -12,19 +12,25 @@ use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::server::{MAX_OFFERS, Offer, Offers, ServerCore};
 use crate::session::{
-    self, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError, error_code,
+    self, Body, CloseCode, CloseReason, Closed, Name, Refusal, Refused, RequestHeader, WireError,
+    error_code,
 };
 use crate::version::Version;
 
 /// What the session is given of an outgoing request beside its token.
-pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Vec<u8>, Option<super::outbox::Load>) {
+pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Body, Option<super::outbox::Load>) {
     let Outgoing { delivery, load, .. } = outgoing;
     let (in_flight, payload) = delivery.into_parts();
-    // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
-    let bytes = payload
-        .into_bytes(usize::MAX, CodecId::POSTCARD)
-        .unwrap_or_default();
-    (in_flight, bytes, load)
+    let body = match payload {
+        Payload::Shared(shared) => Body::Shared(shared.into_bytes()),
+        // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
+        other => Body::Own(
+            other
+                .into_bytes(usize::MAX, CodecId::POSTCARD)
+                .unwrap_or_default(),
+        ),
+    };
+    (in_flight, body, load)
 }
 
 /// A request that came in.
@@ -181,7 +187,9 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> sess
     let failure = match WireFailure::of(reply.encoded(limit, codec)) {
         Ok(failure) => failure,
         Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes),
-        Err(Payload::Value(_)) => unreachable!("an encoded reply carries bytes"),
+        Err(Payload::Shared(_) | Payload::Value(_)) => {
+            unreachable!("an encoded reply carries bytes of its own")
+        }
     };
     let WireFailure {
         code,
@@ -314,11 +322,21 @@ pub(super) fn lost(handed_over: bool, why: &str) -> CallError {
     }
 }
 
+/// What to do where tokens do not fit.
+const CHECK_TOKENS: &str =
+    "the member's `.token(..)` must be one of the hub's `.accept_tokens([..])`";
+
 /// Why a session ended, for people: `opened` is whether Hello had come, `fault` what its socket
 /// failed with. What comes from the peer is escaped (S13).
 pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io::Error>) -> String {
     let text: String = closed.text.escape_debug().take(256).collect();
     match closed.reason {
+        CloseReason::Us(CloseCode::Unauthenticated) => {
+            format!("not authenticated: {text}; {CHECK_TOKENS}")
+        }
+        CloseReason::Peer(CloseCode::Unauthenticated) => {
+            format!("the peer did not let this process in: {text}; {CHECK_TOKENS}")
+        }
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
         CloseReason::Eof => match fault {

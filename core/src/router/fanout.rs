@@ -10,7 +10,7 @@ use super::{Destination, Known, Router, Servers};
 use crate::bus::{Delivery, Head, InFlight, Standing, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::ServerName;
-use crate::payload::Payload;
+use crate::payload::{Payload, SharedBytes};
 use crate::reply::Reply;
 use crate::server::{Mode, NotAccepted, Sent};
 
@@ -38,10 +38,8 @@ impl Router {
         };
         let (in_flight, payload) = delivery.into_parts();
         // It was encoded before it was sent: each server gets a value of its own (C-VB-6).
-        let bytes = payload
-            .into_bytes(usize::MAX, in_flight.head().codec)
-            .unwrap_or_default();
-        choice.deliver(&in_flight, bytes)
+        let payload = payload.share(in_flight.head().codec);
+        choice.deliver(&in_flight, &payload)
     }
 }
 
@@ -75,10 +73,10 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn deliver(mut self, original: &InFlight, bytes: Vec<u8>) -> Result<Sent, NotAccepted> {
+    fn deliver(mut self, original: &InFlight, payload: &SharedBytes) -> Result<Sent, NotAccepted> {
         let (mut taken, mut refused) = (0_usize, None::<CallError>);
         for Known { name, server, .. } in self.ready {
-            match server.deliver(copy(original.head(), name, bytes.clone()), Mode::Queue) {
+            match server.deliver(copy(original, name, payload), Mode::Queue) {
                 Ok(_) => taken += 1,
                 Err(NotAccepted::Refused(error)) => refused = refused.or(Some(error)),
                 // Others came in between.
@@ -104,13 +102,12 @@ impl<'a> Choice<'a> {
 }
 
 /// One server's copy of a fanout cast.
-fn copy(head: &Head, name: &ServerName, bytes: Vec<u8>) -> Delivery {
+fn copy(original: &InFlight, name: &ServerName, payload: &SharedBytes) -> Delivery {
     let head = Head {
         server: Some(name.clone()),
-        ..head.clone()
+        ..original.head().clone()
     };
-    let payload = Payload::encoded(bytes, head.codec);
-    Delivery::new(InFlight::new(head, None, None), payload)
+    Delivery::new(original.copy(head), payload.copy())
 }
 
 fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {
@@ -121,4 +118,160 @@ fn no_room(delivery: Delivery, name: &ServerName) -> NotAccepted {
     let full = CallError::new(kind, Fate::NotExecuted, Stage::Accepted);
     let full = delivery.in_flight().told(full);
     NotAccepted::Full(delivery, full)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Context;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::bus::Reach;
+    use crate::name::{Exchange, Method, Topic};
+    use crate::server::Offers;
+
+    /// A copy: whom it names, and what it carries.
+    type Copy = (Option<ServerName>, Arc<Vec<u8>>);
+
+    /// A server whose queue is as the test says.
+    struct Fake {
+        standing: Mutex<Standing>,
+        has_room: bool,
+        took: Mutex<Vec<Copy>>,
+        missed: Mutex<usize>,
+    }
+
+    impl Fake {
+        fn new(standing: Standing) -> Arc<Fake> {
+            Fake::with_room(standing, true)
+        }
+
+        fn with_room(standing: Standing, has_room: bool) -> Arc<Fake> {
+            Arc::new(Fake {
+                standing: Mutex::new(standing),
+                has_room,
+                took: Mutex::default(),
+                missed: Mutex::default(),
+            })
+        }
+
+        fn counts(&self) -> (usize, usize) {
+            let took = self.took.lock().unwrap();
+            assert!(took.iter().all(|(server, _)| server.is_some()));
+            (took.len(), *self.missed.lock().unwrap())
+        }
+    }
+
+    impl Destination for Arc<Fake> {
+        fn load(&self) -> usize {
+            0
+        }
+        fn offers(&self) -> Offers {
+            Offers::unknown()
+        }
+        fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+            if !self.has_room {
+                return Err(no_room(delivery, &ServerName::new("fake").unwrap()));
+            }
+            let (in_flight, payload) = delivery.into_parts();
+            assert_eq!(in_flight.head().reach, Reach::Every);
+            let server = in_flight.head().server.clone();
+            let Payload::Shared(bytes) = payload else {
+                panic!("{payload:?} is its own");
+            };
+            self.took.lock().unwrap().push((server, bytes.into_bytes()));
+            Ok(Sent::OnItsWay)
+        }
+        fn wait_for_room(&self, _cx: &mut Context<'_>) {}
+        fn standing(&self, _weight: usize) -> Standing {
+            *self.standing.lock().unwrap()
+        }
+        fn missed(&self) {
+            *self.missed.lock().unwrap() += 1;
+        }
+    }
+
+    fn router(servers: &[&Arc<Fake>]) -> Router {
+        let router = Router::new();
+        for (n, server) in servers.iter().enumerate() {
+            let name = ServerName::new(format!("s{n}")).unwrap();
+            let server = Arc::new(Arc::clone(server));
+            let topic = Topic::new("t").unwrap();
+            router
+                .add(&Exchange::DEFAULT, &topic, &name, server)
+                .unwrap();
+        }
+        router
+    }
+
+    fn fanout(verb: Verb) -> Delivery {
+        let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
+        let head = Head {
+            reach: Reach::Every,
+            ..Head::new(verb, Exchange::DEFAULT, topic, method, Instant::now())
+        };
+        Delivery::new(
+            InFlight::new(head, None, None),
+            Payload::Bytes(vec![1, 2, 3]),
+        )
+    }
+
+    #[test]
+    fn all_get_a_copy_or_nobody_does() {
+        let (one, other) = (Fake::new(Standing::Free), Fake::new(Standing::Full));
+        let router = router(&[&one, &other]);
+        let refused = router.route(fanout(Verb::Cast), Mode::Queue);
+        let Err(NotAccepted::Full(delivery, error)) = refused else {
+            panic!("it did not wait for the full one");
+        };
+        assert!(error.to_string().contains("s1"), "{error}");
+        assert_eq!((one.counts(), other.counts()), ((0, 0), (0, 0)));
+        *other.standing.lock().unwrap() = Standing::Free;
+        assert!(router.route(delivery, Mode::Queue).is_ok());
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (1, 0)));
+    }
+
+    #[test]
+    fn what_goes_to_all_is_in_memory_once() {
+        let servers = [(); 3].map(|()| Fake::new(Standing::Free));
+        let router = router(&servers.each_ref());
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        let bytes = servers.map(|server| server.took.lock().unwrap()[0].1.clone());
+        assert_eq!(*bytes[0], [1, 2, 3]);
+        assert!(bytes.iter().all(|other| Arc::ptr_eq(other, &bytes[0])));
+    }
+
+    #[test]
+    fn who_is_behind_misses_its_copy_unless_all_are() {
+        let (one, other) = (Fake::new(Standing::Free), Fake::new(Standing::Behind));
+        let router = router(&[&one, &other]);
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (0, 1)));
+        *one.standing.lock().unwrap() = Standing::Behind;
+        let refused = router.route(fanout(Verb::Cast), Mode::Queue);
+        assert!(matches!(refused, Err(NotAccepted::Full(..))));
+        assert_eq!((one.counts(), other.counts()), ((1, 0), (0, 1)));
+    }
+
+    #[test]
+    fn a_copy_that_others_left_no_room_for_is_missed() {
+        let one = Fake::new(Standing::Free);
+        let raced = Fake::with_room(Standing::Free, false);
+        let router = router(&[&raced, &one]);
+        assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
+        assert_eq!((one.counts(), raced.counts()), ((1, 0), (0, 1)));
+    }
+
+    #[test]
+    fn a_call_to_all_that_comes_by_the_wire_is_refused() {
+        let one = Fake::new(Standing::Free);
+        let refused = router(&[&one]).route(fanout(Verb::Call), Mode::Queue);
+        let Err(NotAccepted::Refused(error)) = refused else {
+            panic!("one reply cannot come from all");
+        };
+        assert!(error.to_string().contains("gather"), "{error}");
+        assert_eq!(error.fate(), Fate::NotExecuted);
+        assert_eq!(one.counts(), (0, 0));
+    }
 }

@@ -16,6 +16,10 @@ const MOST_LISTED: usize = 16 * 1024;
 impl Router {
     /// Tells who is on the topic, the one that came first first.
     pub(super) fn answer(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+        if let Some(forbidden) = self.policy.refusal(delivery.in_flight()) {
+            let refused = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
+            return Err(NotAccepted::Refused(refused));
+        }
         let servers = self.servers(delivery.in_flight().head());
         let list = servers.as_ref().map_or(&[][..], |servers| &servers.list);
         if list.len() > MOST_LISTED {

@@ -5,6 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::authorise::{Authorise, Policy};
 use crate::bus::Bus;
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
@@ -70,6 +71,7 @@ pub struct ServerBuilder {
     /// The first service that is for another topic.
     astray: Option<&'static str>,
     limits: ServerLimits,
+    policy: Policy,
     window: IdempotencyWindow,
     expects: Vec<Expected>,
 }
@@ -87,6 +89,7 @@ impl ServerBuilder {
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
             },
+            policy: bus.core().policy().clone(),
             window: IdempotencyWindow::default(),
             expects: Vec::new(),
         }
@@ -182,6 +185,14 @@ impl ServerBuilder {
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.limits.queue_bytes = bytes;
+        self
+    }
+
+    /// Has `policy` decide about every request to this server, beside the policy of its bus: both must allow. See
+    /// [`authorise`](crate::authorise).
+    pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
+        let before = std::mem::take(&mut self.policy);
+        self.policy = before.and(Policy::new(policy));
         self
     }
 
@@ -344,7 +355,7 @@ impl ServerBuilder {
                 topic: topic.to_string(),
             });
         }
-        let exchange = self.bus.core().exchange().clone();
+        let exchange = self.bus.core().exchange()?;
         let runtime = self.bus.runtime().clone();
         let ticks = self.bus.core().ticks().clone();
         let max_message = self.bus.capabilities().max_message;
@@ -353,7 +364,7 @@ impl ServerBuilder {
             (exchange, topic, name),
             endpoints,
             self.limits,
-            runtime,
+            (self.policy, runtime),
             (ticks, seen),
             self.expects,
         );

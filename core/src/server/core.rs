@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
+use crate::authorise::Policy;
 use crate::bus::{Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
@@ -94,6 +95,8 @@ pub struct ServerCore {
     name: ServerName,
     endpoints: Endpoints,
     limits: ServerLimits,
+    /// Who may call it.
+    policy: Policy,
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
     unstarted: AtomicUsize,
@@ -120,7 +123,7 @@ impl ServerCore {
         (exchange, topic, name): (Exchange, Topic, ServerName),
         endpoints: Endpoints,
         limits: ServerLimits,
-        runtime: Arc<dyn Runtime>,
+        (policy, runtime): (Policy, Arc<dyn Runtime>),
         (ticks, seen): (Arc<Ticks>, Arc<Seen>),
         expects: Vec<Expected>,
     ) -> Arc<Self> {
@@ -130,6 +133,7 @@ impl ServerCore {
             name,
             endpoints,
             limits,
+            policy,
             queue: Mailbox::new(Limits {
                 items: limits.queue,
                 bytes: limits.queue_bytes,
@@ -183,7 +187,7 @@ impl ServerCore {
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
     /// [`NotAccepted::Full`] when the queue is full.
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
-        let method = match self.admit(delivery.in_flight().head()) {
+        let method = match self.admit(delivery.in_flight()) {
             Ok(method) => method,
             Err(kind) => {
                 self.stats.refused();
@@ -314,11 +318,23 @@ impl ServerCore {
     }
 
     /// The method that a request is for, when this server will run it.
-    fn admit<'a>(&'a self, head: &Head) -> Result<&'a Arc<Registered>, CallErrorKind> {
+    fn admit(&self, request: &InFlight) -> Result<&Arc<Registered>, CallErrorKind> {
+        // Before anything else: who may not call learns nothing about what there is to call (S8, C-VE-5).
+        if let Some(forbidden) = self.policy.refusal(request) {
+            return Err(forbidden);
+        }
+        let head = request.head();
         if self.stopping.load(Ordering::Acquire) {
             return Err(CallErrorKind::ShuttingDown);
         }
-        let method = self.endpoints.find(head)?;
+        let method = self.endpoints.find(head).map_err(|kind| {
+            // Where not everybody may call everything, not everybody is told what else there is.
+            if self.policy.is_set() {
+                kind.without_suggestion()
+            } else {
+                kind
+            }
+        })?;
         if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {

@@ -96,35 +96,57 @@ impl Building {
                 topic: topic.to_string(),
             });
         }
-        let all = std::iter::once(self.own).chain(self.aliases);
-        Ok(Served {
-            namespaces: all.map(Option::transpose).collect::<Result<_, _>>()?,
+        let mut served = Served {
+            unnamed: false,
+            names: Vec::new(),
             version: self.version?,
             methods,
-        })
+        };
+        for name in std::iter::once(self.own).chain(self.aliases) {
+            match name {
+                Some(name) => served.names.push(name?),
+                None => served.unnamed = true,
+            }
+        }
+        Ok(served)
     }
 }
 
 /// An endpoint at work.
 struct Served {
-    namespaces: Vec<Option<Namespace>>,
+    /// It is for requests that name no namespace.
+    unnamed: bool,
+    /// And for those that name one of these.
+    names: Vec<Namespace>,
     version: Version,
     methods: Methods,
 }
 
 impl Served {
+    #[inline]
     fn is_for(&self, head: &Head) -> bool {
-        self.version.serves(head.version)
-            && self
-                .namespaces
-                .iter()
-                .any(|known| known.as_deref() == head.namespace.as_deref())
+        let has_namespace = match &head.namespace {
+            None => self.unnamed,
+            Some(name) => self.names.contains(name),
+        };
+        has_namespace && self.version.serves(head.version)
+    }
+
+    fn offers(&self) -> impl Iterator<Item = Offer> {
+        let unnamed = self.unnamed.then_some(None);
+        let names = self.names.iter().cloned().map(Some);
+        let offer = |namespace| Offer {
+            namespace,
+            version: self.version,
+        };
+        unnamed.into_iter().chain(names).map(offer)
     }
 
     /// Whether every request that `later` is for comes here first.
     fn hides(&self, later: &Served) -> bool {
-        let has = |name| self.namespaces.contains(name);
-        self.version.serves(later.version) && later.namespaces.iter().all(has)
+        self.version.serves(later.version)
+            && (self.unnamed || !later.unnamed)
+            && later.names.iter().all(|name| self.names.contains(name))
     }
 }
 
@@ -161,14 +183,7 @@ impl Endpoints {
                 topic: topic.to_string(),
             });
         }
-        let each = list.iter().flat_map(|endpoint| {
-            let offer = |namespace: &Option<Namespace>| Offer {
-                namespace: namespace.clone(),
-                version: endpoint.version,
-            };
-            endpoint.namespaces.iter().map(offer)
-        });
-        let offers = Offers::new(each);
+        let offers = Offers::new(list.iter().flat_map(Served::offers));
         if offers.len() > MAX_OFFERS {
             return Err(ServeError::TooManyEndpoints {
                 topic: topic.to_string(),

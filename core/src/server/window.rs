@@ -12,8 +12,9 @@ use std::time::Duration;
 ///
 /// A key is remembered for its caller and its method. Callers are told apart by the user id and the
 /// verified name that the transport tells ([`Caller`](crate::Caller)), so that nobody reads
-/// another's answer by guessing a key; processes of one user, which have one of neither kind between
-/// them, are one caller.
+/// another's answer by guessing a key. Processes of one user are one caller; so are all callers of
+/// whom the transport knows neither (over TCP without certificates), whose keys should be hard to
+/// guess.
 ///
 /// The memory is the server's own and ends with it. Choose the time longer than a caller may go on
 /// trying.

@@ -20,8 +20,13 @@ impl Session {
         if self.is_closed() {
             return;
         }
-        let notice = notice.filter(|_| self.may_speak());
-        match notice {
+        let notice = notice.filter(|_| self.may_speak()).map(|code| {
+            let mut frame = Vec::new();
+            whole(&mut frame, Kind::Close, |out| put_reason(out, code, text));
+            frame
+        });
+        let notice = notice.filter(|frame| self.may_say(frame.len()));
+        match &notice {
             // A Hello goes out in any case: it tells the peer our versions (P11).
             Some(_) if !self.is_open() => {}
             Some(_) => self.output.forget_unbegun(),
@@ -30,10 +35,9 @@ impl Session {
         // The rest of a frame that was begun may still be written: what it completes counts as
         // handed over, for a fate may be too weak but never too strong (C-OC).
         let position = self.output.appended();
-        if let Some(code) = notice {
+        if let Some(frame) = notice {
             self.greet();
-            self.output
-                .frames(|out| whole(out, Kind::Close, |out| put_reason(out, code, text)));
+            self.output.frames(|out| out.extend_from_slice(&frame));
         }
         self.phase = Phase::Closed;
         self.requests.fail_all(position, &mut self.events);

@@ -60,6 +60,8 @@ pub enum CloseCode {
     Forbidden,
     /// No memory for what came (R14).
     OutOfMemory,
+    /// The peer has not proved that it knows the secret of a token (S1).
+    Unauthenticated,
     /// A code that is not known here.
     Other(u16),
 }
@@ -88,6 +90,7 @@ close_codes! {
     11 VersionMismatch 12 WrongRole 13 DuplicateId 14 UnknownId 15 WrongDirection
     16 CreditExceeded 17 Overloaded 18 PingFlood 19 FrameFlood 20 FrameTimeout 21 WriteStall
     22 PeerDead 23 DictionaryFull 24 TooManyParts 25 TooManyConnections 26 Forbidden 27 OutOfMemory
+    28 Unauthenticated
 }
 
 /// The codes of [`WireError::code`](super::WireError) (PR-REPLY-6).
@@ -132,6 +135,10 @@ pub mod error_code {
     pub const TOO_DEEP: u16 = 19;
     /// The request exceeds what the server behind the hub takes; not executed.
     pub const TOO_LARGE: u16 = 20;
+    /// The idempotency key was seen with other arguments; not executed.
+    pub const KEY_CONFLICT: u16 = 30;
+    /// No heartbeat came for a nested call; the fate tells the rest.
+    pub const SERVER_LOST: u16 = 31;
 }
 
 /// The codes of [`WireError::fate`](super::WireError) (C-OC).

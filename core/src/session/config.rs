@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::auth::Auth;
+
 /// Which side of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -23,7 +25,7 @@ impl Role {
 }
 
 /// How a session introduces itself, and what it allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Names this process among all others, also across restarts.
     pub instance: [u8; 16],
@@ -35,6 +37,8 @@ pub struct Config {
     pub capabilities: u64,
     /// The limits.
     pub limits: Limits,
+    /// How it authenticates; `None` neither proves nor asks for anything.
+    pub auth: Option<Auth>,
 }
 
 /// The most namespaces and versions that a registration names (PR-BIND-5).
@@ -53,6 +57,7 @@ impl Config {
             versions: (VERSION, VERSION),
             capabilities: 0,
             limits: Limits::default(),
+            auth: None,
         }
     }
 }
@@ -103,6 +108,8 @@ pub struct Limits {
 
 /// Bytes that may come before Hello is complete (FAULTS rule 5).
 pub(super) const HANDSHAKE_BYTES: usize = 4096;
+/// Bytes of the one frame that may come between Hello and the end of the handshake.
+pub(super) const PROOF_BYTES: usize = 512;
 /// The least `max_frame` and `max_message`: the longest request header fits in (PR-HELLO-5).
 pub(super) const FRAME_FLOOR: usize = 16 * 1024;
 /// Headers of one request (P27).

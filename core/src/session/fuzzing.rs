@@ -1,7 +1,9 @@
 //! What the fuzz targets call: a session against bytes from anywhere, and what must hold then.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::auth::{Accepted, Auth, Proof, Secret};
 use super::config::{Config, Limits, Role};
 use super::event::{Event, IncomingId};
 use super::frame::MAGIC;
@@ -32,25 +34,63 @@ fn limits() -> Limits {
     }
 }
 
+/// A secret that everybody guesses, so that some of the bytes get past it.
+#[derive(Debug)]
+struct Guessed;
+
+impl Secret for Guessed {
+    fn prove(&self, _message: &[u8]) -> Proof {
+        [7; 32]
+    }
+
+    fn verifies(&self, _message: &[u8], proof: &Proof) -> bool {
+        *proof == [7; 32]
+    }
+}
+
+/// How a session of this role authenticates by the token `t`.
+fn auth(role: Role) -> Option<Auth> {
+    let (name, secret) = (Name::new("t").ok()?, Arc::new(Guessed));
+    Some(match role {
+        Role::Member => Auth::Prove {
+            nonce: [3; 32],
+            name,
+            secret,
+        },
+        Role::Hub => Auth::Demand {
+            nonce: [4; 32],
+            accepted: Arc::new(Accepted::new(vec![(name, secret.clone())], secret)),
+        },
+    })
+}
+
 /// Drives a session in the given role with bytes of a peer's. The first byte says how: whether a
-/// good Hello goes before the rest, and how long the reads are; some events are answered.
+/// good Hello goes before the rest, whether a token is asked for and whether its proof goes there
+/// too, and how long the reads are; some events are answered.
 ///
-/// Checked is that nothing panics, that memory stays bounded, and that every request of ours has
-/// exactly one completion at the end.
+/// Checked is that nothing panics, that memory stays bounded, that nothing is given out before the
+/// handshake is done, and that every request of ours has exactly one completion at the end.
 pub fn drive(role: Role, input: &[u8]) {
     let Some((&how, bytes)) = input.split_first() else {
         return;
     };
     let mut now = Instant::now();
-    let mut peer = Session::new(role.peer(), Config::new([2; 16]), now);
-    let config = Config {
-        limits: limits(),
-        ..Config::new([1; 16])
+    let (greeted, tokens, proved) = (how & 1 != 0, how & 8 != 0, how & 16 != 0);
+    let config = |role, instance, limits| Config {
+        limits,
+        auth: tokens.then(|| auth(role)).flatten(),
+        ..Config::new([instance; 16])
     };
-    let mut session = Session::new(role, config, now);
+    let mut peer = Session::new(role.peer(), config(role.peer(), 2, Limits::default()), now);
+    let mut session = Session::new(role, config(role, 1, limits()), now);
     let mut ours = Ours::default();
-    if how & 1 != 0 {
-        greet(&mut session, &mut peer, now);
+    if greeted {
+        let rounds = match (tokens, proved) {
+            (false, _) => 2,
+            (true, false) => 1,
+            (true, true) => 3,
+        };
+        greet(&mut session, &mut peer, rounds, now);
         ours.start(&mut session, now);
     }
     let read = [1, 3, 17, 4096]
@@ -67,7 +107,7 @@ pub fn drive(role: Role, input: &[u8]) {
         session.wrote(staged.div_ceil(2), now);
         ours.take_events(&mut session);
         now = now
-            .checked_add(Duration::from_millis(u64::from(how >> 3)))
+            .checked_add(Duration::from_millis(u64::from(how >> 5)))
             .unwrap_or(now);
         session.advance(now);
         assert!(session.buffered_bytes() <= MEMORY, "memory is bounded");
@@ -82,7 +122,7 @@ pub fn drive(role: Role, input: &[u8]) {
 }
 
 /// The handshake, and from a hub's side a registration to call.
-fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
+fn greet(session: &mut Session, peer: &mut Session, rounds: usize, now: Instant) {
     if let (Ok(exchange), Ok(topic)) = (Name::new("x"), Name::new("t")) {
         let server = topic.clone();
         let registration = Registration {
@@ -94,7 +134,7 @@ fn greet(session: &mut Session, peer: &mut Session, now: Instant) {
         let _ = session.bind(registration.clone());
         let _ = peer.bind(registration);
     }
-    for _ in 0..2 {
+    for _ in 0..rounds {
         carry(session, peer, now);
         carry(peer, session, now);
     }
@@ -111,6 +151,7 @@ fn carry(from: &mut Session, to: &mut Session, now: Instant) {
 struct Ours {
     open: u64,
     came: u64,
+    opened: bool,
     closed: bool,
 }
 
@@ -120,6 +161,7 @@ impl Ours {
         let bound = loop {
             match session.poll_event() {
                 Some(Event::Bind { id, .. }) => break Some(id),
+                Some(Event::Opened(_)) => self.opened = true,
                 Some(_) => {}
                 None => break None,
             }
@@ -157,7 +199,7 @@ impl Ours {
         };
         for token in 0..TOKENS {
             let verb = if token == 0 { Verb::Cast } else { Verb::Call };
-            let payload = vec![0; if token == 1 { 100_000 } else { 10 }];
+            let payload = vec![0; if token == 1 { 100_000 } else { 10 }].into();
             let header = header.clone();
             let request = Request {
                 token,
@@ -183,6 +225,10 @@ impl Ours {
                     assert!(self.open & 1 << token != 0, "a second completion");
                     self.open &= !(1 << token);
                 }
+                Event::Opened(_) => self.opened = true,
+                Event::Request { .. } | Event::Bind { .. } if !self.opened => {
+                    unreachable!("nothing is given out before the handshake is done")
+                }
                 Event::Ended { .. } => unreachable!("no call is cancelled here"),
                 Event::Beat { token } => {
                     assert!(self.open & 1 << token != 0, "a beat after the end")
@@ -191,8 +237,7 @@ impl Ours {
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
                 Event::Closed(_) => self.closed = true,
-                Event::Opened(_)
-                | Event::Unbind { .. }
+                Event::Unbind { .. }
                 | Event::BindResult { .. }
                 | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}

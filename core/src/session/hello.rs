@@ -1,8 +1,10 @@
 //! Hello: what each side tells of itself before anything else (PR-HELLO).
 
+use super::auth::{Auth, Nonce};
 use super::code::CloseCode;
 use super::config::{Config, FRAME_FLOOR, Limits, Role, TEXT_MAX};
 use super::frame::{Kind, whole};
+use super::name::Name;
 use super::wire::{
     Parsed, Reader, cut_text, malformed, put_counted, put_size, put_varint, violation,
 };
@@ -22,6 +24,9 @@ pub struct PeerHello {
     pub max_message: usize,
     /// The requests that the peer takes at a time.
     pub max_in_flight: u32,
+    /// The token by which the member has proved who it is: at the hub the peer's, at the member its
+    /// own. `None` where no token was asked for.
+    pub token: Option<Name>,
 }
 
 /// What a Hello frame holds.
@@ -38,10 +43,20 @@ pub(super) struct Hello {
     pub(super) max_names: u32,
     pub(super) instance: [u8; 16],
     pub(super) software: String,
+    /// Of a member that offers to prove itself, or of a hub that asks for that (PR-AUTH-1).
+    pub(super) nonce: Option<Nonce>,
 }
+
+/// The tag of the extension with the nonce.
+const NONCE: u64 = 1;
 
 impl Hello {
     pub(super) fn ours(role: Role, config: &Config, limits: &Limits) -> Self {
+        // Who has not proved itself has no need to know which software has which holes.
+        let software = match &config.auth {
+            Some(Auth::Demand { .. }) => "",
+            _ => cut_text(&config.software, TEXT_MAX),
+        };
         Self {
             role,
             versions: config.versions,
@@ -53,7 +68,8 @@ impl Hello {
             max_partial: limits.max_partial,
             max_names: limits.max_names,
             instance: config.instance,
-            software: cut_text(&config.software, TEXT_MAX).to_owned(),
+            software: software.to_owned(),
+            nonce: config.auth.as_ref().map(Auth::nonce),
         }
     }
 
@@ -74,8 +90,11 @@ impl Hello {
             put_varint(out, self.max_names.into());
             out.extend_from_slice(&self.instance);
             put_counted(out, self.software.as_bytes());
-            // No extensions (PR-HELLO-4).
-            put_size(out, 0);
+            put_size(out, self.nonce.iter().len());
+            if let Some(nonce) = &self.nonce {
+                put_varint(out, NONCE);
+                put_counted(out, nonce);
+            }
         });
     }
 
@@ -85,7 +104,7 @@ impl Hello {
             1 => Role::Member,
             _ => return malformed("an unknown role"),
         };
-        let hello = Self {
+        let mut hello = Self {
             role,
             versions: (reader.u16()?, reader.u16()?),
             capabilities: reader.varint()?,
@@ -97,11 +116,19 @@ impl Hello {
             max_names: reader.u32()?,
             instance: reader.array()?,
             software: reader.text()?.to_owned(),
+            nonce: None,
         };
         for _ in 0..reader.size()? {
             // Extensions of Hello are never critical: unknown ones are skipped.
-            reader.varint()?;
-            reader.counted()?;
+            let tag = reader.varint()?;
+            let mut value = Reader::new(reader.counted()?);
+            if tag == NONCE {
+                let nonce = value.array()?;
+                value.end()?;
+                if hello.nonce.replace(nonce).is_some() {
+                    return malformed("an extension comes twice");
+                }
+            }
         }
         reader.end()?;
         hello.checked()
@@ -132,6 +159,7 @@ impl Hello {
             software: self.software.clone(),
             max_message: self.max_message,
             max_in_flight: self.max_in_flight,
+            token: None,
         }
     }
 }

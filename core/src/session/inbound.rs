@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::answers::Answer;
 use super::chunking::Assembly;
 use super::code::{CloseCode, error_code};
-use super::config::{HANDSHAKE_BYTES, Role};
+use super::config::{HANDSHAKE_BYTES, PROOF_BYTES, Role};
 use super::control::{parse_credit, parse_reason};
 use super::credit::Amount;
 use super::event::{CloseReason, Event, IncomingId};
 use super::frame::{IGNORABLE, Kind, MAGIC, Next};
-use super::hello::{Hello, check_role, common_version};
+use super::hello::{Hello, PeerHello, check_role, common_version};
 use super::message::{Destination, RequestHeader, Verb};
 use super::outbound::{Outbound, seq_of};
 use super::serving::{Cancelled, InParts};
@@ -75,16 +75,17 @@ impl Session {
     }
 
     fn next_frame<'a>(&mut self, input: &mut &'a [u8]) -> Parsed<Next<'a>> {
-        if matches!(self.phase, Phase::Hello) {
-            let next = self.splitter.next(input, HANDSHAKE_BYTES);
-            return match next {
-                Err(error) if error.code == CloseCode::FrameTooLarge => {
-                    violation(CloseCode::HandshakeTooLarge, "the handshake is too large")
-                }
-                next => next,
-            };
+        let limit = match self.phase {
+            Phase::Hello => HANDSHAKE_BYTES,
+            Phase::Proving(_) => PROOF_BYTES,
+            _ => return self.splitter.next(input, self.config.limits.max_frame),
+        };
+        match self.splitter.next(input, limit) {
+            Err(error) if error.code == CloseCode::FrameTooLarge => {
+                violation(CloseCode::HandshakeTooLarge, "the handshake is too large")
+            }
+            next => next,
         }
-        self.splitter.next(input, self.config.limits.max_frame)
     }
 
     /// One frame: which are legal depends on the phase alone.
@@ -97,6 +98,7 @@ impl Session {
             (Phase::Hello, _) => {
                 violation(CloseCode::HandshakeRequired, "the first frame is not Hello")
             }
+            (Phase::Proving(_), kind) => self.on_proving_frame(kind, body),
             (Phase::Open(_), Some(kind)) => self.on_open_frame(kind, body, now),
             (Phase::Open(_), None) if byte >= IGNORABLE => self.count_idle(now),
             (Phase::Open(_), None) => {
@@ -109,6 +111,7 @@ impl Session {
     fn on_open_frame(&mut self, kind: Kind, body: Reader<'_>, now: Instant) -> Parsed<()> {
         match kind {
             Kind::Hello => violation(CloseCode::UnexpectedFrame, "a second Hello"),
+            Kind::Auth | Kind::AuthResult => self.on_late_proof(kind),
             Kind::Call => self.on_request(Verb::Call, body, now),
             Kind::Cast => self.on_request(Verb::Cast, body, now),
             Kind::Chunk => self.on_chunk(body, now),
@@ -160,6 +163,11 @@ impl Session {
         let mut peer = Hello::parse(body)?;
         check_role(self.role, peer.role)?;
         if self.role == Role::Hub {
+            self.asks_for_proof(&peer)?;
+            if !self.may_say(self.hello().len()) {
+                self.end_unsaid();
+                return Ok(());
+            }
             self.greet();
             self.stage_hello();
         }
@@ -175,6 +183,12 @@ impl Session {
         let told = peer.agree(version, &ours);
         // A peer that takes longer frames gets no longer ones: other frames would wait for them.
         peer.max_frame = peer.max_frame.min(limits.max_frame);
+        self.agreed(peer, told)
+    }
+
+    /// The handshake is done: requests travel from here on.
+    pub(super) fn open(&mut self, peer: Hello, told: PeerHello) {
+        let limits = &self.config.limits;
         let window = Amount {
             requests: peer.max_in_flight,
             bytes: peer.max_in_flight_bytes,
@@ -185,7 +199,6 @@ impl Session {
         let outbound = Outbound::new(self.role, names, &peer);
         self.phase = Phase::Open(Box::new(Open { peer, outbound }));
         self.events.push_back(Event::Opened(told));
-        Ok(())
     }
 
     fn on_request(&mut self, verb: Verb, mut body: Reader<'_>, now: Instant) -> Parsed<()> {
@@ -360,7 +373,7 @@ impl Session {
         Ok(())
     }
 
-    fn on_close(&mut self, body: Reader<'_>) -> Parsed<()> {
+    pub(super) fn on_close(&mut self, body: Reader<'_>) -> Parsed<()> {
         let (code, text) = parse_reason(body)?;
         self.end(CloseReason::Peer(code), &text, None);
         Ok(())

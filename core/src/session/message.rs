@@ -137,7 +137,38 @@ pub struct Request {
     /// Everything but the payload.
     pub header: RequestHeader,
     /// The encoded arguments.
-    pub payload: Vec<u8>,
+    pub payload: Body,
+}
+
+/// Encoded arguments, of one request or shared with others: what goes to many is in memory once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Of this request alone.
+    Own(Vec<u8>),
+    /// Of others as well.
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Body {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Own(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    pub(super) fn into_shared(self) -> Arc<Vec<u8>> {
+        match self {
+            Self::Own(bytes) => Arc::new(bytes),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Own(bytes)
+    }
 }
 
 /// What a call ends with.

@@ -53,6 +53,7 @@ mod wire;
 
 // One concern each.
 mod answers;
+mod auth;
 mod beats;
 mod chunking;
 mod control;
@@ -78,6 +79,7 @@ mod staging;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use auth::{Accepted, Auth, Nonce, Proof, Secret};
 pub use code::{CloseCode, error_code, fate_code};
 pub use config::{Config, Limits, OFFERS_MAX, Role, VERSION};
 pub use event::{
@@ -85,7 +87,7 @@ pub use event::{
 };
 pub use hello::PeerHello;
 pub use message::{
-    BindId, Caller, Destination, IdempotencyKey, Method, Offer, Registration, Reply, Request,
+    BindId, Body, Caller, Destination, IdempotencyKey, Method, Offer, Registration, Reply, Request,
     RequestHeader, Target, Verb, WireError,
 };
 pub use name::{InvalidName, NAME_MAX, Name};

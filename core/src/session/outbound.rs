@@ -2,7 +2,6 @@
 //! flows side by side, the small between the parts of the large (PR-ORDER).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::chunking::part_frame;
@@ -255,14 +254,14 @@ impl Outbound {
             end(out, begun, first);
         });
         if large {
-            let payload = Arc::new(waiting.payload);
+            let payload = waiting.payload.into_shared();
             output.part(&payload, 0..first);
             entry.state = State::Parts {
                 payload,
                 next: first,
             };
         } else {
-            output.payload(waiting.payload);
+            output.body(waiting.payload);
             requests.staged(id, output.appended());
         }
     }

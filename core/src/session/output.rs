@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use super::message::Body;
 use super::wire::parse_varint;
 
 /// Payload up to this many bytes is copied next to its frame's head; more is left where it is.
@@ -78,6 +79,17 @@ impl Output {
         } else {
             let range = 0..payload.len();
             self.part(&Arc::new(payload), range);
+        }
+    }
+
+    /// The same for one that others may have as well.
+    pub(super) fn body(&mut self, body: Body) {
+        match body {
+            Body::Own(payload) => self.payload(payload),
+            Body::Shared(payload) if payload.len() <= COPIED => {
+                self.frames(|out| out.extend_from_slice(&payload));
+            }
+            Body::Shared(payload) => self.part(&payload, 0..payload.len()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::credit::{Allowance, Amount};
 use super::event::{Event, Refused, RequestId};
-use super::message::{Request, RequestHeader, Verb};
+use super::message::{Body, Request, RequestHeader, Verb};
 use super::slab::Slab;
 use super::window::Window;
 
@@ -43,7 +43,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) header: RequestHeader,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Body,
     pub(super) deadline: Option<Instant>,
     /// Whether its credit is spent: it left the queue and waits for its turn in a lane.
     pub(super) credited: bool,
@@ -297,7 +297,7 @@ impl Requests {
         let entry = self.table.get(id);
         let sent = entry.is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
         if sent {
-            self.abandon(id, true);
+            self.abandon(id, false);
         }
         sent
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::answers::{Answer, Answers};
+use super::auth::Proving;
 use super::beats::Beats;
 use super::code::{CloseCode, error_code, fate_code};
 use super::config::{Config, Role};
@@ -38,6 +39,8 @@ pub struct Session {
     pub(super) events: VecDeque<Event>,
     pub(super) output: Output,
     pub(super) splitter: Splitter,
+    /// Bytes that the peer has sent.
+    pub(super) heard: u64,
     /// How much of the peer's magic came.
     pub(super) greeting: usize,
     /// Whether our magic is staged.
@@ -68,6 +71,8 @@ pub struct Session {
 pub(super) enum Phase {
     /// The peer's Hello has not come.
     Hello,
+    /// It has, and what is to come is the proof of who sent it.
+    Proving(Box<Proving>),
     /// Requests travel.
     Open(Box<Open>),
     /// It has ended.
@@ -94,6 +99,7 @@ impl Session {
             events: VecDeque::new(),
             output: Output::default(),
             splitter: Splitter::default(),
+            heard: 0,
             greeting: 0,
             greeted: false,
             heads: HeadReader::new(role, limits.max_names as usize, limits.longest_deadline),
@@ -126,6 +132,7 @@ impl Session {
             return;
         }
         self.liveness.heard(now);
+        self.heard = self.heard.saturating_add(bytes.len() as u64);
         if let Err(violation) = self.take_in(bytes, now) {
             self.break_off(violation);
         }
@@ -160,7 +167,7 @@ impl Session {
                     self.shrink();
                     continue;
                 }
-                Due::Handshake => (CloseCode::HandshakeTimeout, "no Hello in time"),
+                Due::Handshake => (CloseCode::HandshakeTimeout, "the handshake took too long"),
                 Due::Frame => (CloseCode::FrameTimeout, "a frame was not finished in time"),
                 // Whoever does not read or does not answer would not read the notice either.
                 Due::WriteStall => {
@@ -217,7 +224,7 @@ impl Session {
         self.output.staged() > 0 || self.has_more_to_stage()
     }
 
-    /// Whether Hello came and the session has not ended.
+    /// Whether the handshake is done and the session has not ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
@@ -252,7 +259,7 @@ impl Session {
                     limit: open.peer.max_message,
                 });
             }
-            Phase::Open(_) | Phase::Hello => {}
+            Phase::Open(_) | Phase::Hello | Phase::Proving(_) => {}
         }
         match (&request.header.destination, self.role) {
             (Destination::Topic(_), Role::Member) => {}
@@ -287,12 +294,9 @@ impl Session {
     }
 
     /// Gives a call up without telling the peer, which goes on with it: its reply will be dropped
-    /// here, and no event will follow for it. One of which not all has left is cancelled, as by
-    /// [`cancel`](Self::cancel).
-    pub fn leave(&mut self, id: RequestId) {
-        if !self.requests.leave(id) {
-            self.cancel(id);
-        }
+    /// here. One of which not all has left is cancelled. Says what [`cancel`](Self::cancel) says.
+    pub fn leave(&mut self, id: RequestId) -> bool {
+        self.requests.leave(id) || self.cancel(id)
     }
 
     /// Answers a call: its handler has ended, its credit goes back to the peer with the reply
@@ -466,7 +470,7 @@ impl Session {
 
     fn next_due(&self) -> Option<(Instant, Due)> {
         let open = match self.phase {
-            Phase::Hello => false,
+            Phase::Hello | Phase::Proving(_) => false,
             Phase::Open(_) => true,
             Phase::Closed => return None,
         };

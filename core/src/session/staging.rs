@@ -22,8 +22,15 @@ impl Session {
     }
 
     pub(super) fn stage_hello(&mut self) {
-        let hello = Hello::ours(self.role, &self.config, &self.config.limits);
-        self.output.frames(|out| hello.put(out));
+        let hello = self.hello();
+        self.output.frames(|out| out.extend_from_slice(&hello));
+    }
+
+    /// Our Hello as it is written.
+    pub(super) fn hello(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        Hello::ours(self.role, &self.config, &self.config.limits).put(&mut out);
+        out
     }
 
     pub(super) fn has_more_to_stage(&self) -> bool {

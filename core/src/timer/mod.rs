@@ -15,5 +15,5 @@ mod wheel;
 
 pub use timers::{Expire, Expiry, TimerKey, Timers, TimersGone};
 
-pub(crate) use sleep::{sleep, sleepers};
+pub(crate) use sleep::{abandoned, sleep, sleepers};
 pub(crate) use ticks::Ticks;

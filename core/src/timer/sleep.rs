@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::{Expire, Expiry, TimerKey, Timers};
@@ -24,18 +24,25 @@ pub(crate) fn sleep(duration: Duration) -> BoxFuture<()> {
                 .ok(),
             timers,
         };
-        poll_fn(|cx| {
-            let mut state = alarm.state.lock().unwrap_or_else(PoisonError::into_inner);
-            // Without a thread to be told by, the time is all there is to go by.
-            if state.rung || Instant::now() >= end {
-                return Poll::Ready(());
-            }
-            let old = state.waker.replace(cx.waker().clone());
-            drop(state);
-            drop(old);
-            Poll::Pending
-        })
-        .await;
+        // Without a thread to be told by, the time is all there is to go by.
+        poll_fn(|cx| alarm.poll(cx, Instant::now() >= end)).await;
+    })
+}
+
+/// How far away a deadline is that is not to come.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Completes when nobody tells the deadlines of `timers` any more: they were closed, or their
+/// runtime has ended.
+pub(crate) fn abandoned(timers: Arc<Timers>) -> BoxFuture<()> {
+    Box::pin(async move {
+        let alarm = Arc::new(Alarm::default());
+        let target = Arc::downgrade(&alarm) as Weak<dyn Expire>;
+        if let Ok(key) = timers.arm(Instant::now() + FAR, target) {
+            let key = Some(key);
+            let _disarm = Disarm { timers, key };
+            poll_fn(|cx| alarm.poll(cx, false)).await;
+        }
     })
 }
 
@@ -59,6 +66,20 @@ struct Alarm {
 struct AlarmState {
     rung: bool,
     waker: Option<Waker>,
+}
+
+impl Alarm {
+    /// Whether it has rung, or need not: `over`.
+    fn poll(&self, cx: &mut Context<'_>, over: bool) -> Poll<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.rung || over {
+            return Poll::Ready(());
+        }
+        let old = state.waker.replace(cx.waker().clone());
+        drop(state);
+        drop(old);
+        Poll::Pending
+    }
 }
 
 impl Expire for Alarm {

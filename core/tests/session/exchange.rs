@@ -1,9 +1,10 @@
 //! What two good sessions do for their users.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::session::{
-    BindRefusal, Caller, CloseCode, CloseReason, Destination, Event, IdempotencyKey, Refusal,
+    BindRefusal, Body, Caller, CloseCode, CloseReason, Destination, Event, IdempotencyKey, Refusal,
     Refused, Verb, WireError, error_code, fate_code,
 };
 
@@ -24,6 +25,24 @@ fn a_call_is_answered_and_everything_is_forgotten() {
     let reply = Ok(b"answer".to_vec());
     assert_eq!(pair.member_events, [Event::Reply { token: 7, reply }]);
     assert!(pair.member.is_empty() && pair.hub.is_empty());
+}
+
+#[test]
+fn a_payload_that_others_have_as_well_arrives_like_one_of_its_own() {
+    for size in [0, 10, 5_000, 300_000] {
+        let (mut pair, _) = Pair::bound();
+        let shared = Arc::new(vec![3; size]);
+        for token in [1, 2] {
+            let mut request = call(token, vec![]);
+            request.payload = Body::Shared(shared.clone());
+            pair.member.request(request, pair.now).unwrap();
+        }
+        pair.settle();
+        let came = pair.at_hub();
+        assert_eq!(came.len(), 2);
+        assert!(came.iter().all(|(_, payload)| payload == &*shared));
+        assert_eq!(Arc::strong_count(&shared), 1, "nothing of it is kept");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The session from outside: pairs of sessions over simulated pipes, and peers that break rules.
 
+mod auth;
 mod beats;
 mod exchange;
 mod handshake;

@@ -33,6 +33,8 @@ fn frames() -> Vec<Vec<u8>> {
         frame(BIND, b"\x02\x01x\x01t\x01s"),
         frame(UNBIND, &[2]),
         frame(BIND_RESULT, &[1, 0, 0]),
+        frame(AUTH, &[&counted(b"t")[..], &[7; 32]].concat()),
+        frame(AUTH_RESULT, &[7; 32]),
         frame(0x90, b"ignore me"),
         frame(CLOSE, &[0, 0]),
     ]

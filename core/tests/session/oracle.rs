@@ -117,10 +117,14 @@ impl World {
                             | CloseCode::HandshakeTimeout | CloseCode::FrameTimeout
                             | CloseCode::Normal | CloseCode::ShuttingDown)
                 );
+                let legal = legal
+                    || (self.strangers
+                        && closed.reason == CloseReason::Us(CloseCode::Unauthenticated));
                 assert!(legal, "two good sessions broke a rule: {closed:?}");
                 self.trace_in(&[9, at as u64]);
                 self.sides[at].closed = true;
             }
+            Event::Opened(_) if self.strangers => panic!("a stranger was let in"),
             Event::Missed { .. } => unreachable!("nobody missed anything"),
             Event::Beat { token } => {
                 let pending = self.sides[at].sent[&token].fate == Fate::Pending;

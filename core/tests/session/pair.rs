@@ -177,7 +177,7 @@ pub(crate) fn request(token: u64, verb: Verb, payload: Vec<u8>) -> Request {
         flow: token,
         verb,
         header,
-        payload,
+        payload: payload.into(),
     }
 }
 

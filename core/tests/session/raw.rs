@@ -26,6 +26,8 @@ pub(crate) const CLOSE: u8 = 16;
 pub(crate) const BIND: u8 = 17;
 pub(crate) const BIND_RESULT: u8 = 18;
 pub(crate) const UNBIND: u8 = 19;
+pub(crate) const AUTH: u8 = 20;
+pub(crate) const AUTH_RESULT: u8 = 21;
 pub(crate) const MISSED: u8 = 24;
 pub(crate) const BEAT: u8 = 23;
 

@@ -10,6 +10,7 @@ use tidings_core::session::{
     Session, Target, Verb, WireError, error_code, fate_code,
 };
 
+use crate::auth::{demand, prove};
 use crate::pair::{header, method, registration, target};
 
 /// SplitMix64.
@@ -105,6 +106,8 @@ pub(crate) struct World {
     pub(crate) sides: [Side; 2],
     pub(crate) now: Instant,
     pub(crate) next_token: u64,
+    /// The member has a token that the hub does not take.
+    pub(crate) strangers: bool,
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) methods: Vec<Arc<Method>>,
     pub(crate) trace: u64,
@@ -114,11 +117,19 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let now = Instant::now();
-        let side = |role, instance| Side {
+        // In every other life both sides prove a token first, in some of those a wrong one.
+        let strangers = seed % 10 == 1;
+        let (mut hub_auth, mut member_auth) = (None, None);
+        if seed % 2 == 1 {
+            hub_auth = Some(demand(3, &[("ada", 1)]));
+            member_auth = Some(prove(4, "ada", if strangers { 2 } else { 1 }));
+        }
+        let side = |role, instance, auth| Side {
             session: Session::new(
                 role,
                 Config {
                     limits: limits(),
+                    auth,
                     ..Config::new([instance; 16])
                 },
                 now,
@@ -134,9 +145,13 @@ impl World {
         };
         Self {
             random: Random::new(seed),
-            sides: [side(Role::Hub, 1), side(Role::Member, 2)],
+            sides: [
+                side(Role::Hub, 1, hub_auth),
+                side(Role::Member, 2, member_auth),
+            ],
             now,
             next_token: 1,
+            strangers,
             targets: ["a", "b", "c", "d"].map(target).to_vec(),
             methods: ["k", "l", "m", "n"].map(method).to_vec(),
             trace: 0xcbf2_9ce4_8422_2325,
@@ -291,7 +306,7 @@ impl World {
             flow,
             verb,
             header,
-            payload: arguments(token, flow, size),
+            payload: arguments(token, flow, size).into(),
         };
         let side = &mut self.sides[at];
         match side.session.request(request.clone(), self.now) {

@@ -70,7 +70,7 @@ fn bytes_that_no_encoder_makes_end_the_session() {
                 vec![0x80, 0x80, 0x80, 0x80, 0x80, 1],
                 Malformed,
             ),
-            ("P5 kind 20", frame(20, &[]), UnknownFrame),
+            ("P5 kind 64", frame(64, &[]), UnknownFrame),
             ("P5 kind 127", frame(127, &[]), UnknownFrame),
             ("P5 kind 0", frame(0, &[]), UnknownFrame),
             ("P6 flag 64", call(&request(64, b"")), ReservedFlags),

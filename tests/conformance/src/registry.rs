@@ -215,6 +215,16 @@ registry! { $
         contexts_of_requests_that_run_at_once_are_not_mixed_up ["C-DL-2"]
         a_blocking_wait_in_an_async_handler_is_told_and_does_not_hang ["FAULTS-A13"]
     }
+    authorisation, USUAL: {
+        every_request_is_asked_about_before_its_handler ["C-VE-5"]
+        a_typed_request_is_asked_about_like_any_other ["C-VE-5"]
+        what_is_denied_is_not_executed ["C-VE-5", "C-OC"]
+        a_refusal_does_not_tell_whether_the_method_exists ["C-VE-5", "FAULTS-S8"]
+        deny_wins ["C-VE-5", "FAULTS-S9"]
+        the_policy_knows_the_caller_as_the_handler_does ["C-AD-6", "FAULTS-S10"]
+        a_bus_and_a_server_must_both_allow ["C-VE-5"]
+        a_policy_that_panics_denies ["C-VE-5"]
+    }
     lifecycle, USUAL: {
         stop_refuses_what_is_queued_and_lets_end_what_runs ["C-LC-1", "FAULTS-A20"]
         a_dropped_server_lets_end_what_runs ["C-LC-1"]
@@ -286,6 +296,7 @@ registry! { $
         a_dropped_promise_ends_the_attempts ["C-DL-3"]
         a_detached_promise_lets_the_attempts_go_on ["C-DL-3"]
         retries_in_a_handler_end_with_its_call ["C-DL-2", "C-DL-3"]
+        a_bus_that_goes_ends_the_retries_that_pause ["C-LC-3"]
         a_blocking_wait_with_retries_in_an_async_handler_is_told ["C-VB-3", "FAULTS-A13"]
         call_and_invoke_try_again_alike ["C-VB-3"]
     }

@@ -39,6 +39,9 @@
 //! no name of the bus (letters, digits, `_`, `.`, `-`) is passed over; a certificate with neither
 //! gives no name. Without certificates nothing is known of a caller but that it can reach the port.
 //!
+//! With tokens (`.token(..)`, `.accept_tokens(..)` on the builder of a bus), plain or within TLS, both sides prove who
+//! they are, and the token's name takes the place of the certificate's.
+//!
 //! # Opening
 //! The thread that opens the bus looks names up and connects, for 5 s at most at each address, and
 //! then waits for the hub's greeting: so that it is told at once when nobody listens, or who does
@@ -104,11 +107,12 @@ impl Tcp {
         &self,
         address: &Address,
         options: Options,
+        given: &OpenOptions,
         runtime: Arc<dyn runtime::Runtime>,
     ) -> Result<Arc<dyn Transport>, OpenError> {
+        let mut link = options.link.clone().as_hub(given)?;
         let security = ServerSecurity::of(address, &options, &self.given)?;
         let listener = TcpListener::bind(address, &options, security)?;
-        let mut link = options.link;
         link.reachable = Some(listener.reachable());
         let hub = Hub::start(listener, link, HubLimits::default(), runtime);
         Ok(Arc::new(hub.map_err(|error| unwatched(address, error))?))
@@ -118,14 +122,16 @@ impl Tcp {
         &self,
         address: &Address,
         options: Options,
+        given: &OpenOptions,
         runtime: Arc<dyn runtime::Runtime>,
     ) -> Result<Arc<dyn Transport>, OpenError> {
+        let link = options.link.clone().as_member(given)?;
         let places = Place::all_of(address)?;
         let security = ClientSecurity::of(address, &options, &self.given, &places)?;
         let dialer = Dialer::new(address, &options, places, security)?;
         let first = dialer.first(address)?;
-        let patience = options.link.limits.handshake * 2;
-        let member = Member::start(dialer, first, options.link, runtime)
+        let patience = link.limits.handshake * 2;
+        let member = Member::start(dialer, first, link, runtime)
             .map_err(|error| unwatched(address, error))?;
         match member.wait_for_hello(patience) {
             Ok(()) => Ok(Arc::new(member)),
@@ -142,6 +148,10 @@ impl Plugin for Tcp {
         "tcp"
     }
 
+    fn authenticates(&self) -> bool {
+        true
+    }
+
     fn open(
         &self,
         address: &Address,
@@ -150,9 +160,9 @@ impl Plugin for Tcp {
         let parsed = Options::of(address)?;
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
         if parsed.listen {
-            self.listen(address, parsed, runtime)
+            self.listen(address, parsed, options, runtime)
         } else {
-            self.connect(address, parsed, runtime)
+            self.connect(address, parsed, options, runtime)
         }
     }
 }

@@ -21,6 +21,10 @@
 //! | `?in_flight=N` | requests that one connection has in flight, 1024 unless given |
 //! | `?queue=N` | requests that wait here for one connection, 1024 unless given |
 //!
+//! With tokens (`.token(..)`, `.accept_tokens(..)` on the builder of a bus) both sides prove who they are on every
+//! connection, beside the kernel's word. Opening then waits until the hub has let this process in, 5 s at most, where
+//! the thread may wait. A process that may become the hub needs both, one with `?connect` or `?listen` its own side's.
+//!
 //! Beside the socket there is a lock file, `<path>.lock`: whoever holds its lock is the hub. It is
 //! left in place, because removing it would race with the next one to take it.
 //!
@@ -54,6 +58,10 @@ impl Plugin for Unix {
         "unix"
     }
 
+    fn authenticates(&self) -> bool {
+        true
+    }
+
     fn open(
         &self,
         address: &Address,
@@ -63,7 +71,16 @@ impl Plugin for Unix {
         let place = Arc::new(Place::new(address, &parsed)?);
         let runtime = runtime::choose(options.runtime.clone(), true, &format!("open {address}"))?;
         let link = parsed.link.clone();
+        let link = match parsed.role {
+            Wanted::Hub => link.as_hub(options),
+            Wanted::Member => link.as_member(options),
+            Wanted::Either => link.as_either(options),
+        }?;
+        let patience = link.limits.handshake;
         let failed = |error| place.cannot_serve("the runtime cannot watch its socket", error);
+        // Whoever has a token wants to know that it is the right one, and that of the right hub.
+        let let_in = |first: Result<(), String>| first.map_err(|why| place.refused(why));
+        let proves = options.tokens.are_given();
         Ok(match role::decide(&place, &parsed)? {
             Standing::Hub(listener) => {
                 let hub = Hub::start(listener, link, HubLimits::default(), runtime);
@@ -73,11 +90,19 @@ impl Plugin for Unix {
                 let returner = Returner::new(place.clone(), parsed);
                 let limits = HubLimits::default();
                 let node = Node::start(returner, socket, link, limits, runtime);
-                Arc::new(node.map_err(failed)?)
+                let node = node.map_err(failed)?;
+                if proves {
+                    let_in(node.wait_for_hello(patience))?;
+                }
+                Arc::new(node)
             }
             Standing::Member(socket) => {
                 let dialer = Dialer::new(place.clone(), parsed.uids.clone());
-                Arc::new(Member::start(dialer, socket, link, runtime).map_err(failed)?)
+                let member = Member::start(dialer, socket, link, runtime).map_err(failed)?;
+                if proves {
+                    let_in(member.wait_for_hello(patience))?;
+                }
+                Arc::new(member)
             }
         })
     }

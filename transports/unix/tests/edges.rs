@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Directory, LONG, on_each_runtime, open, try_open, until};
-use tidings_core::{Bus, CallErrorKind, Fate, PromiseError, runtime};
+use tidings_core::{Bus, CallError, CallErrorKind, Fate, PromiseError, runtime};
 use tokio::runtime::{Builder, Runtime};
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -119,6 +119,40 @@ fn a_wait_beside_a_runtime_that_nobody_drives_ends_at_the_deadline() {
     let is_late = matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. });
     assert!(is_late, "{error}");
     assert_eq!(error.fate(), Fate::NotExecuted);
+}
+
+/// C-DL-1: neither the answers nor the list of who is asked come when nobody drives the runtime.
+#[test]
+fn a_gather_beside_a_runtime_that_nobody_drives_ends_at_the_deadline() {
+    let is_late = |error: &CallError| {
+        let late = matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. });
+        assert!(late, "{error}");
+        assert!(error.fate().is_safe_to_repeat(), "{error}");
+    };
+    let (answers, unasked) = in_time(|| {
+        let directory = Directory::new();
+        let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+        let bus = on(&tokio, &directory);
+        let servers = ["a", "b"].map(|name| {
+            let server = bus.listen("topic").name(name).on("ask", |(): ()| ());
+            server.start().unwrap()
+        });
+        let gather = |bus: &Bus| {
+            let request = bus.request::<()>("topic.ask", &()).timeout(SHORT);
+            request.fanout().gather().wait()
+        };
+        let answers = gather(&bus).unwrap();
+        let answers: Vec<_> = answers.into_iter().map(|(_, result)| result).collect();
+        let member = on(&tokio, &directory);
+        let unasked = gather(&member).unwrap_err();
+        drop(servers);
+        (answers, unasked)
+    });
+    assert_eq!(answers.len(), 2);
+    answers
+        .into_iter()
+        .for_each(|result| is_late(&result.unwrap_err()));
+    is_late(&unasked);
 }
 
 /// C-LC-1, C-LC-3

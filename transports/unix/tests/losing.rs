@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_each_runtime, open, until};
 use tidings_core::runtime::Runtime;
-use tidings_core::{Bus, CallErrorKind, Fate, Promise, Server};
+use tidings_core::{Bus, CallErrorKind, Fate, Promise, Request, Server, WhenDisconnected};
+use tidings_unix::Unix;
 
 /// A server whose handler tells that it has begun, and waits until the test lets go of it.
 fn serve_slow(bus: &Bus) -> (Server, std::sync::mpsc::Receiver<u32>) {
@@ -164,6 +165,46 @@ fn without_a_hub_requests_wait_a_moment_and_then_fail_at_once() {
             start.elapsed()
         );
         assert_eq!(member.in_flight(), 0);
+    });
+}
+
+/// C-AD-7: request over handle over bus.
+#[test]
+fn what_a_disconnected_request_does_is_said_by_whoever_is_nearest_to_it() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let hub = open(runtime, &directory.address("?listen"));
+        let builder = Bus::builder().runtime(runtime.clone());
+        let waiting = builder
+            .when_disconnected(WhenDisconnected::Wait)
+            .timeout(Duration::from_millis(200))
+            .open_with(&Unix, &directory.address("?connect"))
+            .unwrap();
+        let hasty = waiting.with_when_disconnected(WhenDisconnected::FailFast);
+        let server = serve_ping(&hub);
+        assert!(pings(&waiting));
+        drop((server, hub));
+        let ping = |bus: &Bus| bus.request::<u32>("ping.ping", &1u32);
+        let waits = |request: Request<u32>| {
+            let error = request.wait().unwrap_err();
+            assert_eq!(error.fate(), Fate::NotSent, "{error}");
+            matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. })
+        };
+        until("the connection is known to be lost", || {
+            let error = ping(&hasty).wait().unwrap_err();
+            matches!(error.kind(), CallErrorKind::NotConnected { .. })
+        });
+        assert!(waits(ping(&waiting)));
+        assert!(!waits(ping(&hasty)));
+        assert!(waits(
+            ping(&hasty).when_disconnected(WhenDisconnected::Wait)
+        ));
+        assert!(!waits(
+            ping(&waiting).when_disconnected(WhenDisconnected::FailFast)
+        ));
+        // Deriving the hasty one changed nothing on its parent, and it may be taken back.
+        let again = hasty.with_when_disconnected(WhenDisconnected::Wait);
+        assert!(waits(ping(&again)));
     });
 }
 

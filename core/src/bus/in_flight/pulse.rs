@@ -93,7 +93,7 @@ impl InFlight {
     }
 
     /// The connection has taken the beat that waited for it.
-    pub(crate) fn beat_taken(&self) {
+    pub fn beat_taken(&self) {
         self.beat_waits.store(false, Ordering::Release);
     }
 

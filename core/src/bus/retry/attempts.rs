@@ -1,6 +1,6 @@
 //! Requests made one after the other until one is answered, or another would be of no use.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -15,13 +15,15 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::Promise;
 use crate::reply::Reply;
 use crate::server::Mode;
-use crate::timer;
+use crate::timer::{self, Ticks};
 
 /// A request with retries that has begun.
 pub(super) struct Attempts {
     repeat: Repeat,
     policy: Retry,
     budget: RetryBudget,
+    /// They end with the bus.
+    ticks: Arc<Ticks>,
     deadline: Option<Instant>,
     /// The call that it is made in. What the handler asks for ends with it, its pauses too.
     parent: Option<Context>,
@@ -37,11 +39,13 @@ impl Attempts {
         let budget = own.unwrap_or_else(|| draft.bus.retry_budget().clone());
         let now = Instant::now();
         let deadline = draft.deadline(now, parent.as_ref());
+        let ticks = draft.bus.ticks().clone();
         budget.call();
         Attempts {
-            repeat: Repeat::of(draft),
+            repeat: Repeat::of(draft, now),
             policy,
             budget,
+            ticks,
             deadline,
             parent,
             made: 0,
@@ -99,8 +103,10 @@ impl Attempts {
             let Some(pause) = self.next_pause(&error) else {
                 return Reply::Failed(error.after(self.made, fate));
             };
-            if !self.pauses(pause).await {
-                return Reply::Failed(error.after(self.made, fate));
+            match self.pauses(pause).await {
+                Paused::ToItsEnd => {}
+                Paused::Cancelled => return Reply::Failed(error.after(self.made, fate)),
+                Paused::Closed => return self.closed(fate),
             }
             sent = self.send(Mode::Inline);
         }
@@ -118,20 +124,42 @@ impl Attempts {
         (in_time && self.budget.take(now)).then_some(pause)
     }
 
-    /// `false` when the handler that it is made in is cancelled meanwhile.
-    async fn pauses(&self, pause: Duration) -> bool {
+    async fn pauses(&self, pause: Duration) -> Paused {
         let mut sleep = timer::sleep(pause);
-        let Some(parent) = &self.parent else {
-            sleep.await;
-            return true;
-        };
-        let mut cancelled = pin!(parent.cancelled());
-        poll_fn(|cx| match sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => cancelled.as_mut().poll(cx).map(|()| false),
+        let mut closed = timer::abandoned(self.ticks.timers().clone());
+        let parent = self.parent.as_ref();
+        let mut cancelled = pin!(async {
+            match parent {
+                Some(parent) => parent.cancelled().await,
+                None => pending().await,
+            }
+        });
+        poll_fn(|cx| {
+            if closed.as_mut().poll(cx).is_ready() {
+                Poll::Ready(Paused::Closed)
+            } else if cancelled.as_mut().poll(cx).is_ready() {
+                Poll::Ready(Paused::Cancelled)
+            } else {
+                sleep.as_mut().poll(cx).map(|()| Paused::ToItsEnd)
+            }
         })
         .await
     }
+
+    /// The bus has gone, as it would be told of a request that is outstanding.
+    fn closed(&self, fate: Fate) -> Reply {
+        let error = CallError::new(CallErrorKind::Closed, fate, Stage::Preparing);
+        Reply::Failed(self.teller().told(error).after(self.made, fate))
+    }
+}
+
+/// How a pause ended.
+enum Paused {
+    ToItsEnd,
+    /// The handler that the request is made in was cancelled.
+    Cancelled,
+    /// The bus was closed.
+    Closed,
 }
 
 /// The outcome of one attempt. Dropped before it came, it cancels that.

@@ -29,8 +29,8 @@ pub(super) struct Repeat {
 }
 
 impl Repeat {
-    /// Encodes the arguments, once for all attempts, and starts the time that they have.
-    pub(super) fn of(draft: Draft) -> Self {
+    /// Encodes the arguments, once for all attempts, whose time starts at `begun`.
+    pub(super) fn of(draft: Draft, begun: Instant) -> Self {
         let limit = draft.bus.transport().capabilities().max_message;
         let encode = |Args(payload): Args| {
             let codec = payload.codec();
@@ -50,7 +50,7 @@ impl Repeat {
             wait_for_server: draft.wait_for_server,
             when_disconnected: draft.when_disconnected,
             rare: draft.rare,
-            begun: Instant::now(),
+            begun,
         }
     }
 

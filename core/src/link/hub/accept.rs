@@ -108,11 +108,12 @@ impl Core {
 
     /// Takes a place among the connections of the user that `caller` is of; says whether there
     /// was one.
-    fn enter_as(&self, id: u64, caller: &Caller) -> bool {
+    pub(super) fn enter_as(&self, id: u64, caller: &Caller) -> bool {
         let user = User::of(caller);
         let mut state = self.lock();
-        let of_the_user = |peer: &&Peer| user.is_some() && peer.user == user;
-        if state.peers.values().filter(of_the_user).count() >= self.limits.connections_of_a_user {
+        let of_the_user =
+            |(other, peer): &(&u64, &Peer)| **other != id && user.is_some() && peer.user == user;
+        if state.peers.iter().filter(of_the_user).count() >= self.limits.connections_of_a_user {
             return false;
         }
         if let Some(peer) = state.peers.get_mut(&id) {
@@ -206,7 +207,8 @@ impl<S: Socket> Stranger<S> {
             return None;
         }
         self.side.is_of(caller);
-        let config = core.options.session_config(core.epoch.to_bytes());
+        let mut config = core.options.session_config(core.epoch.to_bytes());
+        config.auth = core.options.credentials.of_hub().ok()?;
         Some(Driver::new(Parts {
             socket: self.socket,
             readiness,

@@ -73,8 +73,13 @@ impl HubSide {
         let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
         let offers =
             translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
-        let server = Arc::new(RemoteServer::new(self.outbox.clone(), id, offers));
         let (exchange, topic, name) = &names;
+        let policy = &self.core.options.policy;
+        if let Some(text) = policy.refusal_to_serve((exchange, topic, name), &self.caller) {
+            return Err(refused(text)); // S9
+        }
+        let (outbox, policy) = (self.outbox.clone(), policy.clone());
+        let server = Arc::new(RemoteServer::new(outbox, id, offers, policy));
         match self.core.router.add(exchange, topic, name, server.clone()) {
             Ok(()) => {
                 self.bound.insert(id, Bound { names, server });
@@ -107,7 +112,12 @@ fn names_of(registration: &Registration) -> Result<(Exchange, Topic, ServerName)
 impl Side for HubSide {
     fn started(&mut self, _session: &mut Session) {}
 
-    fn opened(&mut self, _hello: &PeerHello) {
+    fn opened(&mut self, hello: &PeerHello) {
+        if let Some(token) = &hello.token {
+            let caller = Caller::clone(&self.caller);
+            self.caller = Arc::new(caller.with_name(token.clone().into_arc()));
+            self.core.is_named(self.id, &self.caller);
+        }
         self.core.said_hello(self.id);
     }
 

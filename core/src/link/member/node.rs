@@ -125,6 +125,14 @@ impl Node {
         Ok(node)
     }
 
+    /// As [`Member::wait_for_hello`].
+    ///
+    /// # Errors
+    /// Why the first connection came to nothing.
+    pub fn wait_for_hello(&self, most: Duration) -> Result<(), String> {
+        self.member.wait_for_hello(most)
+    }
+
     fn hub(&self) -> Option<&Hub> {
         self.seat.hub.get()
     }

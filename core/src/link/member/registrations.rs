@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::server::ServerCore;
 
 /// What is known of one registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The hub has not answered, or there is no hub just now.
     Asked,
@@ -15,6 +15,8 @@ pub(super) enum Standing {
     Served,
     /// The hub has another server of this name.
     Refused,
+    /// The hub does not let this process serve the topic, for this reason.
+    Forbidden(String),
 }
 
 #[derive(Default)]
@@ -120,8 +122,9 @@ impl Registrations {
     pub(super) fn answered(&self, server: &Arc<ServerCore>, standing: Standing) -> Option<usize> {
         let mut state = self.lock();
         if let Some(at) = state.position(server) {
+            let refused = standing == Standing::Refused;
             state.servers[at].1 = standing;
-            if standing == Standing::Refused {
+            if refused {
                 self.some_refused.store(true, Ordering::Release);
             }
         }
@@ -141,8 +144,8 @@ impl Registrations {
     pub(super) fn wait(&self, server: &Arc<ServerCore>, most: Duration) -> Standing {
         let state = self.lock();
         let open = |state: &mut State| {
-            let standing = state.position(server).map(|at| state.servers[at].1);
-            !state.away && standing == Some(Standing::Asked)
+            let standing = state.position(server).map(|at| &state.servers[at].1);
+            !state.away && standing == Some(&Standing::Asked)
         };
         let (state, _) = self
             .changed
@@ -150,7 +153,7 @@ impl Registrations {
             .unwrap_or_else(PoisonError::into_inner);
         state
             .position(server)
-            .map_or(Standing::Asked, |at| state.servers[at].1)
+            .map_or(Standing::Asked, |at| state.servers[at].1.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

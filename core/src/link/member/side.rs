@@ -5,16 +5,19 @@ use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
-use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
+use crate::link::hub::NAME_TAKEN;
 use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
-use crate::session::{self, BindId, BindRefusal, Destination, PeerHello, Registration, Session};
+use crate::session::{
+    self, BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
+};
 
 /// The servers by the names that they have on one connection.
 #[derive(Default)]
@@ -134,10 +137,13 @@ impl Side for MemberSide {
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
         let standing = match result {
             Ok(()) => Standing::Served,
+            Err(refusal) if refusal.code == error_code::FORBIDDEN && refusal.text != NAME_TAKEN => {
+                Standing::Forbidden(escaped(&refusal.text))
+            }
             Err(_) => Standing::Refused,
         };
         let server = match standing {
-            Standing::Refused => self.bound.0.remove(&id),
+            Standing::Refused | Standing::Forbidden(_) => self.bound.0.remove(&id),
             _ => self.bound.0.get(&id).cloned(),
         };
         if let Some(server) = server {

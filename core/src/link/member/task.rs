@@ -30,6 +30,7 @@ struct Connected {
     readiness: Box<dyn Readiness>,
     connection: Arc<Connection>,
     control: flume::Receiver<Control>,
+    session: Session,
 }
 
 /// What an attempt to come back finds.
@@ -40,18 +41,21 @@ pub(super) enum Found<T> {
 }
 
 /// Makes `begun` the connection of the member: from now on others may leave messages for it.
-fn connect(shared: &Arc<Shared>, begun: Begun) -> Connected {
+fn connect(shared: &Arc<Shared>, begun: Begun) -> io::Result<Connected> {
+    let mut config = shared.options.session_config(crate::instance::id());
+    config.auth = shared.options.credentials.of_member()?;
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
     if shared.is_closed() {
         connection.tell(Control::Close(crate::session::CloseCode::Normal));
     }
-    Connected {
+    Ok(Connected {
         socket: begun.socket,
         readiness: begun.readiness,
         connection,
         control,
-    }
+        session: Session::new(Role::Member, config, Instant::now()),
+    })
 }
 
 /// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
@@ -79,10 +83,10 @@ where
                 Some(Err(error)) => Err(error),
             },
         };
-        match established {
-            Ok(established) => {
+        let connected = established.and_then(|established| connect(&shared, established));
+        match connected {
+            Ok(connected) => {
                 let began = Instant::now();
-                let connected = connect(&shared, established);
                 let (rest, why) = serve(&shared, connected, intake).await;
                 intake = rest?;
                 // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
@@ -112,12 +116,11 @@ async fn serve(
     connected: Connected,
     intake: Intake,
 ) -> (Option<Intake>, String) {
-    let config = shared.options.session_config(crate::instance::id());
     let connection = connected.connection.clone();
     let mut driver = Driver::new(Parts {
         socket: connected.socket,
         readiness: connected.readiness,
-        session: Session::new(Role::Member, config, Instant::now()),
+        session: connected.session,
         side: Box::new(MemberSide::new(shared.clone())),
         connection: connected.connection,
         control: connected.control,

@@ -197,6 +197,31 @@ fn a_caller_that_is_lost_leaves_its_run_alone() {
     assert_eq!(ear.heard(), [(2, Ok(5))]);
 }
 
+/// A caller that does not come back costs no more than the time that it had.
+#[test]
+fn a_run_that_nobody_comes_back_for_ends_at_its_deadline() {
+    let (seen, ear) = (seen(IdempotencyWindow::default()), Arc::default());
+    let first = asked(&ear, 1, None);
+    let head = Head {
+        deadline: Some(Instant::now() + Duration::from_millis(30)),
+        ..first.head().clone()
+    };
+    let first = InFlight::from_remote(head, ear.clone(), 1);
+    let (run, record) = new(enter(&seen, &first));
+    run.told_to(&first);
+    run.limit();
+    assert!(record.started());
+    first.caller_lost();
+    drop(first);
+    let end = Instant::now() + Duration::from_secs(20);
+    while !record.is_cancelled() {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(record);
+    assert_eq!(known(&seen), (0, 0));
+}
+
 /// Those who wait for one run are bounded.
 #[test]
 fn a_run_takes_so_many_and_no_more() {

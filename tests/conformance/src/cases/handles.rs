@@ -138,7 +138,7 @@ pub fn a_handle_calls_and_serves_in_its_own_exchange(world: &World) {
         let server = handle.listen("topic").name("one");
         server.on("who", move |(): ()| tenant).start().unwrap()
     };
-    let exchange = |bus: &Bus, name| bus.with_exchange(name).unwrap();
+    let exchange = |bus: &Bus, name| bus.with_exchange(name);
     let _red = serve(&exchange(bus, "red"), "red");
     let _blue = serve(&exchange(bus, "blue"), "blue");
     let _plain = serve(bus, "plain");
@@ -186,7 +186,7 @@ pub fn deriving_a_handle_leaves_its_parent_as_it_is(world: &World) {
     };
     let child = parent.with_timeout(Duration::ZERO);
     unchanged();
-    let elsewhere = parent.with_exchange("elsewhere").unwrap();
+    let elsewhere = parent.with_exchange("elsewhere");
     unchanged();
     let patient = child.with_no_timeout().with_header("tenant", "child");
     let bare = parent.with_no_header("tenant");
@@ -226,13 +226,31 @@ pub fn derived_handles_keep_the_bus_open_and_close_it(world: &World) {
     }
 }
 
-/// C-AD-1
+/// C-AD-1: told by what is done with the handle, before anything is sent.
 pub fn what_is_no_name_is_no_exchange_of_a_handle(world: &World) {
+    let _server = telling_time(world);
     for bad in ["", "to pic", "ex\u{202e}change", &"x".repeat(256)] {
-        let refused = world.client().with_exchange(bad);
-        assert!(refused.is_err(), "{bad:?}");
+        let handle = world.client().with_exchange(bad);
+        for error in [
+            handle.call::<()>("clock.left", &()).wait().unwrap_err(),
+            handle.cast("clock.left", &()).unwrap_err(),
+            handle.servers("clock").wait().unwrap_err(),
+        ] {
+            assert!(matches!(error.kind(), CallErrorKind::Name(_)), "{error}");
+            assert_eq!(error.fate(), Fate::NotSent, "{bad:?}");
+        }
+        let refused = handle.listen("clock").on("left", |(): ()| ()).start();
+        assert!(matches!(refused, Err(ServeError::Name(_))), "{bad:?}");
+        // The next one derived is as good as its own name.
+        let left = handle.with_exchange("tidings").call("clock.left", &());
+        left.wait().map(|_: Option<u64>| ()).unwrap();
     }
-    world.client().with_exchange("x".repeat(255)).unwrap();
+    let longest = world.client().with_exchange("x".repeat(255));
+    let error = longest.call::<()>("clock.left", &()).wait().unwrap_err();
+    assert!(
+        matches!(error.kind(), CallErrorKind::NoServer { .. }),
+        "{error}"
+    );
 }
 
 /// C-AD-7: what a handle says is checked where it is used.

@@ -1,6 +1,7 @@
 //! The cases, one file for each part of the contract.
 
 pub mod addressing;
+pub mod authorisation;
 pub mod cancellation;
 pub mod context;
 pub mod deadlines;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tidings_core::{
-    CallErrorKind, Context, Fate, IdempotencyKey, MethodError, PromiseError, Request, Retry,
+    Bus, CallErrorKind, Context, Fate, IdempotencyKey, MethodError, PromiseError, Request, Retry,
     RetryBudget, Retrying, Server, Stage,
 };
 
@@ -325,6 +325,23 @@ pub fn retries_in_a_handler_end_with_its_call(world: &World) {
     // It may have been told in a pause, or while an attempt was under way.
     assert_ne!(told.take().remove(0).fate(), Fate::Executed);
     eventually("its slot is free", || server.load() == 0);
+}
+
+/// C-LC-3: a promise does not outlive its bus, though nothing of it is on its way.
+pub fn a_bus_that_goes_ends_the_retries_that_pause(world: &World) {
+    let long = Duration::from_secs(3600);
+    let ends: [fn(Bus); 2] = [|bus| bus.close(), drop];
+    for end in ends {
+        let bus = world.passing(|builder| builder);
+        let request: Request<u32> = bus.request("nowhere.ask", &7_u32);
+        let retry = eager(5).backoff(long, long);
+        let mut promise = request.no_timeout().retry(retry).invoke();
+        assert!(promise.wait_timeout(Duration::from_millis(20)).is_none());
+        end(bus);
+        let error = promise.wait().unwrap_err();
+        assert!(matches!(error.kind(), CallErrorKind::Closed), "{error}");
+        assert_ne!(error.fate(), Fate::Executed, "{error}");
+    }
 }
 
 /// C-VB-3, FAULTS-A13
