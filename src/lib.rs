@@ -87,3 +87,8 @@ struct Security;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/delivery.md")]
 struct Delivery;
+
+/// The same of the page on moving from one process to several.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../docs/from-one-to-many.md")]
+struct FromOneToMany;

@@ -80,6 +80,10 @@ mod on_tokio {
         threads_caller_is_hub,
         tcp(Engine::TokioMultiThread, Layout::CallerFirst)
     );
+    suite!(
+        threads_hub_between,
+        tcp(Engine::TokioMultiThread, Layout::Between)
+    );
     #[cfg(feature = "tls")]
     suite!(
         one_thread_tls,

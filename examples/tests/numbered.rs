@@ -53,6 +53,16 @@ fn namespaces() {
 }
 
 #[test]
+fn waiting_for_a_server() {
+    assert_runs("11_wait_for_server");
+}
+
+#[test]
+fn a_takeover() {
+    assert_runs("12_takeover");
+}
+
+#[test]
 fn over_tcp() {
     assert_runs("15_tcp");
 }

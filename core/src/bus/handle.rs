@@ -188,8 +188,7 @@ impl Bus {
         self.core.open.watch.state()
     }
 
-    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
-    /// change falls between the two.
+    /// How its connection stands, and then what happens to it.
     pub fn events(&self) -> Events {
         self.core.open.watch.events()
     }

@@ -58,6 +58,7 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
     sent.codec = 3;
     sent.depth = 31;
     sent.fanout = true;
+    sent.wait_for_server = true;
     sent.remaining = Some(Duration::from_millis(1500));
     sent.idempotency_key = Some(IdempotencyKey([9; 16]));
     sent.headers = vec![

@@ -136,6 +136,11 @@ fn bytes_that_no_encoder_makes_end_the_session() {
             ),
             ("key of 15 bytes", call(&extended(4, &[0; 15])), Malformed),
             ("key of 17 bytes", call(&extended(4, &[0; 17])), Malformed),
+            (
+                "a wait that says more",
+                call(&extended(10, b"?")),
+                Malformed,
+            ),
             ("credit for nothing", frame(CREDIT, &[0, 1]), Malformed),
             (
                 "registration without a server",

@@ -226,6 +226,10 @@ impl Transport for Node {
         self.member.capabilities()
     }
 
+    fn address(&self) -> Option<String> {
+        self.hub().and_then(Hub::address)
+    }
+
     fn identity(&self) -> Option<Arc<Caller>> {
         Some(Arc::new(self.member.shared.options.identity.clone()))
     }
