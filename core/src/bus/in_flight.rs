@@ -138,9 +138,16 @@ impl InFlight {
         in_flight
     }
 
-    /// A request that came by a connection, which knows it as `id` and is told when it has ended.
-    pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
-        Self::with_port(head, Port::Remote(connection, id), None, false)
+    /// A request that came by a connection, which knows it as `id` and is told when it has ended. Its reply is encoded
+    /// where its handler ends, for the connection's task has others to serve, and is at most `limit` bytes.
+    pub fn from_remote(
+        head: Head,
+        connection: Arc<dyn ReplyTo>,
+        id: u64,
+        limit: usize,
+    ) -> Arc<Self> {
+        let encode_replies = (head.verb == Verb::Call).then_some(limit);
+        Self::with_port(head, Port::Remote(connection, id), encode_replies, false)
     }
 
     fn with_port(

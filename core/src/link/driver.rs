@@ -402,6 +402,7 @@ impl Driver {
                         payload,
                         now,
                         flow: self.flow,
+                        max_reply: self.max_message,
                         connection: self.connection.clone(),
                     };
                     match self.side.request(incoming) {
