@@ -20,12 +20,12 @@ pub use tidings_core::runtime;
 /// The seam to transports, for those who write one.
 pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
-    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
-    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Token, TokenError, Version,
-    VersionError, WaitExt, WhenDisconnected,
+    Address, Answers, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller,
+    CastWhenRoom, Client, Completer, Context, DrainReport, Drops, Error, FanoutRequest, Fate,
+    Gather, IdempotencyKey, IdempotencyWindow, MethodError, NameError, OpenError, Promise,
+    PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry, RetryBudget,
+    RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerName, ServerStats, Shared, Stage,
+    Token, TokenError, Version, VersionError, WaitExt, WhenDisconnected, WhenFull,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -75,6 +75,7 @@ impl Pair {
         let request = Request {
             token: 1,
             flow: 1,
+            way: 1,
             verb,
             header: RequestHeader {
                 destination: Destination::Topic(self.target.clone()),
@@ -84,11 +85,12 @@ impl Pair {
                 depth: 0,
                 fanout: false,
                 wait_for_server: false,
+                heartbeat: None,
                 idempotency_key: None,
                 headers: Vec::new(),
                 caller: None,
             },
-            payload: vec![0x5a; 64],
+            payload: vec![0x5a; 64].into(),
         };
         let sent = self.member.request(request, self.now);
         assert!(sent.is_ok(), "there is room");
