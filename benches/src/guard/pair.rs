@@ -87,7 +87,6 @@ impl Pair {
                 wait_for_server: false,
                 heartbeat: None,
                 idempotency_key: None,
-                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             },

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
+use crate::bus::draft::Subject;
 use crate::bus::head::Caller;
 use crate::bus::waiting_room::WaitingRoom;
 use crate::bus::{Args, Client, Delivery, Request, RetryBudget, WhenDisconnected};
@@ -144,7 +145,11 @@ impl Bus {
     /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
     /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        Request::new(self, split_path(path), self.borrowed(arguments))
+        Request::new(
+            self,
+            Subject::of(split_path(path)),
+            self.borrowed(arguments),
+        )
     }
 
     /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
@@ -195,7 +200,7 @@ impl Bus {
     /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
     pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
         let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
-        Request::new(self, names, self.borrowed(&()))
+        Request::new(self, Subject::of(names), self.borrowed(&()))
     }
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
@@ -273,6 +278,7 @@ impl Bus {
             tally: Arc::default(),
             servers: Mutex::default(),
             phase: AtomicU8::new(Phase::Open as u8),
+            opened_at: Instant::now(),
         };
         let core = BusCore {
             open: Arc::new(open),
@@ -361,6 +367,7 @@ pub(super) struct Open {
     /// Who may do what at its servers.
     policy: Policy,
     phase: AtomicU8,
+    opened_at: Instant,
 }
 
 /// How far a bus is with its end.
@@ -452,8 +459,12 @@ impl BusCore {
         self.open.retry_budget.get_or_init(RetryBudget::default)
     }
 
-    pub(crate) fn exchange(&self) -> Result<Exchange, NameError> {
-        self.defaults.exchange.clone()
+    pub(crate) fn exchange(&self) -> Result<&Exchange, &NameError> {
+        self.defaults.exchange.as_ref()
+    }
+
+    pub(crate) fn opened_at(&self) -> Instant {
+        self.open.opened_at
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {

@@ -32,7 +32,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    fn of(method: &Method) -> Reach {
+    pub(crate) fn of(method: &Method) -> Reach {
         if *method == Method::SERVERS {
             Reach::Registry
         } else {
@@ -143,16 +143,12 @@ pub struct Head {
     pub reach: Reach,
     /// What is asked.
     pub method: Method,
-    /// The namespace of the endpoint that it is for; `None` is for those without one.
-    pub namespace: Option<Namespace>,
     /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
     /// What the arguments are in, and the reply is to be.
     pub codec: CodecId,
-    /// What the caller adds, in its order.
-    pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
@@ -189,11 +185,9 @@ impl Head {
             server: None,
             reach: Reach::of(&method),
             method,
-            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             codec: CodecId::POSTCARD,
-            headers: Vec::new(),
             caller: None,
             depth: 0,
             wait_for_server: false,
@@ -209,6 +203,22 @@ impl Head {
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.rare.as_ref()?.namespace.as_ref()
+    }
+
+    /// What the caller adds, in its order.
+    pub fn headers(&self) -> &[(String, String)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.headers)
+    }
+
+    /// Whether its server has more to do for it than to run it.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        let more = |rare: &Rare| rare.idempotency_key.is_some() || rare.heartbeat.is_some();
+        self.rare.as_deref().is_some_and(more)
     }
 
     /// The key under which its repetitions are known as one.

@@ -107,11 +107,18 @@ struct State {
     place: Place,
     timer: Option<(Arc<Timers>, TimerKey)>,
     cancelled: bool,
+    /// Boxed, for few requests have any.
+    more: Option<Box<More>>,
+}
+
+/// What few requests have.
+#[derive(Default)]
+struct More {
     /// Requests made by this one's handler: they end with it.
     children: Vec<Weak<InFlight>>,
     /// Who waits for the cancellation.
     watchers: Vec<Waker>,
-    pulses: Option<Box<Pulses>>,
+    pulses: Pulses,
 }
 
 /// One request in flight.
@@ -126,6 +133,28 @@ pub struct InFlight {
     /// A beat waits for the connection that it goes to.
     beat_waits: AtomicBool,
     state: Mutex<State>,
+}
+
+/// How a request is sent.
+pub(crate) struct Sending<'a> {
+    encode_replies: &'a mut Option<usize>,
+    adopted: &'a mut bool,
+    port: &'a mut Port,
+}
+
+impl Sending<'_> {
+    /// Its reply is handed over encoded and is at most so many bytes, wherever the handler runs.
+    pub(crate) fn encode_replies(&mut self, limit: Option<usize>) {
+        *self.encode_replies = limit;
+    }
+
+    /// A cast has no outcome. A call that a handler makes ends with that.
+    pub(crate) fn by(&mut self, verb: Verb, is_nested: bool) {
+        match verb {
+            Verb::Call => *self.adopted = is_nested,
+            Verb::Cast => *self.port = Port::Closed,
+        }
+    }
 }
 
 /// Where a request came from.
@@ -145,6 +174,29 @@ pub(crate) enum Claim {
 }
 
 impl InFlight {
+    /// A request of this process that is still being made: nobody else knows of it.
+    pub(crate) fn unsent(head: Head) -> Arc<Self> {
+        let origin = Origin {
+            adopted: false,
+            remote: false,
+        };
+        Self::with_port(head, Port::Unclaimed, None, origin)
+    }
+
+    /// What may still be changed of a request that is being made.
+    pub(crate) fn as_unsent(self: &mut Arc<Self>) -> (&mut Head, Sending<'_>) {
+        let Some(this) = Arc::get_mut(self) else {
+            unreachable!("nobody else knows of a request before it is sent");
+        };
+        let state = this.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sending = Sending {
+            encode_replies: &mut this.encode_replies,
+            adopted: &mut this.adopted,
+            port: &mut state.port,
+        };
+        (&mut this.head, sending)
+    }
+
     /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
     /// is at most that many bytes, wherever the handler runs. A call that is made by the handler of
     /// `parent` ends with that.
@@ -204,9 +256,7 @@ impl InFlight {
             place: Place::Here,
             timer: None,
             cancelled: false,
-            children: Vec::new(),
-            watchers: Vec::new(),
-            pulses: None,
+            more: None,
         };
         Arc::new(InFlight {
             head,
@@ -248,9 +298,9 @@ impl InFlight {
         let mut state = self.lock();
         let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
-        let children = std::mem::take(&mut state.children);
+        let more = state.more.take();
         settle(state, reply);
-        drop((place, children));
+        drop((place, more));
         late
     }
 
@@ -312,9 +362,7 @@ impl InFlight {
         state.cancelled = true;
         let (fate, stage) = state.place.fate();
         let timer = state.timer.take();
-        let children = std::mem::take(&mut state.children);
-        let watchers = std::mem::take(&mut state.watchers);
-        let pulses = state.pulses.take();
+        let more = state.more.take();
         // The room that a running handler takes for a peer is free when it has ended, not now (C-DL-4).
         let port = match &state.port {
             _ if running_for_remote => None,
@@ -341,6 +389,11 @@ impl InFlight {
         };
         drop(state);
 
+        let More {
+            children,
+            watchers,
+            pulses,
+        } = more.map_or_else(More::default, |more| *more);
         drop(pulses);
         disarm(timer);
         match step {
@@ -485,23 +538,27 @@ impl InFlight {
     }
 
     /// Has `child`, a request made by this one's handler, end with it.
-    fn adopt(&self, child: &Arc<InFlight>) {
+    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
         if state.cancelled {
             drop(state);
             return child.abandon(CallErrorKind::Cancelled);
         }
-        if state.children.len() == state.children.capacity() {
-            state.children.retain(|child| child.strong_count() > 0);
+        let children = &mut state.more.get_or_insert_default().children;
+        if children.len() == children.capacity() {
+            children.retain(|child| child.strong_count() > 0);
         }
-        state.children.push(Arc::downgrade(child));
+        children.push(Arc::downgrade(child));
     }
 
     /// Wakes `waker` on cancellation; `true` when it has come already.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.cancelled && !state.watchers.iter().any(|known| known.will_wake(waker)) {
-            state.watchers.push(waker.clone());
+        if !state.cancelled {
+            let watchers = &mut state.more.get_or_insert_default().watchers;
+            if !watchers.iter().any(|known| known.will_wake(waker)) {
+                watchers.push(waker.clone());
+            }
         }
         state.cancelled
     }
@@ -518,12 +575,9 @@ impl InFlight {
             topic,
             method,
             made_at,
-            rare,
             ..
         } = &self.head;
-        let idempotent = rare
-            .as_ref()
-            .is_some_and(|rare| rare.idempotency_key.is_some());
+        let idempotent = self.head.idempotency_key().is_some();
         error.of_request(format!("{topic}.{method}"), made_at.elapsed(), idempotent)
     }
 
@@ -549,7 +603,10 @@ enum Step {
 /// Ends the lock with `reply` as the outcome, unless there is one.
 fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
     let timer = state.timer.take();
-    let pulses = state.pulses.take();
+    let pulses = state
+        .more
+        .as_mut()
+        .map(|more| std::mem::take(&mut more.pulses));
     match &mut state.port {
         Port::Unclaimed => {
             state.port = Port::Answered(reply);

@@ -155,11 +155,11 @@ impl WireFailure {
                 details,
                 ..
             } = self;
-            return Reply::Application(ApplicationFailure {
+            return Reply::Application(Box::new(ApplicationFailure {
                 kind,
                 message,
                 error: Payload::Bytes(details),
-            });
+            }));
         }
         let stage = match fate {
             Fate::Executed => Stage::Running,

@@ -70,7 +70,7 @@ impl Names {
                 .idempotency_key()
                 .map(|key| IdempotencyKey(key.to_bytes())),
             heartbeat: head.heartbeat(),
-            headers: head.headers.clone(),
+            headers: head.headers().to_vec(),
             caller: match to {
                 // Only a hub tells who calls (S10).
                 To::Bound(_) => self.caller(head).map_err(unsendable)?,
@@ -117,7 +117,7 @@ impl Names {
         } = head.version;
         let version = (head.version != Version::DEFAULT).then_some((major, minor, patch));
         let name = head.method.as_str();
-        let namespace = head.namespace.as_deref();
+        let namespace = head.namespace().map(|name| name.as_str());
         let is_meant = |known: &&Arc<session::Method>| {
             let known_namespace = known.namespace.as_ref().map(Name::as_str);
             (
@@ -140,8 +140,7 @@ impl Names {
         let method = Arc::new(session::Method {
             name: Name::try_from(head.method.to_shared())?,
             namespace: head
-                .namespace
-                .as_ref()
+                .namespace()
                 .map(|name| Name::try_from(name.to_shared()))
                 .transpose()?,
             version,

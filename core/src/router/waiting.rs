@@ -82,7 +82,7 @@ impl Key {
             exchange: head.exchange.clone(),
             topic: head.topic.clone(),
             server: head.server.clone(),
-            namespace: head.namespace.clone(),
+            namespace: head.namespace().cloned(),
             version: head.version,
         }
     }

@@ -371,7 +371,7 @@ impl ServerBuilder {
                 topic: topic.to_string(),
             });
         }
-        let exchange = self.bus.core().exchange()?;
+        let exchange = self.bus.core().exchange().map_err(Clone::clone)?.clone();
         let runtime = self.bus.runtime().clone();
         let bus = self.bus.core();
         let ticks = bus.ticks().clone();

@@ -228,7 +228,7 @@ impl ServerCore {
                 )));
             }
         };
-        if delivery.in_flight().head().rare.is_some() {
+        if delivery.in_flight().head().asks_for_more() {
             let method = method.clone();
             return self.deliver_rare(delivery, &method, mode);
         }

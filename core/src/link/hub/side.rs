@@ -13,7 +13,7 @@ use crate::link::outbox::Outbox;
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
-use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::name::{Exchange, ServerName, Topic};
 use crate::notice::Notice;
 use crate::overload::{Parked, Way};
 use crate::router::Router;
@@ -71,9 +71,8 @@ impl HubSide {
             code: error_code::FORBIDDEN,
             text,
         };
-        let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let offers =
-            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let names = names_of(registration);
+        let offers = translate::offers_of(registration);
         let (exchange, topic, name) = &names;
         let policy = &self.core.options.policy;
         if let Some(text) = policy.refusal_to_serve((exchange, topic, name), &self.caller) {
@@ -102,12 +101,12 @@ impl HubSide {
 /// The text of a refusal by which a member tells this reason from others.
 pub(in crate::link) const NAME_TAKEN: &str = "name taken";
 
-fn names_of(registration: &Registration) -> Result<(Exchange, Topic, ServerName), NameError> {
-    Ok((
-        Exchange::from_shared(registration.exchange.clone().into_arc())?,
-        Topic::from_shared(registration.topic.clone().into_arc())?,
-        ServerName::from_shared(registration.server.clone().into_arc())?,
-    ))
+fn names_of(registration: &Registration) -> (Exchange, Topic, ServerName) {
+    (
+        registration.exchange.clone().into(),
+        registration.topic.clone().into(),
+        registration.server.clone().into(),
+    )
 }
 
 impl Side for HubSide {
@@ -126,9 +125,9 @@ impl Side for HubSide {
         let Destination::Topic(target) = &incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
-        let addressee = Addressee::of_target(target).ok()?;
+        let addressee = Addressee::of_target(target);
         let caller = Some(self.caller.clone());
-        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
         self.parked.deliver(delivery, &self.core.router);
         Some(in_flight)

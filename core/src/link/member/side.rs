@@ -87,7 +87,7 @@ impl Side for MemberSide {
             topic: server.topic().clone(),
             server: Some(server.name().clone()),
         };
-        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
         self.parked.deliver(delivery, &server);
         Some(in_flight)

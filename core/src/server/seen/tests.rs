@@ -38,7 +38,7 @@ fn seen(window: IdempotencyWindow) -> Arc<Seen> {
 fn asked(ear: &Arc<Ear>, id: u64, caller: Option<Caller>) -> Arc<InFlight> {
     let rare = Rare {
         idempotency_key: Some(7_u128.into()),
-        heartbeat: None,
+        ..Rare::default()
     };
     let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
     let head = Head {

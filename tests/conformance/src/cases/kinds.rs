@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::server::{Endpoint, MethodSpec, Service, handler};
 use tidings_core::{CallError, CallErrorKind, Fate, Version};
 
@@ -106,7 +107,12 @@ pub fn typed_and_untyped_callers_share_a_typed_server(world: &World) {
     let _server = world.server().serve(Squares).unwrap();
     let typed = ServiceClient::new(world.client(), "squares", None);
     for _ in 0..3 {
-        let squared = typed.request::<_, u64, CallError>("square", Version::DEFAULT, || 7, 3_u64);
+        let squared = typed.request::<_, u64, CallError>(
+            Method::literal("square"),
+            Version::DEFAULT,
+            || 7,
+            3_u64,
+        );
         assert_eq!(squared.wait().unwrap(), 9);
         let squared = world.client().call::<u64>("squares.square", &3_u64);
         assert_eq!(squared.wait().unwrap(), 9);
