@@ -4,7 +4,7 @@
 //! strict mode) or for another type than it has (an untyped side meeting a typed one): the two sides then meet in the
 //! encoding, exactly as they would over a socket.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,8 +53,11 @@ impl SharedBytes {
 }
 
 impl Payload {
-    /// Carries `value` itself.
+    /// Carries `value` itself; `()` is nothing to carry, encoded or not.
     pub fn value<T: Serialize + Send + 'static>(value: T) -> Self {
+        if TypeId::of::<T>() == TypeId::of::<()>() {
+            return Payload::Bytes(Vec::new());
+        }
         Payload::Value(Box::new(Kept(Some(value))))
     }
 

@@ -304,6 +304,14 @@ impl InFlight {
         late
     }
 
+    /// It was answered to the connection that it came by, which is not to be told again.
+    pub(crate) fn was_answered(&self) {
+        let mut state = self.lock();
+        let port = std::mem::replace(&mut state.port, Port::Closed);
+        drop(state);
+        drop(port);
+    }
+
     /// A copy of this one, for one of several servers, from wherever this one came. Nobody is told its outcome.
     pub(crate) fn copy(&self, head: Head) -> Arc<Self> {
         let origin = Origin {
@@ -311,6 +319,11 @@ impl InFlight {
             remote: self.remote,
         };
         Self::with_port(head, Port::Closed, None, origin)
+    }
+
+    /// Whether somebody may give it up: who waits for its outcome, or the connection that it came by.
+    pub(crate) fn may_be_given_up(&self) -> bool {
+        self.head.verb == Verb::Call || self.remote
     }
 
     /// Whether it came by a connection, from another process.

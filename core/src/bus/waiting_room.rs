@@ -210,7 +210,7 @@ impl Future for Task {
             let way = Through(&room, &bus);
             let mut moved = rung;
             while let Some(delivery) = room.inbox.try_pop() {
-                this.parked.deliver(delivery, &way);
+                this.parked.deliver(delivery, &way, Mode::Queue);
                 moved = true;
             }
             moved |= this.parked.poll(&way, cx);
@@ -252,10 +252,10 @@ impl Drop for Task {
 struct Through<'a>(&'a WaitingRoom, &'a Open);
 
 impl Way for Through<'_> {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let Through(room, bus) = self;
         let (flow, weight) = (delivery.in_flight().head().flow, delivery.weight());
-        match bus.transport().send(delivery, Mode::Queue) {
+        match bus.transport().send(delivery, mode) {
             Err(NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error)) => {
                 Err(NotAccepted::Later(delivery, error))
             }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Control};
 use super::names::Names;
 use super::outbox::Intake;
-use super::pending::{Entry, Pending};
-use super::side::Side;
+use super::pending::{Entry, Pending, UNTRACKED};
+use super::side::{Side, Taken};
 use super::socket::Socket;
 use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
@@ -25,6 +25,7 @@ use crate::overload::{Charge, Tally};
 use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
+use crate::server::Mode;
 use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
@@ -35,6 +36,8 @@ const SLICES: usize = 64;
 const ROUNDS: usize = 16;
 /// Requests taken from the outbox in one round.
 const BATCH: usize = 64;
+/// How long a turn may be for handlers to be started in it.
+const INLINE: Duration = Duration::from_micros(200);
 /// How long a closed bus goes on writing what it had accepted.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -56,6 +59,8 @@ pub(super) struct Driver {
     serving: IdMap<IncomingId, Arc<InFlight>>,
     names: Names,
     flow: u64,
+    /// When this turn began.
+    turn: Instant,
     tally: Arc<Tally>,
     /// What the session holds, counted against the memory of the bus.
     memory: Charge,
@@ -109,6 +114,7 @@ impl Driver {
             serving: IdMap::default(),
             names: Names::new(),
             flow: connection_flow(),
+            turn: Instant::now(),
             tally: parts.tally,
             memory: parts.memory,
             max_message: parts.max_message,
@@ -127,6 +133,7 @@ impl Driver {
     /// Ready when the session has ended and what it wanted to say is written: with the queue of
     /// requests that never reached the session, and why it ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
+        self.turn = Instant::now();
         for _ in 0..ROUNDS {
             let now = Instant::now();
             // Others may have taken what there was when this connection had its last turn.
@@ -205,9 +212,12 @@ impl Driver {
     }
 
     fn reply(&mut self, id: IncomingId, reply: Reply) {
-        let Some(in_flight) = self.serving.remove(&id) else {
-            return;
-        };
+        if let Some(in_flight) = self.serving.remove(&id) {
+            self.answer(id, &in_flight, reply);
+        }
+    }
+
+    fn answer(&mut self, id: IncomingId, in_flight: &InFlight, reply: Reply) {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
@@ -273,15 +283,22 @@ impl Driver {
                 }
             };
             let (flow, verb) = (head.flow, head.verb);
-            let token = self.pending.insert(Entry {
-                in_flight: in_flight.clone(),
-                id: None,
-                load,
-            });
-            if !in_flight.forwarded(self.connection.clone(), token) {
-                self.pending.remove(token); // Nobody waits for it any more.
-                continue;
-            }
+            let is_untracked = load.is_none() && !in_flight.may_be_given_up();
+            let token = if is_untracked {
+                UNTRACKED
+            } else {
+                let in_flight = in_flight.clone();
+                let token = self.pending.insert(Entry {
+                    in_flight: in_flight.clone(),
+                    id: None,
+                    load,
+                });
+                if !in_flight.forwarded(self.connection.clone(), token) {
+                    self.pending.remove(token); // Nobody waits for it any more.
+                    continue;
+                }
+                token
+            };
             let request = Request {
                 token,
                 flow,
@@ -404,6 +421,7 @@ impl Driver {
                     header,
                     payload,
                 } => {
+                    let mode = self.mode(header.remaining);
                     let incoming = Incoming {
                         id: id.0,
                         verb,
@@ -414,9 +432,19 @@ impl Driver {
                         max_reply: self.max_message,
                         connection: self.connection.clone(),
                     };
-                    match self.side.request(incoming) {
-                        Some(in_flight) => {
+                    match self.side.request(incoming, mode) {
+                        Some(Taken {
+                            in_flight,
+                            answer: None,
+                        }) => {
                             self.serving.insert(id, in_flight);
+                        }
+                        Some(Taken {
+                            in_flight,
+                            answer: Some(reply),
+                        }) => {
+                            in_flight.was_answered();
+                            self.answer(id, &in_flight, reply);
                         }
                         None => self.session.release(id),
                     }
@@ -447,18 +475,19 @@ impl Driver {
                     }
                 }
                 Event::Refused { token, why } => {
-                    if let Some(entry) = self.pending.remove(token) {
+                    if let Some(entry) = self.unsent(token) {
                         let error = translate::refused(why, entry.in_flight.head());
-                        self.count_unsent(&entry);
                         entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Lost { token, handed_over } => {
-                    if let Some(entry) = self.pending.remove(token) {
+                    let entry = if handed_over {
+                        self.pending.remove(token)
+                    } else {
+                        self.unsent(token)
+                    };
+                    if let Some(entry) = entry {
                         let error = translate::lost(handed_over, "the peer has gone");
-                        if !handed_over {
-                            self.count_unsent(&entry);
-                        }
                         entry.finish(Reply::Failed(error));
                     }
                 }
@@ -488,6 +517,18 @@ impl Driver {
         }
     }
 
+    /// How a request that came in this turn, with so much time left, goes on. Its handler may start in here, whose reply
+    /// then leaves with this very turn, as long as such handlers take little time: a connection that is not read answers
+    /// nobody.
+    fn mode(&self, remaining: Option<Duration>) -> Mode {
+        let limit = remaining.map_or(INLINE, |left| left.min(INLINE));
+        if self.turn.elapsed() < limit {
+            Mode::Inline
+        } else {
+            Mode::Queue
+        }
+    }
+
     /// Tells those who wait for it that nothing is on its way any more.
     fn tell_drained(&mut self) {
         if self.leaving.is_empty() {
@@ -510,10 +551,17 @@ impl Driver {
         self.tally.shed(self.session.take_shed());
     }
 
-    fn count_unsent(&self, entry: &Entry) {
-        if entry.in_flight.head().verb == Verb::Cast {
+    /// What the session gave up before it left; a cast is counted.
+    fn unsent(&mut self, token: u64) -> Option<Entry> {
+        let entry = self.pending.remove(token);
+        let is_cast = match &entry {
+            Some(entry) => entry.in_flight.head().verb == Verb::Cast,
+            None => token == UNTRACKED,
+        };
+        if is_cast {
             self.tally.unsent_cast();
         }
+        entry
     }
 
     /// Ends the session once what was accepted before has left, or has had its time.

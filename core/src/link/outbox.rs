@@ -164,14 +164,18 @@ impl Outbox {
                 return Err(self.full(outgoing.delivery));
             }
         }
-        in_flight.into_outbox();
+        // Nobody could take it out again.
+        let is_watched = in_flight.may_be_given_up();
+        if is_watched {
+            in_flight.into_outbox();
+        }
         match self.queue.try_push(outgoing, 0) {
             Ok(ticket) => {
                 if lossy {
                     self.may_drop(ticket);
                 }
                 self.bell.ring();
-                if !in_flight.waits_in(self, ticket) {
+                if is_watched && !in_flight.waits_in(self, ticket) {
                     self.withdraw(ticket);
                 }
                 Ok(Sent::OnItsWay)
@@ -348,7 +352,8 @@ impl Intake {
     /// The next request that `session` has room for, and its way. Those whose way has its share of the credit are set
     /// aside, in their order, and the others pass (C-OV-2).
     pub(super) fn next(&mut self, session: &Session, now: Instant) -> Option<(usize, Outgoing)> {
-        if self.outbox.given_up.swap(false, Ordering::AcqRel) {
+        let given_up = &self.outbox.given_up;
+        if given_up.load(Ordering::Relaxed) && given_up.swap(false, Ordering::AcqRel) {
             self.purge(now);
         }
         if let Some((way, outgoing)) = self.ways.next(session) {

@@ -5,8 +5,16 @@ use std::task::Context;
 
 use super::translate::Incoming;
 use crate::bus::InFlight;
-use crate::server::ServerCore;
+use crate::reply::Reply;
+use crate::server::{Mode, ServerCore};
 use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
+
+/// A request that was taken. Its record answers for it, also where it was refused.
+pub(super) struct Taken {
+    pub(super) in_flight: Arc<InFlight>,
+    /// Where it was answered right here: the record is not told.
+    pub(super) answer: Option<Reply>,
+}
 
 /// The role that a connection's task plays. Called by that task only.
 pub(super) trait Side: Send {
@@ -16,9 +24,8 @@ pub(super) trait Side: Send {
     /// The peer's Hello came and fits.
     fn opened(&mut self, hello: &PeerHello);
 
-    /// Takes a request on its way. The record answers for it, also where it was refused; `None`
-    /// where not even a record could be made.
-    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>>;
+    /// Takes a request on its way; `None` where not even a record could be made.
+    fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken>;
 
     /// Sends casts on that found no room before; says whether any went. Wakes the waker of `cx` when
     /// there may be room for the rest.

@@ -13,14 +13,15 @@ use std::time::Instant;
 use crate::bus::{Delivery, Head, PATIENCE, Reach, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::overload::retry_after;
+use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::{NotAccepted, Sent};
+use crate::server::{Mode, NotAccepted, Sent};
 use crate::timer;
 
 /// Where requests go.
 pub(crate) trait Way {
     /// Takes a request.
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted>;
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
     /// Wakes the waker of `cx` when there may be room for `delivery`.
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
@@ -41,14 +42,21 @@ struct Line {
 }
 
 impl Parked {
-    /// Sends a request on its way, or has it wait.
-    pub(crate) fn deliver(&mut self, delivery: Delivery, way: &impl Way) {
-        let head = delivery.in_flight().head();
-        if let Some(line) = self.line_of(head) {
-            return line.push(delivery);
+    /// Sends a request on its way, or has it wait. Gives the answer where it was made right here, which its record is
+    /// then not told.
+    pub(crate) fn deliver(
+        &mut self,
+        delivery: Delivery,
+        way: &impl Way,
+        mode: Mode,
+    ) -> Option<Reply> {
+        if let Some(line) = self.line_of(delivery.in_flight().head()) {
+            line.push(delivery);
+            return None;
         }
-        let (delivery, takes_calls) = match way.deliver(delivery) {
-            Ok(_) | Err(NotAccepted::Refused(_)) => return,
+        let (delivery, takes_calls) = match way.deliver(delivery, mode) {
+            Ok(Sent::Answered(reply)) => return Some(reply),
+            Ok(Sent::OnItsWay) | Err(NotAccepted::Refused(_)) => return None,
             Err(NotAccepted::Later(delivery, _)) => (delivery, true),
             Err(NotAccepted::Full(delivery, error)) => match delivery.in_flight().head().verb {
                 Verb::Cast => (delivery, false),
@@ -59,7 +67,7 @@ impl Parked {
                         _ => busy(None),
                     };
                     delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
-                    return;
+                    return None;
                 }
             },
         };
@@ -67,6 +75,7 @@ impl Parked {
             waiting: VecDeque::from([delivery]),
             takes_calls,
         });
+        None
     }
 
     /// The line that a request has to stand in, if there is one.
@@ -177,7 +186,7 @@ impl Line {
     fn send(&mut self, way: &impl Way, cx: &mut Context<'_>) {
         let mut registered = false;
         while let Some(delivery) = self.waiting.pop_front() {
-            match way.deliver(delivery) {
+            match way.deliver(delivery, Mode::Queue) {
                 Ok(_) | Err(NotAccepted::Refused(_)) => registered = false,
                 Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
                     // Registered first, tried again after: room that came in between is not missed.
@@ -227,7 +236,7 @@ mod tests {
     }
 
     impl Way for Narrow {
-        fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+        fn deliver(&self, delivery: Delivery, _: Mode) -> Result<Sent, NotAccepted> {
             let narrow = delivery.in_flight().head().topic.as_str() == "narrow";
             if narrow && self.room.get() == 0 {
                 let busy = busy(None);
@@ -268,8 +277,9 @@ mod tests {
     #[test]
     fn casts_wait_in_order_calls_are_refused_and_others_pass_by() {
         let (mut parked, way) = (Parked::default(), Narrow::default());
-        let send =
-            |parked: &mut Parked, verb, topic, n| parked.deliver(request(verb, topic, n), &way);
+        let send = |parked: &mut Parked, verb, topic, n| {
+            parked.deliver(request(verb, topic, n), &way, Mode::Queue)
+        };
         send(&mut parked, Verb::Cast, "narrow", 1);
         send(&mut parked, Verb::Cast, "narrow", 2);
         send(&mut parked, Verb::Call, "narrow", 3);
@@ -293,8 +303,8 @@ mod tests {
     fn calls_wait_where_the_server_lets_them() {
         let (mut parked, way) = (Parked::default(), Narrow::default());
         way.waits.set(true);
-        parked.deliver(request(Verb::Call, "narrow", 1), &way);
-        parked.deliver(request(Verb::Call, "narrow", 2), &way);
+        parked.deliver(request(Verb::Call, "narrow", 1), &way, Mode::Queue);
+        parked.deliver(request(Verb::Call, "narrow", 2), &way, Mode::Queue);
         assert!(way.passed.borrow().is_empty());
         way.room.set(2);
         assert!(poll(&mut parked, &way));
@@ -307,8 +317,8 @@ mod tests {
         way.waits.set(true);
         let given_up = request(Verb::Call, "narrow", 1);
         let record = given_up.in_flight().clone();
-        parked.deliver(given_up, &way);
-        parked.deliver(request(Verb::Call, "narrow", 2), &way);
+        parked.deliver(given_up, &way, Mode::Queue);
+        parked.deliver(request(Verb::Call, "narrow", 2), &way, Mode::Queue);
         assert!(parked.purge(Instant::now()).is_empty());
         record.abandon(CallErrorKind::Cancelled);
         assert_eq!(parked.purge(Instant::now()).len(), 1);

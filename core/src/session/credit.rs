@@ -147,6 +147,8 @@ struct Shares(IdMap<u64, Amount>);
 
 /// A request above this many bytes is bulk, and leaves a part of all bytes to what is smaller.
 const BULK: usize = 64 * 1024;
+/// Ways that are remembered though they hold nothing.
+const REMEMBERED: usize = 64;
 /// That part is one in so many.
 const RESERVE: usize = 8;
 /// How many times of what is left one way may have.
@@ -154,7 +156,8 @@ const SHARE: usize = 3;
 
 impl Shares {
     fn is_fair(&self, way: u64, bytes: usize, window: Amount, free: Amount) -> bool {
-        leaves_enough(self.0.get(&way).copied(), bytes, window, free)
+        let used = self.0.get(&way).filter(|used| used.requests > 0);
+        leaves_enough(used.copied(), bytes, window, free)
     }
 
     fn add(&mut self, way: u64, bytes: usize) {
@@ -164,7 +167,8 @@ impl Shares {
     fn take(&mut self, way: u64, bytes: usize) {
         if let Some(used) = self.0.get_mut(&way) {
             used.take(Amount::one(bytes));
-            if used.requests == 0 {
+            // Most are used again at once.
+            if used.requests == 0 && self.0.len() > REMEMBERED {
                 self.0.remove(&way);
             }
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, Delivery, InFlight};
+use crate::bus::{Caller, Delivery};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
 
 use crate::link::remote_server::RemoteServer;
-use crate::link::side::Side;
+use crate::link::side::{Side, Taken};
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::notice::Notice;
@@ -121,7 +121,7 @@ impl Side for HubSide {
         self.core.said_hello(self.id);
     }
 
-    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>> {
+    fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken> {
         let Destination::Topic(target) = &incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
@@ -129,8 +129,8 @@ impl Side for HubSide {
         let caller = Some(self.caller.clone());
         let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
-        self.parked.deliver(delivery, &self.core.router);
-        Some(in_flight)
+        let answer = self.parked.deliver(delivery, &self.core.router, mode);
+        Some(Taken { in_flight, answer })
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
@@ -177,8 +177,8 @@ impl Side for HubSide {
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        self.route(delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        self.route(delivery, mode)
     }
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {

@@ -199,7 +199,10 @@ impl Seat {
                     // Until what is parked has gone as well, nothing may pass by it.
                     intake.keep_behind(true);
                     parked.poll(hub, cx);
-                    while parked.len() < most && intake.pass(|next| parked.deliver(next, hub)) {}
+                    while parked.len() < most
+                        && intake.pass(|next| drop(parked.deliver(next, hub, Mode::Queue)))
+                    {
+                    }
                     intake.keep_behind(!parked.is_empty());
                 });
                 if !rung {
@@ -212,8 +215,8 @@ impl Seat {
 }
 
 impl Way for Hub {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        self.send(delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        self.send(delivery, mode)
     }
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {

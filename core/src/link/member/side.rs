@@ -5,11 +5,11 @@ use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
-use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
+use crate::bus::{Caller, Delivery, Head, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::hub::NAME_TAKEN;
-use crate::link::side::Side;
+use crate::link::side::{Side, Taken};
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
@@ -76,7 +76,7 @@ impl Side for MemberSide {
         self.shared.first.tell(Ok(()));
     }
 
-    fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
+    fn request(&mut self, mut incoming: Incoming, mode: Mode) -> Option<Taken> {
         let Destination::Bound(id) = incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
@@ -89,8 +89,8 @@ impl Side for MemberSide {
         };
         let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
-        self.parked.deliver(delivery, &server);
-        Some(in_flight)
+        let answer = self.parked.deliver(delivery, &server, mode);
+        Some(Taken { in_flight, answer })
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
@@ -184,8 +184,8 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        ServerCore::deliver(self, delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        ServerCore::deliver(self, delivery, mode)
     }
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
@@ -194,9 +194,9 @@ impl Way for Arc<ServerCore> {
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
-            Some(server) => Way::deliver(server, delivery),
+            Some(server) => Way::deliver(server, delivery, mode),
             // Withdrawn while it waited.
             None => {
                 let gone = CallErrorKind::ShuttingDown;
