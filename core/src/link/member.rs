@@ -37,6 +37,7 @@ use crate::promise::{Promise, PromiseError};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::CloseCode;
+use crate::timer;
 use crate::transport::{Capabilities, Transport};
 
 /// How often a member that leaves without a connection looks whether there is one.
@@ -269,7 +270,7 @@ impl Shared {
             if left.await.is_ok() {
                 return;
             }
-            self.runtime.sleep(ASK_AGAIN).await;
+            timer::sleep(ASK_AGAIN).await; // The runtime may have ended.
         }
     }
 

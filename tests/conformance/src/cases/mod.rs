@@ -19,6 +19,7 @@ pub mod numbers;
 pub mod outcome;
 pub mod overload;
 pub mod policies;
+pub mod pressure;
 pub mod reconnect;
 pub mod retries;
 pub mod sizes;
