@@ -147,6 +147,7 @@ impl Driver {
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
             self.side.tell_missed(&mut self.session);
+            self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -190,6 +191,10 @@ impl Driver {
                 Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::Retire(retiring) => {
+                    self.side.retire_server(&mut self.session, retiring);
+                }
+                Control::Settle(retiring) => self.side.settle(&retiring),
                 Control::GoAway(told) => {
                     let code = CloseCode::ShuttingDown;
                     // Before Hello nothing was taken that could be let end.
@@ -481,6 +486,8 @@ impl Driver {
                         intake.unbound(id);
                     }
                 }
+                Event::Retire { id } => self.side.retire(id),
+                Event::Retired { id } => self.side.retired(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),

@@ -25,7 +25,7 @@ use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -325,6 +325,15 @@ impl Transport for Hub {
             drop(bound);
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
+        }
+    }
+
+    /// What has come, and found no room in the server's queue, is given to it.
+    fn retire(&self, retiring: Retiring) {
+        self.unbind(retiring.server());
+        let retiring = Arc::new(retiring);
+        for connection in self.core.connections() {
+            connection.tell(Control::Settle(retiring.clone()));
         }
     }
 

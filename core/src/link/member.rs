@@ -35,7 +35,7 @@ use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::timer;
 use crate::transport::{Capabilities, Transport};
@@ -358,6 +358,11 @@ impl Transport for Member {
         if self.shared.registrations.remove(server) {
             self.shared.tell(Control::Unbind(server.clone()));
         }
+    }
+
+    fn retire(&self, retiring: Retiring) {
+        self.shared.registrations.remove(retiring.server());
+        self.shared.tell(Control::Retire(retiring));
     }
 
     fn leave(&self) -> BoxFuture<()> {

@@ -336,6 +336,10 @@ registry! { $
         a_bus_drains_no_longer_than_it_may ["C-LC-1"]
         a_bus_may_be_drained_and_closed_from_several_threads ["C-LC-1"]
     }
+    retiring, USUAL: {
+        no_cast_is_lost_by_a_server_that_drains ["C-LC-1", "FAULTS-T22"]
+        a_server_that_drains_does_what_is_on_its_way ["C-LC-1", "FAULTS-T22"]
+    }
     reconnect, USUAL: {
         a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]
         events_end_when_the_last_handle_is_dropped ["C-LC-2", "C-LC-3"]

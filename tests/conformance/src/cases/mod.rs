@@ -21,6 +21,7 @@ pub mod overload;
 pub mod policies;
 pub mod pressure;
 pub mod reconnect;
+pub mod retiring;
 pub mod retries;
 pub mod sizes;
 pub mod values;
