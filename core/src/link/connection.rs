@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bus::{Forwarded, ReplyTo};
 use crate::doorbell::Doorbell;
+use crate::link::hub::Settling;
 use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::server::{Retiring, ServerCore};
@@ -26,7 +27,7 @@ pub(super) enum Control {
     /// Have the hub send nothing more to a server.
     Retire(Retiring),
     /// Give a server of this process what waits in front of its queue.
-    Settle(Arc<Retiring>),
+    Settle(Arc<Settling>),
     /// Take no new requests, and say when nothing is on its way any more.
     GoAway(Completer<(), PromiseError>),
     /// Write what is queued, then end.

@@ -194,7 +194,7 @@ impl Driver {
                 Control::Retire(retiring) => {
                     self.side.retire_server(&mut self.session, retiring);
                 }
-                Control::Settle(retiring) => self.side.settle(&retiring),
+                Control::Settle(settling) => self.side.settle(&settling),
                 Control::GoAway(told) => {
                     let code = CloseCode::ShuttingDown;
                     // Before Hello nothing was taken that could be let end.

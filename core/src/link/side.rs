@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use super::hub::Settling;
 use super::translate::Incoming;
 use crate::bus::InFlight;
 use crate::server::{Retiring, ServerCore};
@@ -40,7 +41,7 @@ pub(super) trait Side: Send {
     fn retire_server(&mut self, session: &mut Session, retiring: Retiring);
 
     /// Hub: a server of this process retires, and takes what waits for it here where nobody else would.
-    fn settle(&mut self, retiring: &Retiring);
+    fn settle(&mut self, settling: &Settling);
 
     /// Hub: the peer's server is to be sent nothing more.
     fn retire(&mut self, id: BindId);

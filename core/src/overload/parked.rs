@@ -101,18 +101,10 @@ impl Parked {
     /// Takes out what waits for `server`, whether it names it or not, in order; fanouts stay.
     #[cfg(unix)]
     pub(crate) fn take_for(&mut self, server: &ServerCore) -> Vec<Delivery> {
-        let is_for = |head: &Head| {
-            let named = head
-                .server
-                .as_ref()
-                .is_none_or(|name| name == server.name());
-            let one = head.reach == Reach::One && named;
-            one && (&head.topic, &head.exchange) == (server.topic(), server.exchange())
-        };
         let mut taken = Vec::new();
         for line in &mut self.lines {
             for delivery in std::mem::take(&mut line.waiting) {
-                if is_for(delivery.in_flight().head()) {
+                if server.serves(delivery.in_flight().head()) {
                     taken.push(delivery);
                 } else {
                     line.waiting.push_back(delivery);

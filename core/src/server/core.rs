@@ -202,6 +202,14 @@ impl ServerCore {
         &self.name
     }
 
+    /// Whether a request for one server may be for this one.
+    #[cfg(unix)]
+    pub(crate) fn serves(&self, head: &Head) -> bool {
+        let named = head.server.as_ref().is_none_or(|name| *name == self.name);
+        let one = head.reach == Reach::One && named;
+        one && (&head.topic, &head.exchange) == (&self.topic, &self.exchange)
+    }
+
     /// What it offers.
     pub fn offers(&self) -> &Offers {
         self.endpoints.offers()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
+use super::fading::{Settling, Waited};
 use crate::bus::{Caller, Delivery, InFlight};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
@@ -156,7 +157,7 @@ impl Side for HubSide {
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&self.core.router, cx)
+        self.parked.poll(&Waited(&self.core), cx)
     }
 
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -176,14 +177,9 @@ impl Side for HubSide {
 
     fn retire_server(&mut self, _session: &mut Session, _retiring: Retiring) {}
 
-    fn settle(&mut self, retiring: &Retiring) {
-        let server = retiring.server();
-        for delivery in self.parked.take_for(server) {
-            if self.core.router.serves(delivery.in_flight().head()) {
-                self.parked.deliver(delivery, &self.core.router);
-            } else {
-                server.take_over(delivery);
-            }
+    fn settle(&mut self, settling: &Settling) {
+        for delivery in self.parked.take_for(settling.server()) {
+            self.parked.deliver(delivery, &Waited(&self.core));
         }
     }
 

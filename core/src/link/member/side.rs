@@ -8,7 +8,7 @@ use super::registrations::Standing;
 use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::link::hub::NAME_TAKEN;
+use crate::link::hub::{NAME_TAKEN, Settling};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
@@ -143,7 +143,7 @@ impl Side for MemberSide {
         }
     }
 
-    fn settle(&mut self, _retiring: &Retiring) {} // It is drained by what the hub says.
+    fn settle(&mut self, _settling: &Settling) {} // It is drained by what the hub says.
 
     fn retire(&mut self, _id: BindId) {} // The session lets no hub retire anything (P17).
 
