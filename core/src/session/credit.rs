@@ -166,7 +166,7 @@ impl Shares {
     fn add(&mut self, way: u64, bytes: usize) {
         let at = Self::at(way);
         if at >= self.0.len() {
-            self.0.resize(at + 1, Amount::default());
+            self.0.resize(at.saturating_add(1), Amount::default());
         }
         if let Some(used) = self.0.get_mut(at) {
             used.add(Amount::one(bytes));
