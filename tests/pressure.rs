@@ -1,5 +1,4 @@
-//! Under pressure: bulk beside small calls, ten times the load that can be served, clients that cancel or cast without
-//! end, and a soak of everything with servers that come and go.
+//! Under pressure: large messages beside small calls.
 //!
 //! The figures are printed: `cargo test --release --test pressure -- --nocapture --test-threads 1`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
@@ -8,7 +7,6 @@
 #[allow(dead_code, reason = "the tests with several processes use more of it")]
 mod engine;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,18 +39,24 @@ fn echo(bus: &Bus) -> Server {
     bus.listen("echo").on("say", |n: u32| n).start().unwrap()
 }
 
-/// How long calls take, one after the other.
+/// How long calls take.
 struct Times(Vec<Duration>);
 
+/// From one call to the next.
+const EVERY: Duration = Duration::from_millis(1);
+
 impl Times {
-    /// Of calls made while `goes_on`, at least `least` of them.
-    fn take(bus: &Bus, least: usize, goes_on: impl Fn() -> bool) -> Times {
-        let mut times = Vec::new();
-        while times.len() < least || goes_on() {
-            let begin = Instant::now();
+    /// Of a call every millisecond, each from when it was due: one that has to wait makes those behind it late, as it
+    /// would others who call meanwhile.
+    fn take(bus: &Bus, time: Duration) -> Times {
+        let (begin, mut times) = (Instant::now(), Vec::new());
+        let mut due = begin;
+        while due < begin + time {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
             let n = times.len() as u32;
             assert_eq!(bus.call::<u32>("echo.say", &n).wait().unwrap(), n);
-            times.push(begin.elapsed());
+            times.push(due.elapsed());
+            due += EVERY;
         }
         times.sort_unstable();
         Times(times)
@@ -64,50 +68,70 @@ impl Times {
 }
 
 const MIB: usize = 1 << 20;
-/// Messages of 16 MiB less their head, until the small calls have been measured.
+/// Messages of 16 MiB less their head.
 const LARGE: usize = 16 * MIB - 64;
+/// How much longer a small call may take beside bulk, of a hundred the slowest but one.
+const TIMES: u32 = 5;
+/// Others on the machine may take its time, which bulk is not to blame for: it is measured so often at most.
+const TRIES: usize = 5;
+/// Of the time between two large messages, one part in so many is for the first.
+const PAUSE: u32 = 3;
+const WHILE: Duration = Duration::from_secs(2);
 
+/// C-OV-2: on the same connection, and on another one of the hub's. Bulk leaves some of the processors' time, as a small
+/// call has to wait for those whatever else is done with them.
 fn bulk_leaves_small_calls_alone(engine: Engine) {
     for same in [true, false] {
         let place = Place::open(engine, 2, "");
         let _echo = echo(&place.hub);
-        let got = Arc::new(AtomicUsize::new(0));
-        let count = got.clone();
-        let bulk = place.hub.listen("bulk").on("take", move |bytes: String| {
-            count.fetch_add(bytes.len(), Ordering::Relaxed);
-        });
+        let bulk = place
+            .hub
+            .listen("bulk")
+            .on("take", |bytes: String| bytes.len());
         let _bulk = bulk.start().unwrap();
-        let caller = &place.members[0];
-        let idle = Times::take(caller, 2000, || false);
-        let ends = Arc::new(AtomicBool::new(false));
-        let (stops, sender) = (ends.clone(), place.members[usize::from(!same)].clone());
-        let text = "x".repeat(LARGE);
-        let sending = thread::spawn(move || {
-            let mut sent = 0;
-            while !stops.load(Ordering::Relaxed) {
-                let cast = sender.request::<()>("bulk.take", &text);
-                cast.cast_when_room().wait().unwrap();
-                sent += 1;
-            }
-            sent
+        let (caller, sender) = (&place.members[0], &place.members[usize::from(!same)]);
+        let where_to = if same { "the same" } else { "another" };
+        let within = (0..TRIES).any(|_| {
+            let (idle, beside, sent) = beside_bulk(caller, sender);
+            eprintln!(
+                "{}, {sent} of 16 MiB on {where_to} connection: small calls idle {:?} p50 {:?} p99, beside bulk {:?} p50 {:?} p99",
+                engine.name(),
+                idle.at(50),
+                idle.at(99),
+                beside.at(50),
+                beside.at(99),
+            );
+            beside.at(99) <= idle.at(99) * TIMES
         });
-        until("bulk is on its way", || got.load(Ordering::Relaxed) > 0);
-        let begin = Instant::now();
-        let beside = Times::take(caller, 2000, || begin.elapsed() < Duration::from_secs(2));
-        let took = begin.elapsed();
-        ends.store(true, Ordering::Relaxed);
-        sending.join().unwrap();
-        eprintln!(
-            "{}, bulk on {} connection at {:.0} MiB/s: small calls idle {:?} p50 {:?} p99, beside bulk {:?} p50 {:?} p99",
-            engine.name(),
-            if same { "the same" } else { "another" },
-            got.load(Ordering::Relaxed) as f64 / MIB as f64 / took.as_secs_f64(),
-            idle.at(50),
-            idle.at(99),
-            beside.at(50),
-            beside.at(99),
+        assert!(
+            within,
+            "beside bulk on {where_to} connection, small calls wait"
         );
     }
+}
+
+/// How long small calls take without, and with large messages on their way; and how many of those.
+fn beside_bulk(caller: &Bus, sender: &Bus) -> (Times, Times, usize) {
+    let text = "x".repeat(LARGE);
+    let ends = AtomicBool::new(false);
+    let sent = AtomicUsize::new(0);
+    let idle = Times::take(caller, WHILE);
+    let beside = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                let taken = sender.call::<usize>("bulk.take", &text).wait();
+                assert_eq!(taken.unwrap(), LARGE);
+                sent.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(begin.elapsed() * PAUSE);
+            }
+        });
+        until("bulk is on its way", || sent.load(Ordering::Relaxed) > 0);
+        let beside = Times::take(caller, WHILE);
+        ends.store(true, Ordering::Relaxed);
+        beside
+    });
+    (idle, beside, sent.into_inner())
 }
 
 macro_rules! on_each_runtime {

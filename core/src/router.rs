@@ -46,6 +46,12 @@ pub trait Destination: Send + Sync {
 
     /// A copy of a fanout cast was not given to it for want of room.
     fn missed(&self);
+
+    /// Whether it takes nothing more and the router has been told so: who was just going there, and got a request back as
+    /// [`NotAccepted::Full`], chooses another.
+    fn has_gone(&self) -> bool {
+        false
+    }
 }
 
 impl Destination for Arc<ServerCore> {
@@ -233,7 +239,12 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
-            Ok(server) => self.pass(&server, delivery, mode),
+            Ok(server) => match self.pass(&server, delivery, mode) {
+                Err(NotAccepted::Full(delivery, _)) if server.has_gone() => {
+                    self.route(delivery, mode)
+                }
+                sent => sent,
+            },
             Err(kind) => match self.policy.refusal(delivery.in_flight()) {
                 None if self.policy.is_set() => {
                     self.without_server(delivery, kind.without_suggestion())
@@ -289,6 +300,12 @@ impl Router {
             // Nobody to wait for: let the sender try, and learn that.
             Err(_) => cx.waker().wake_by_ref(),
         }
+    }
+
+    /// Whether there is a server that a request may go to.
+    #[cfg(unix)]
+    pub(crate) fn serves(&self, head: &Head) -> bool {
+        self.choose(head).is_ok()
     }
 
     /// How many servers are registered.

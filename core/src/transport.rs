@@ -13,7 +13,7 @@ use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
 use crate::overload::{BusStats, DEFAULT_BUDGET, MemoryBudget};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::token::Tokens;
 
 /// Opens addresses of one scheme.
@@ -115,6 +115,12 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Sends `server` no more requests. Does nothing for one that is not bound.
     fn unbind(&self, server: &Arc<ServerCore>);
+
+    /// Sends a server no more requests, as [`unbind`](Self::unbind), and drops `retiring` when those that were on their
+    /// way to it have come: the server takes them until then.
+    fn retire(&self, retiring: Retiring) {
+        self.unbind(retiring.server());
+    }
 
     /// What it gave up since it was opened; all zero where it holds nothing of its own.
     fn stats(&self) -> BusStats {

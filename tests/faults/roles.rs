@@ -9,6 +9,7 @@ use tidings::{Bus, Server};
 
 use crate::engine::{LONG, socket_in};
 use crate::journal::{Journal, Told};
+use crate::overloaded;
 use crate::process::Part;
 use crate::takeover;
 use crate::traffic::{Mix, Traffic};
@@ -34,8 +35,10 @@ pub(crate) enum End {
 
 /// Plays the part until the standard input ends.
 pub(crate) fn play(part: &Part) {
-    if part.role == "node" {
-        return takeover::play(part);
+    match part.role.as_str() {
+        "node" => return takeover::play(part),
+        "overloaded" => return overloaded::play(part),
+        _ => {}
     }
     // A caller may have more in flight than a worker takes, so that some are refused as busy.
     let role = match part.role.as_str() {

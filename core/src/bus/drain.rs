@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
 use crate::bus::handle::Phase;
-use crate::server::{DrainReport, ServerCore, finish};
+use crate::server::{DrainReport, Retiring, ServerCore, finish};
 use crate::timer;
 
 /// How much longer than its time a drain may take to learn what did not leave.
@@ -16,11 +16,13 @@ const MARGIN: Duration = Duration::from_millis(200);
 impl Bus {
     /// Ends the bus in good order, for all its handles, at `deadline` at the latest; then it is closed.
     ///
-    /// * Its servers take no more requests and finish what they have; peers are told not to send more, and what comes
-    ///   nevertheless is refused as `ShuttingDown`, not executed, so that it may be sent elsewhere.
+    /// * Its servers [drain](crate::Server::drain): they take no more requests, but what is on its way, and finish what
+    ///   they have.
     /// * Handlers that run may go on to call others, and are answered. Other requests of this bus are refused from now on,
     ///   as `ShuttingDown`, not sent.
     /// * What had been sent is answered, and casts leave.
+    /// * Then peers are told not to send more through it, if it is a hub; what comes nevertheless is refused as
+    ///   `ShuttingDown`, not executed, so that it may be sent elsewhere.
     ///
     /// What is not done in time is given up, as by a [`Server::drain`](crate::Server::drain) and a
     /// [`close`](Self::close); the report has it. Idempotent; a second drain at the same time waits for the same things.
@@ -37,11 +39,13 @@ impl Bus {
         let before = self.stats().unsent_casts;
         core.enter(Phase::Draining);
         let servers = core.live_servers();
+        // Until the transport holds no lock any more in which it might be done with them at once.
+        let retiring: Vec<_> = servers.iter().map(Retiring::new).collect();
         let draining: Vec<_> = servers.iter().map(ServerCore::drain).collect();
-        let peers_left = core.transport().leave();
-        servers
-            .iter()
-            .for_each(|server| core.transport().unbind(server));
+        for server in &servers {
+            core.transport().retire(Retiring::new(server));
+        }
+        drop(retiring);
         let mut report = finish(&draining, left()).await;
         let answered =
             poll_fn(
@@ -52,7 +56,7 @@ impl Bus {
             );
         let in_time = within(left(), async {
             answered.await;
-            peers_left.await;
+            core.transport().leave().await;
         })
         .await;
         if in_time {

@@ -398,15 +398,27 @@ impl BusCore {
     /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
     pub(crate) fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let open = &self.open;
-        let when_full = delivery.in_flight().head().when_full;
         if open.waiting.has_of(delivery.in_flight().head().flow) {
             return open.waiting.push(delivery, open);
         }
-        match open.transport.send(delivery, mode) {
+        let sent = open.transport.send(delivery, mode);
+        // As it is, where it may be: an outcome is large, and most are moved once for that.
+        if matches!(sent, Ok(_) | Err(NotAccepted::Refused(_))) {
+            return sent;
+        }
+        self.wait_for_room(sent)
+    }
+
+    /// Has a request wait that found no room, where it may.
+    #[cold]
+    fn wait_for_room(&self, sent: Result<Sent, NotAccepted>) -> Result<Sent, NotAccepted> {
+        let open = &self.open;
+        match sent {
             Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, open),
             // Not sent: it was a queue of this side that had no room.
             Err(NotAccepted::Full(delivery, error))
-                if when_full == WhenFull::Block && error.fate() == Fate::NotSent =>
+                if delivery.in_flight().head().when_full == WhenFull::Block
+                    && error.fate() == Fate::NotSent =>
             {
                 open.waiting.push(delivery, open)
             }

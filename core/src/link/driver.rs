@@ -30,6 +30,9 @@ use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Ses
 
 /// What is read at a time.
 const READ: usize = 64 * 1024;
+/// What is written in one round, about: as long as the peer reads, a large message could be written for its whole length,
+/// and what is small would wait in the outbox for all of it (C-OV-2).
+const WRITE: usize = 128 * 1024;
 /// Slices given to one write.
 const SLICES: usize = 64;
 /// Rounds until other tasks have their turn.
@@ -151,6 +154,7 @@ impl Driver {
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
             self.side.tell_missed(&mut self.session);
+            self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
@@ -194,6 +198,10 @@ impl Driver {
                 Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::Retire(retiring) => {
+                    self.side.retire_server(&mut self.session, retiring);
+                }
+                Control::Settle(settling) => self.side.settle(&settling),
                 Control::GoAway(told) => {
                     let code = CloseCode::ShuttingDown;
                     // Before Hello nothing was taken that could be let end.
@@ -358,10 +366,13 @@ impl Driver {
         })
     }
 
-    /// Writes all there is, as far as the socket takes it.
+    /// Writes what there is, as far as the socket takes it and this round goes.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut moved = false;
+        let (mut moved, mut wrote) = (false, 0);
         while self.session.has_output() {
+            if wrote >= WRITE {
+                return true;
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
             for (place, bytes) in slices.iter_mut().zip(self.session.transmit(now)) {
@@ -378,7 +389,10 @@ impl Driver {
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
                 Poll::Pending => return moved,
-                Poll::Ready(Ok(written @ 1..)) => self.session.wrote(written, now),
+                Poll::Ready(Ok(written @ 1..)) => {
+                    self.session.wrote(written, now);
+                    wrote += written;
+                }
                 // A write of 0 would be tried for ever (T13).
                 Poll::Ready(Ok(_)) => return self.unwritable(None, now),
                 Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
@@ -501,6 +515,8 @@ impl Driver {
                         intake.unbound(id);
                     }
                 }
+                Event::Retire { id } => self.side.retire(id),
+                Event::Retired { id } => self.side.retired(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),

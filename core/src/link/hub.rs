@@ -1,8 +1,10 @@
 //! The hub: accepts connections and routes between them.
 
 mod accept;
+mod fading;
 mod side;
 
+pub(super) use fading::Settling;
 pub(super) use side::NAME_TAKEN;
 
 use std::collections::HashMap;
@@ -11,6 +13,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Instant;
+
+use fading::Fading;
 
 use super::LinkOptions;
 use super::connection::{Connection, Control};
@@ -25,7 +29,7 @@ use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -105,6 +109,7 @@ impl Hub {
             state: Mutex::default(),
             farewell: Arc::default(),
             tally: Arc::default(),
+            fading: Fading::default(),
         });
         let accepting = accept::run(CloseOnDrop(core.clone()), listener, readiness);
         let hub = Hub {
@@ -166,6 +171,7 @@ struct Core {
     state: Mutex<State>,
     farewell: Arc<Farewell>,
     tally: Arc<Tally>,
+    fading: Fading,
 }
 
 #[derive(Default)]
@@ -325,6 +331,15 @@ impl Transport for Hub {
             drop(bound);
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
+        }
+    }
+
+    /// What has come, and found no room in the server's queue, is given to it.
+    fn retire(&self, retiring: Retiring) {
+        let settling = Settling::of(retiring, &self.core);
+        self.unbind(settling.server());
+        for connection in self.core.connections() {
+            connection.tell(Control::Settle(settling.clone()));
         }
     }
 

@@ -35,8 +35,9 @@ use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
+use crate::timer;
 use crate::transport::{Capabilities, Transport};
 
 /// How often a member that leaves without a connection looks whether there is one.
@@ -269,7 +270,7 @@ impl Shared {
             if left.await.is_ok() {
                 return;
             }
-            self.runtime.sleep(ASK_AGAIN).await;
+            timer::sleep(ASK_AGAIN).await; // The runtime may have ended.
         }
     }
 
@@ -357,6 +358,11 @@ impl Transport for Member {
         if self.shared.registrations.remove(server) {
             self.shared.tell(Control::Unbind(server.clone()));
         }
+    }
+
+    fn retire(&self, retiring: Retiring) {
+        self.shared.registrations.remove(retiring.server());
+        self.shared.tell(Control::Retire(retiring));
     }
 
     fn leave(&self) -> BoxFuture<()> {

@@ -39,14 +39,14 @@ pub(super) struct Load(Arc<AtomicUsize>);
 
 impl Load {
     pub(super) fn one_more(load: &Arc<AtomicUsize>) -> Load {
-        load.fetch_add(1, Ordering::Relaxed);
+        load.fetch_add(1, Ordering::SeqCst);
         Load(load.clone())
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -334,6 +334,7 @@ impl Withdraw for Outbox {
                 self.count_out(withdrawn.delivery.weight());
                 drop(withdrawn);
                 self.wake_for_room();
+                self.bell.ring(); // It may have been the last one on its way to a server that retires.
             }
             None => {
                 self.given_up.store(true, Ordering::Release);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use super::hub::Settling;
 use super::translate::Incoming;
 use crate::bus::InFlight;
 use crate::reply::Reply;
-use crate::server::{Mode, ServerCore};
+use crate::server::{Mode, Retiring, ServerCore};
 use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
 
 /// A request that was taken. Its record answers for it, also where it was refused.
@@ -42,6 +43,21 @@ pub(super) trait Side: Send {
 
     /// Member: withdraw it.
     fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>);
+
+    /// Member: have the hub send it nothing more; what it says is dropped when what was on its way has come.
+    fn retire_server(&mut self, session: &mut Session, retiring: Retiring);
+
+    /// Hub: a server of this process retires, and takes what waits for it here where nobody else would.
+    fn settle(&mut self, settling: &Settling);
+
+    /// Hub: the peer's server is to be sent nothing more.
+    fn retire(&mut self, id: BindId);
+
+    /// Member: what was on its way to it has come.
+    fn retired(&mut self, id: BindId);
+
+    /// Says of which servers that retire nothing is left: by a hub on its way to them, by a member in front of them.
+    fn tell_retired(&mut self, session: &mut Session);
 
     /// Member: the hub's word.
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>);

@@ -82,16 +82,36 @@ impl<T> Mailbox<T> {
     /// # Errors
     /// [`PushError`], with the item.
     pub fn try_push(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
+        self.push(item, bytes, |inner| {
+            let Limits {
+                items: most,
+                bytes: limit,
+            } = inner.limits;
+            inner.items.len() < most && bytes <= limit.saturating_sub(inner.bytes)
+        })
+    }
+
+    /// The same beyond its limits, for an item that is bounded by something else.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`], with the item.
+    #[cfg(unix)]
+    pub fn push_over(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
+        self.push(item, bytes, |_| true)
+    }
+
+    fn push(
+        &self,
+        item: T,
+        bytes: usize,
+        has_room: impl FnOnce(&Inner<T>) -> bool,
+    ) -> Result<Ticket, PushError<T>> {
         let (ticket, waker) = {
             let mut inner = self.shared.lock();
             if inner.closed {
                 return Err(PushError::Closed(item));
             }
-            let Limits {
-                items: most,
-                bytes: limit,
-            } = inner.limits;
-            if inner.items.len() >= most || bytes > limit.saturating_sub(inner.bytes) {
+            if !has_room(&inner) {
                 return Err(PushError::Full(item));
             }
             inner.bytes += bytes;

@@ -15,7 +15,7 @@ use crate::error::{CallErrorKind, Fate, Stage};
 use crate::overload::retry_after;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::{Mode, NotAccepted, Sent};
+use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::timer;
 
 /// Where requests go.
@@ -94,6 +94,34 @@ impl Parked {
             }
         }
         self.lines.get_mut(first)
+    }
+
+    /// Whether any waits for `server`.
+    #[cfg(unix)]
+    pub(crate) fn has_for(&self, server: &ServerCore) -> bool {
+        let is_for = |head: &Head| {
+            (head.server.as_ref(), &head.topic, &head.exchange)
+                == (Some(server.name()), server.topic(), server.exchange())
+        };
+        let mut all = self.lines.iter().flat_map(|line| &line.waiting);
+        all.any(|delivery| is_for(delivery.in_flight().head()))
+    }
+
+    /// Takes out what waits for `server`, whether it names it or not, in order; fanouts stay.
+    #[cfg(unix)]
+    pub(crate) fn take_for(&mut self, server: &ServerCore) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for line in &mut self.lines {
+            for delivery in std::mem::take(&mut line.waiting) {
+                if server.serves(delivery.in_flight().head()) {
+                    taken.push(delivery);
+                } else {
+                    line.waiting.push_back(delivery);
+                }
+            }
+        }
+        self.lines.retain(|line| !line.waiting.is_empty());
+        taken
     }
 
     /// How many wait.

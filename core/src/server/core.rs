@@ -120,6 +120,8 @@ pub struct ServerCore {
     stopping: AtomicBool,
     epoch: AtomicU64,
     life: Mutex<Life>,
+    /// How many transports send it what is on its way.
+    retiring: AtomicUsize,
     pub(crate) at_work: AtWork,
     pub(crate) doorbell: Doorbell,
     room: Room,
@@ -166,6 +168,7 @@ impl ServerCore {
             stopping: AtomicBool::new(false),
             epoch: AtomicU64::new(Life::FIRST.0),
             life: Mutex::new(Life::new()),
+            retiring: AtomicUsize::new(0),
             at_work: AtWork::default(),
             doorbell: Doorbell::new(),
             room: Room::new(),
@@ -197,6 +200,14 @@ impl ServerCore {
     /// Its name on the topic.
     pub fn name(&self) -> &ServerName {
         &self.name
+    }
+
+    /// Whether a request for one server may be for this one.
+    #[cfg(unix)]
+    pub(crate) fn serves(&self, head: &Head) -> bool {
+        let named = head.server.as_ref().is_none_or(|name| *name == self.name);
+        let one = head.reach == Reach::One && named;
+        one && (&head.topic, &head.exchange) == (&self.topic, &self.exchange)
     }
 
     /// What it offers.
@@ -248,12 +259,17 @@ impl ServerCore {
             }));
         }
         let method = method.clone();
-        let (delivery, charge) = self.charge(delivery)?;
-        self.enqueue(Waiting {
+        let weight = delivery.weight();
+        let (delivery, charge) = match &self.memory {
+            Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
+            _ => (delivery, None),
+        };
+        let waiting = Waiting {
             delivery,
             method,
             _charge: charge,
-        })?;
+        };
+        self.enqueue(waiting, weight)?;
         Ok(Sent::OnItsWay)
     }
 
@@ -397,11 +413,13 @@ impl ServerCore {
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.
-    fn charge(&self, delivery: Delivery) -> Result<(Delivery, Option<Charge>), NotAccepted> {
-        let weight = delivery.weight();
-        let Some(memory) = self.memory.as_ref().filter(|_| weight >= CHARGED) else {
-            return Ok((delivery, None));
-        };
+    #[inline(never)]
+    fn charge(
+        &self,
+        delivery: Delivery,
+        weight: usize,
+        memory: &Arc<MemoryBudget>,
+    ) -> Result<(Delivery, Option<Charge>), NotAccepted> {
         match memory.charge(weight) {
             Some(charge) => Ok((delivery, Some(charge))),
             None => {
@@ -415,9 +433,8 @@ impl ServerCore {
         }
     }
 
-    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), NotAccepted> {
+    fn enqueue(self: &Arc<Self>, waiting: Waiting, weight: usize) -> Result<(), NotAccepted> {
         let in_flight = waiting.delivery.in_flight().clone();
-        let weight = waiting.delivery.weight();
         let limit = self.limits.queue_bytes;
         if weight > limit {
             // It would never fit: not a matter of waiting.
@@ -480,6 +497,41 @@ impl ServerCore {
                     Stage::Accepted,
                 );
                 Err(NotAccepted::Refused(error))
+            }
+        }
+    }
+
+    /// Takes a request that waited in front of the queue, whether there is room for it or not: nobody else would, and it is
+    /// bounded by the credit of the connection that it came by.
+    #[cfg(unix)]
+    pub(crate) fn take_over(self: &Arc<Self>, delivery: Delivery) {
+        let delivery = match self.deliver(delivery, Mode::Queue) {
+            Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => delivery,
+            Ok(_) | Err(NotAccepted::Refused(_)) => return,
+        };
+        let in_flight = delivery.in_flight().clone();
+        let Ok(method) = self.endpoints.find(in_flight.head()).cloned() else {
+            return; // It was found a moment ago.
+        };
+        let weight = delivery.weight();
+        let waiting = Waiting {
+            delivery,
+            method,
+            _charge: None,
+        };
+        self.unstarted.fetch_add(1, Ordering::SeqCst);
+        match self.queue.push_over(waiting, weight) {
+            Ok(ticket) => {
+                in_flight.queued(self, ticket);
+                self.doorbell.ring();
+            }
+            Err(
+                PushError::Closed(Waiting { delivery, .. })
+                | PushError::Full(Waiting { delivery, .. }),
+            ) => {
+                self.now_started();
+                let gone = CallErrorKind::ShuttingDown;
+                delivery.refuse(gone, Fate::NotExecuted, Stage::Accepted);
             }
         }
     }
@@ -621,16 +673,38 @@ impl ServerCore {
         self.stats.ended(head, outcome, &self.expects);
     }
 
-    /// Takes no new requests from here on; what is queued and what runs goes on.
+    /// Takes no new requests but those that are on their way to it; what is queued and what runs goes on.
     pub(crate) fn drain(self: &Arc<Self>) -> Draining {
         let mut life = self.life();
-        let had = self.load();
-        self.stopping.store(true, Ordering::Release);
         Draining {
             server: self.clone(),
             epoch: life.drain(),
-            had,
+            ran: self.stats.ran(),
         }
+    }
+
+    /// Something may be on its way to it.
+    pub(super) fn retires(&self) {
+        self.retiring.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// That has come.
+    pub(super) fn has_retired(&self) {
+        if self.retiring.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.wake();
+        }
+    }
+
+    /// Refuses what comes from here on, if nothing is on its way and it still drains since `epoch`; says so.
+    pub(crate) fn shuts(&self, epoch: Epoch) -> bool {
+        if self.retiring.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
+        let life = self.life();
+        if life.epoch == epoch && life.duty == Duty::Draining {
+            self.stopping.store(true, Ordering::Release);
+        }
+        true
     }
 
     /// Refuses what is queued and lets what runs go on; returns how many were refused. Does nothing when the server was

@@ -13,7 +13,7 @@ use crate::timer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DrainReport {
-    /// Requests that had been accepted and ended in time.
+    /// Handlers that ended in time.
     pub finished: usize,
     /// Handlers that still ran at the end, and were told to stop.
     pub cancelled: usize,
@@ -29,34 +29,33 @@ impl DrainReport {
     }
 }
 
-/// A server that takes no more requests.
+/// A server that takes no more requests than those that are on their way to it.
 pub(crate) struct Draining {
     pub(crate) server: Arc<ServerCore>,
     /// Which of its lives ends.
     pub(crate) epoch: Epoch,
-    /// Requests that it had.
-    pub(crate) had: usize,
+    /// Handlers that had ended by themselves before.
+    pub(crate) ran: usize,
 }
 
 impl Draining {
     /// Whether it has nothing more to do, or was started again.
     fn poll(&self, cx: &mut Context<'_>) -> bool {
-        self.server.poll_idle(cx) || self.server.epoch() != self.epoch
+        let idle = |cx: &mut Context<'_>| self.server.poll_idle(cx);
+        // Looked at again once nothing more is taken: what was on its way may just have come.
+        let done = idle(cx) && self.server.shuts(self.epoch) && idle(cx);
+        done || self.server.epoch() != self.epoch
     }
 
     /// Ends what it still has.
     fn end(&self, report: &mut DrainReport) {
-        let Draining { server, epoch, had } = self;
-        let undelivered = server.refuse_queued(Some(*epoch), Duty::Stopped);
-        let mut unfinished = undelivered + server.running();
+        let Draining { server, epoch, ran } = self;
+        report.finished += server.stats.ran().saturating_sub(*ran);
+        report.undelivered += server.refuse_queued(Some(*epoch), Duty::Stopped);
         if server.epoch() == *epoch {
             report.cancelled += server.running();
             server.at_work.cut();
-        } else {
-            unfinished = server.load();
         }
-        report.undelivered += undelivered;
-        report.finished += had.saturating_sub(unfinished);
     }
 }
 

@@ -11,7 +11,9 @@ use crate::server::core::ServerCore;
 use crate::server::drain::{self, DrainReport};
 use crate::server::drops::Drops;
 use crate::server::life::Duty;
+use crate::server::retiring::Retiring;
 use crate::server::stats::ServerStats;
+use crate::transport::Transport;
 
 /// A server, in the hands of who started it. It keeps its bus open.
 ///
@@ -91,12 +93,18 @@ impl Server {
 
     /// Takes no more requests, finishes what it has, and stops; at `deadline` at the latest. Idempotent.
     ///
+    /// What is on its way to it has been accepted: over sockets, the hub is asked to send nothing more, and the server takes
+    /// what comes until the hub says that this was all. So no cast is lost by it.
+    ///
     /// What waits then is refused (`NotExecuted`). What runs then is cancelled: an async handler is dropped at its next
     /// await, a blocking one sees that it is cancelled; their callers learn that the server stops (`Unknown`). The report
     /// has all of that. A server that is [started](Self::start) again meanwhile goes on.
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
+        // Until the lock is free again in which the transport might be done with it at once.
+        let retiring = Retiring::new(&self.core);
         let draining = self.core.drain();
-        self.unbind();
+        self.withdraw(|transport| transport.retire(Retiring::new(&self.core)));
+        drop(retiring);
         drain::finish(&[draining], deadline).await
     }
 
@@ -135,9 +143,14 @@ impl Server {
         }
     }
 
-    /// Has the transport send no more requests, if the server takes none. Waits for nobody: whoever is at it just now, a
-    /// start that waits for its hub, say, looks again when that is done.
+    /// Has the transport send no more requests, if the server takes none.
     fn unbind(&self) {
+        self.withdraw(|transport| transport.unbind(&self.core));
+    }
+
+    /// Has the transport told by `tell` to send no more requests, if the server takes none. Waits for nobody: whoever is at
+    /// it just now, a start that waits for its hub, say, looks again when that is done.
+    fn withdraw(&self, tell: impl Fn(&dyn Transport)) {
         loop {
             let mut bound = match self.bound.try_lock() {
                 Ok(bound) => bound,
@@ -145,7 +158,7 @@ impl Server {
                 Err(TryLockError::WouldBlock) => return,
             };
             if *bound && !self.core.is_serving() {
-                self.bus.core().transport().unbind(&self.core);
+                tell(self.bus.core().transport());
                 *bound = false;
             }
             let was_bound = *bound;

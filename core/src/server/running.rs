@@ -63,8 +63,8 @@ pub(crate) fn start_inline(
     let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
     match begun {
         Started::Done(reply) => {
-            server.release_slot();
             server.note(in_flight.head(), &reply);
+            server.release_slot();
             Sent::Answered(in_flight.as_outcome(reply))
         }
         later => {

@@ -5,7 +5,6 @@ use super::code::CloseCode;
 use super::config::Limits;
 use super::window::Window;
 use super::wire::{Parsed, Reader, malformed, put_varint, violation};
-use crate::name_map::IdMap;
 
 /// A number of requests and their payload bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,13 +141,16 @@ impl Allowance {
 /// A way may take on more while it has less than three times of what is left for all. Alone it comes
 /// to three quarters, a second one to three quarters of the rest, and so on: something is always
 /// left for those that are not stuck, and no number of ways has to be known.
+///
+/// By the number of the way: whoever sends gives them out from 0 on, and uses them again.
 #[derive(Debug, Default)]
-struct Shares(IdMap<u64, Amount>);
+struct Shares(Vec<Amount>);
+
+/// Ways with a share of their own. Those of higher numbers share one with a lower number, which is less fair to both.
+const WAYS: u64 = 1 << 16;
 
 /// A request above this many bytes is bulk, and leaves a part of all bytes to what is smaller.
 const BULK: usize = 64 * 1024;
-/// Ways that are remembered though they hold nothing.
-const REMEMBERED: usize = 64;
 /// That part is one in so many.
 const RESERVE: usize = 8;
 /// How many times of what is left one way may have.
@@ -156,22 +158,29 @@ const SHARE: usize = 3;
 
 impl Shares {
     fn is_fair(&self, way: u64, bytes: usize, window: Amount, free: Amount) -> bool {
-        let used = self.0.get(&way).filter(|used| used.requests > 0);
-        leaves_enough(used.copied(), bytes, window, free)
+        let used = self.0.get(Self::at(way)).copied();
+        let used = used.filter(|used| used.requests > 0);
+        leaves_enough(used, bytes, window, free)
     }
 
     fn add(&mut self, way: u64, bytes: usize) {
-        self.0.entry(way).or_default().add(Amount::one(bytes));
+        let at = Self::at(way);
+        if at >= self.0.len() {
+            self.0.resize(at.saturating_add(1), Amount::default());
+        }
+        if let Some(used) = self.0.get_mut(at) {
+            used.add(Amount::one(bytes));
+        }
     }
 
     fn take(&mut self, way: u64, bytes: usize) {
-        if let Some(used) = self.0.get_mut(&way) {
+        if let Some(used) = self.0.get_mut(Self::at(way)) {
             used.take(Amount::one(bytes));
-            // Most are used again at once.
-            if used.requests == 0 && self.0.len() > REMEMBERED {
-                self.0.remove(&way);
-            }
         }
+    }
+
+    fn at(way: u64) -> usize {
+        (way % WAYS) as usize
     }
 }
 

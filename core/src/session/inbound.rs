@@ -142,6 +142,20 @@ impl Session {
                 }
                 None => self.count_idle(now),
             },
+            Kind::Retire => match self.registrations.on_retire(body)? {
+                Some(id) => {
+                    self.events.push_back(Event::Retire { id });
+                    Ok(())
+                }
+                None => self.count_idle(now),
+            },
+            Kind::Retired => match self.registrations.on_retired(body)? {
+                Some(id) => {
+                    self.events.push_back(Event::Retired { id });
+                    Ok(())
+                }
+                None => self.count_idle(now),
+            },
             Kind::BindResult => match self.registrations.on_result(body)? {
                 Some((id, result)) => {
                     self.events.push_back(Event::BindResult { id, result });

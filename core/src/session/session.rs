@@ -368,6 +368,19 @@ impl Session {
         self.registrations.unbind(id);
     }
 
+    /// Member: has the hub send nothing more to a registration, which stays until it is withdrawn.
+    /// [`Event::Retired`] follows when what was on its way has come. `false` where there is no such registration, or that
+    /// was asked before.
+    pub fn retire(&mut self, id: BindId) -> bool {
+        self.registrations.retire(id)
+    }
+
+    /// Hub: answers [`Event::Retire`]. All that was sent to the registration must have been given to the session, and
+    /// have its completion: of a Cast, that it was written.
+    pub fn retired(&mut self, id: BindId) {
+        self.registrations.retired(id);
+    }
+
     /// Hub: answers [`Event::Bind`]. A refused registration counts as withdrawn.
     pub fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
         self.registrations.bind_result(id, result);

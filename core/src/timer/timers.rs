@@ -110,9 +110,11 @@ impl Timers {
         let mut state = self.wheelwork.lock();
         let target = state.wheel.remove(key.0);
         state.wheel.shrink();
-        let awaiting = state.emptied();
-        drop(state);
-        awaiting.into_iter().for_each(Waker::wake);
+        if !state.awaiting.is_empty() {
+            let awaiting = state.emptied();
+            drop(state);
+            awaiting.into_iter().for_each(Waker::wake);
+        }
         target.is_some()
     }
 

@@ -334,9 +334,12 @@ fn a_member_that_binds_without_end_and_does_not_read_is_stopped() {
                     return;
                 }
                 Event::Unbind { .. } => {}
+                Event::Retire { id } => session.retired(id),
                 other => panic!("{other:?}"),
             }
         }
+        // Answered as well.
+        session.receive(&frame(RETIRE, &[id]), now);
         session.receive(&frame(UNBIND, &[id]), now);
     }
     panic!("still open");

@@ -316,6 +316,11 @@ registry! { $
         a_blocking_wait_with_retries_in_an_async_handler_is_told ["C-VB-3", "FAULTS-A13"]
         call_and_invoke_try_again_alike ["C-VB-3"]
     }
+    pressure, USUAL: {
+        calls_to_a_server_that_is_stuck_leave_room_for_others ["C-OV-2"]
+        casts_to_a_server_that_is_stuck_leave_room_for_others ["C-OV-2", "C-VB-4"]
+        a_bus_holds_no_more_than_it_may ["C-OV-1", "FAULTS-R6"]
+    }
     draining, USUAL: {
         a_stopped_server_starts_again_under_its_name ["C-LC-1", "C-LC-4"]
         what_ran_before_counts_in_a_server_that_starts_again ["C-LC-1", "C-DL-4"]
@@ -330,6 +335,10 @@ registry! { $
         casts_leave_before_a_drained_bus_is_closed ["C-LC-1", "FAULTS-T23"]
         a_bus_drains_no_longer_than_it_may ["C-LC-1"]
         a_bus_may_be_drained_and_closed_from_several_threads ["C-LC-1"]
+    }
+    retiring, USUAL: {
+        no_cast_is_lost_by_a_server_that_drains ["C-LC-1", "FAULTS-T22"]
+        a_server_that_drains_does_what_is_on_its_way ["C-LC-1", "FAULTS-T22"]
     }
     reconnect, USUAL: {
         a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]

@@ -22,7 +22,7 @@ use crate::link::pace::Pace;
 use crate::link::socket::{self, Listener, Meet};
 use crate::overload::{BusStats, Parked, Way};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::transport::{Capabilities, Transport};
 
 /// How long a hub that has just taken an address over lets requests wait for servers that are not there: those who
@@ -279,6 +279,18 @@ impl Transport for Node {
         self.member.unbind(server);
         if let Some(hub) = self.hub() {
             hub.unbind(server);
+        }
+    }
+
+    fn retire(&self, retiring: Retiring) {
+        let servers = self.seat.servers();
+        match self.hub() {
+            Some(hub) => {
+                self.member.unbind(retiring.server());
+                drop(servers); // It stays the hub.
+                hub.retire(retiring);
+            }
+            None => self.member.retire(retiring),
         }
     }
 
