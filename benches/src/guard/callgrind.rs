@@ -1,5 +1,6 @@
 //! Instructions, counted by callgrind.
 
+use std::io::ErrorKind;
 use std::process::Command;
 
 use super::paths::Path;
@@ -30,8 +31,10 @@ fn counted(path: &Path, times: u64) -> Result<Option<u64>, String> {
         .arg(program)
         .args(["--run", path.name, &times.to_string()])
         .output();
-    let Ok(output) = output else {
-        return Ok(None);
+    let output = match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("valgrind cannot be run: {error}")),
+        Ok(output) => output,
     };
     let told = String::from_utf8_lossy(&output.stderr);
     let collected = told

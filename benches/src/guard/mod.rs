@@ -1,8 +1,8 @@
 //! A guard over the core's paths: instructions and allocations of each, kept in a table that is committed.
 //!
 //! Times say little on a busy machine; these counts are the same on any. Instructions are counted by callgrind, within
-//! [`TOLERANCE`] of the table, allocations by our allocator, exactly. A change that makes a path dearer shows in a red
-//! test, one that is meant to shows in the table's diff.
+//! 2 % of the table, allocations by our allocator, exactly. A change that makes a path dearer shows in a red test, one that
+//! is meant to shows in the table's diff.
 
 mod callgrind;
 mod pair;

@@ -85,10 +85,11 @@ impl Pair {
                 fanout: false,
                 wait_for_server: false,
                 idempotency_key: None,
+                heartbeat: None,
                 headers: Vec::new(),
                 caller: None,
             },
-            payload: vec![0x5a; 64],
+            payload: vec![0x5a; 64].into(),
         };
         let sent = self.member.request(request, self.now);
         assert!(sent.is_ok(), "there is room");

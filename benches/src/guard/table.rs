@@ -58,7 +58,7 @@ impl Table {
     /// In place of what is there.
     pub(super) fn write(&self) -> Result<(), String> {
         if self.lines.iter().any(|line| line.instructions.is_none()) {
-            return Err("without valgrind there is no table to write: install it".into());
+            return Err("without valgrind there is no table to write: install it (Debian's package is `valgrind`)".into());
         }
         fs::write(file(), self.text()).map_err(|error| format!("{FILE}: {error}"))?;
         println!("{FILE} is written");
