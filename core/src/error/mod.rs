@@ -12,10 +12,14 @@ mod fate;
 mod method;
 mod nearest;
 mod open;
+#[cfg(test)]
+mod page;
 mod printable;
 mod remote;
 mod serve;
 mod told;
+#[cfg(test)]
+mod travel;
 mod wire;
 
 pub use call::{CallError, CallErrorKind};
