@@ -6,6 +6,7 @@ pub mod cancellation;
 pub mod context;
 pub mod deadlines;
 pub mod fanout;
+pub mod fanout_offers;
 pub mod fates;
 pub mod gather;
 pub mod handles;
