@@ -280,3 +280,15 @@ fn what_fails_in_a_handler_does_so_as_the_page_says() {
     }
     assert_eq!(shown, ["Promise", "TooDeep"]);
 }
+
+/// What a `main` that returns an error prints is its text, with what to do.
+#[test]
+fn a_main_that_fails_prints_what_to_do() {
+    let error = tidings::Error::from(Bus::open("carrier-pigeon:home").unwrap_err());
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert!(
+        error.to_string().contains("this build has `mem:`"),
+        "{error}"
+    );
+    assert!(format!("{error:#?}").contains("UnknownScheme"));
+}
