@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::name::NameError;
 use crate::promise::{PromiseError, WaitError};
+use crate::session::CloseCode;
 use crate::token::TokenError;
 
 const PAGE: &str = include_str!("../../../docs/errors.md");
@@ -39,6 +40,10 @@ fn every_variant_of_every_error_has_its_row() {
         variants!(TokenError: Name SecretLength File Exposed Line NotOne),
         variants!(NameError: Empty TooLong Character Reserved NoMethod),
         variants!(Error: Open Serve Call Pattern Token),
+        variants!(CloseCode: Normal ShuttingDown FrameTooLarge MessageTooLarge Malformed UnknownFrame ReservedFlags
+            HandshakeRequired HandshakeTimeout HandshakeTooLarge UnexpectedFrame VersionMismatch WrongRole DuplicateId
+            UnknownId WrongDirection CreditExceeded Overloaded PingFlood FrameFlood FrameTimeout WriteStall PeerDead
+            DictionaryFull TooManyParts TooManyConnections Forbidden OutOfMemory Unauthenticated Other),
     ];
     for (name, variants) in enums {
         let rows: Vec<&str> = rows(name).map(|cells| cells[0].trim_matches('`')).collect();
