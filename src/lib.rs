@@ -27,6 +27,7 @@
 //!   [`Request::idempotent`], [`Request::heartbeat`]; [delivery] and [errors].
 //! * One message for all: [`Request::fanout`]. Old and new servers at a time: [`Client::version_cap`];
 //!   [upgrading].
+//! * More than can be taken, and leaving in good order: [`WhenFull`], [`Server::drain`], [overload].
 //! * Several processes and hosts: [`connection`], [`WhenDisconnected`], [from one to many]. Who may do
 //!   what: [`authorise`], [`Token`], [security].
 //! * All that is promised, and what was shown where: [the contract], [conformance], [faults].
@@ -34,6 +35,7 @@
 //!
 //! [delivery]: https://github.com/tidings-rs/tidings/blob/main/docs/delivery.md
 //! [errors]: https://github.com/tidings-rs/tidings/blob/main/docs/errors.md
+//! [overload]: https://github.com/tidings-rs/tidings/blob/main/docs/overload.md
 //! [upgrading]: https://github.com/tidings-rs/tidings/blob/main/docs/upgrading.md
 //! [from one to many]: https://github.com/tidings-rs/tidings/blob/main/docs/from-one-to-many.md
 //! [security]: https://github.com/tidings-rs/tidings/blob/main/docs/security.md
@@ -58,12 +60,12 @@ pub use tidings_core::runtime;
 /// The seam to transports, for those who write one.
 pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
-    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
-    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Token, TokenError, Version,
-    VersionError, WaitExt, WhenDisconnected,
+    Address, Answers, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller,
+    CastWhenRoom, Client, Completer, Context, DrainReport, Drops, Error, FanoutRequest, Fate,
+    Gather, IdempotencyKey, IdempotencyWindow, MethodError, NameError, OpenError, Promise,
+    PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry, RetryBudget,
+    RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerName, ServerStats, Shared, Stage,
+    Token, TokenError, Version, VersionError, WaitExt, WhenDisconnected, WhenFull,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -12,16 +12,21 @@ use tidings::{Bus, CallError, Fate, IdempotencyKey, Request, Retry, Server};
 
 const PAGE: &str = include_str!("../docs/errors.md");
 
-/// Those that take another process, or one that misbehaves, and where they are shown:
-/// `ConnectionLost`, `NotConnected`, `ServerLost`: `tests/faults`, `transports/*/tests`, the cases of reconnecting;
-/// `ShuttingDown`, `Cancelled`: the cases of fates; `UnknownCodec`, `NoReply`, `Other`: `core/src/error/wire.rs`.
-const ELSEWHERE: [&str; 10] = [
+/// Those that this test cannot bring about by a request alone, and where they are shown:
+/// `ConnectionLost`, `NotConnected`, `ServerLost`, which take another process: `tests/faults`, `transports/*/tests`, the
+/// cases of reconnecting;
+/// `ShuttingDown`, `Cancelled`: the cases of fates;
+/// `NoReply`, `ReplyDropped`, `UnknownCodec`, `Other`, which take a peer that misbehaves or a newer one:
+/// `core/src/error/travel.rs`;
+/// `Promise`, `TooDeep`: the test below.
+const ELSEWHERE: [&str; 11] = [
     "Cancelled",
     "ConnectionLost",
     "NoReply",
     "NotConnected",
     "Other",
     "Promise",
+    "ReplyDropped",
     "ServerLost",
     "ShuttingDown",
     "TooDeep",

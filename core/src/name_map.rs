@@ -13,7 +13,6 @@ use std::sync::OnceLock;
 pub(crate) type NameMap<K, V> = HashMap<K, V, NameHash>;
 
 /// A map from ids and other numbers, of which there are as few.
-#[cfg(unix)]
 pub(crate) type IdMap<K, V> = HashMap<K, V, NameHash>;
 
 /// Makes the hashers of [`NameMap`].

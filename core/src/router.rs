@@ -38,8 +38,8 @@ pub trait Destination: Send + Sync {
     /// [`NotAccepted`], as for a transport.
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room for a request.
-    fn wait_for_room(&self, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 
     /// How it stands to one more copy of a fanout cast, of `weight` bytes.
     fn standing(&self, weight: usize) -> Standing;
@@ -58,8 +58,8 @@ impl Destination for Arc<ServerCore> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
-    fn wait_for_room(&self, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
     fn standing(&self, weight: usize) -> Standing {
         ServerCore::standing(self, weight)
@@ -263,22 +263,24 @@ impl Router {
     }
 
     /// Wakes the waker of `cx` when `server`, or another one that the request reaches, may have room for it.
-    fn wait_at(&self, server: &Arc<dyn Destination>, head: &Head, cx: &mut Context<'_>) {
+    fn wait_at(&self, server: &Arc<dyn Destination>, delivery: &Delivery, cx: &mut Context<'_>) {
+        let head = delivery.in_flight().head();
         match (head.reach, self.servers(head)) {
             (Reach::Every, Some(all)) => {
                 for known in &all.list {
-                    known.server.wait_for_room(cx);
+                    known.server.wait_for_room(delivery, cx);
                 }
             }
-            _ => server.wait_for_room(cx),
+            _ => server.wait_for_room(delivery, cx),
         }
     }
 
-    /// Wakes the waker of `cx` when there may be room for requests like `head`.
-    pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    pub fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        let head = delivery.in_flight().head();
         match self.choose(head) {
             Ok(server) => {
-                self.wait_at(&server, head, cx);
+                self.wait_at(&server, delivery, cx);
                 if self.waiting.is_moving() {
                     self.waiting.wait_for_room(head, cx);
                 }

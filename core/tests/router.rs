@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use tidings_core::bus::{Delivery, Head};
+use tidings_core::bus::Delivery;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
@@ -49,8 +49,8 @@ impl Transport for Plain {
         self.router.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {

@@ -66,6 +66,16 @@ fn a_takeover() {
 }
 
 #[test]
+fn overload() {
+    assert_runs("13_overload");
+}
+
+#[test]
+fn draining() {
+    assert_runs("14_drain");
+}
+
+#[test]
 fn over_tcp() {
     assert_runs("15_tcp");
 }

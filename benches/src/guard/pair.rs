@@ -75,6 +75,7 @@ impl Pair {
         let request = Request {
             token: 1,
             flow: 1,
+            way: 1,
             verb,
             header: RequestHeader {
                 destination: Destination::Topic(self.target.clone()),

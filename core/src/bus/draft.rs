@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bus::handle::{Bus, BusCore};
+use crate::bus::handle::{Bus, BusCore, Phase};
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb, WhenDisconnected};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -46,6 +47,8 @@ pub(super) struct Terms {
     pub(super) fanout: bool,
     /// Names of headers of the handle that are left out.
     pub(super) no_headers: Vec<String>,
+    /// What happens when the queue to its connection is full.
+    pub(super) when_full: Option<WhenFull>,
     /// The first option that cannot be.
     pub(super) fault: Option<CallErrorKind>,
 }
@@ -145,8 +148,8 @@ impl Draft {
         let (topic, method) = self.names?;
         let server = self.server.transpose()?;
         // Apart: most requests have none, and a default would be made and moved for each.
-        let (namespace, cap, fanout, no_headers) = match self.terms.map(|terms| *terms) {
-            None => (None, None, false, Vec::new()),
+        let (namespace, cap, fanout, no_headers, when_full) = match self.terms.map(|terms| *terms) {
+            None => (None, None, false, Vec::new(), None),
             Some(Terms {
                 fault: Some(kind), ..
             }) => return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing)),
@@ -155,8 +158,9 @@ impl Draft {
                 cap,
                 fanout,
                 no_headers,
+                when_full,
                 fault: None,
-            }) => (namespace, cap, fanout, no_headers),
+            }) => (namespace, cap, fanout, no_headers, when_full),
         };
         let codec = match &self.arguments {
             Ok(Args(payload)) => payload.codec(),
@@ -181,6 +185,7 @@ impl Draft {
             rare: self.rare,
             flow: self.flow,
             deadline,
+            when_full: when_full.unwrap_or_else(|| bus.when_full()),
             ..Head::new(verb, bus.exchange()?, topic, method, made_at)
         };
         if fanout && verb == Verb::Cast {
@@ -191,6 +196,7 @@ impl Draft {
         let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
         let encode_replies = (!moves_values).then_some(capabilities.max_message);
         let parent = parent.as_ref().map(|parent| &**parent.in_flight());
+        let within_handler = parent.is_some();
         let in_flight = InFlight::new(head, encode_replies, parent);
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
@@ -224,8 +230,12 @@ impl Draft {
         if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
             return unsent(kind);
         }
-        if bus.is_closed() {
-            return unsent(CallErrorKind::Closed);
+        match bus.phase() {
+            Phase::Open => {}
+            // What a handler needs to come to its end (C-LC-1).
+            Phase::Draining if within_handler => {}
+            Phase::Draining => return unsent(CallErrorKind::ShuttingDown),
+            Phase::Closed => return unsent(CallErrorKind::Closed),
         }
         let payload = match self.arguments {
             // What is for several servers cannot be moved to one.

@@ -205,7 +205,7 @@ impl Question {
                 timeout: template.timeout().unwrap_or_default(),
             })
         } else {
-            self.bus.is_closed().then_some(CallErrorKind::Closed)
+            (self.bus.phase() == super::Phase::Closed).then_some(CallErrorKind::Closed)
         };
         match unsent {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
 use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -164,6 +165,8 @@ pub struct Head {
     pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
+    /// What happens to it when the queue to its connection is full.
+    pub when_full: WhenFull,
     /// When it was made.
     pub made_at: Instant,
     /// When it is too late.
@@ -197,6 +200,7 @@ impl Head {
             when_disconnected: WhenDisconnected::default(),
             rare: None,
             flow: 0,
+            when_full: WhenFull::default(),
             made_at,
             deadline: None,
         }

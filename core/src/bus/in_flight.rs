@@ -47,6 +47,12 @@ pub trait Forwarded: Send + Sync {
     fn leave(&self, id: u64);
 }
 
+/// A queue to a connection, out of whose middle a request can be taken.
+pub trait Withdraw: Send + Sync {
+    /// Nobody waits for the request with this ticket any more: its place is free.
+    fn withdraw(&self, ticket: Ticket);
+}
+
 /// Where the outcome goes.
 enum Port {
     /// Nobody has asked for it yet.
@@ -65,8 +71,10 @@ enum Port {
 enum Place {
     /// Being made or sent by this process.
     Here,
-    /// In a queue to a connection.
+    /// On its way into a queue to a connection.
     Outbox,
+    /// In a queue to a connection.
+    Outboxed(Arc<dyn Withdraw>, Ticket),
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
     /// In a line of requests that wait for a server.
@@ -84,7 +92,7 @@ impl Place {
     fn fate(&self) -> (Fate, Stage) {
         match self {
             Place::Here => (Fate::NotSent, Stage::Preparing),
-            Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
+            Place::Outbox | Place::Outboxed(..) => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
             Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
@@ -160,13 +168,20 @@ impl InFlight {
         in_flight
     }
 
-    /// A request that came by a connection, which knows it as `id` and is told when it has ended.
-    pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
+    /// A request that came by a connection, which knows it as `id` and is told when it has ended. Its reply is encoded
+    /// where its handler ends, for the connection's task has others to serve, and is at most `limit` bytes.
+    pub fn from_remote(
+        head: Head,
+        connection: Arc<dyn ReplyTo>,
+        id: u64,
+        limit: usize,
+    ) -> Arc<Self> {
         let origin = Origin {
             adopted: false,
             remote: true,
         };
-        Self::with_port(head, Port::Remote(connection, id), None, origin)
+        let encode_replies = (head.verb == Verb::Call).then_some(limit);
+        Self::with_port(head, Port::Remote(connection, id), encode_replies, origin)
     }
 
     /// What the handler of a run under a key runs for: it may be cancelled at any time.
@@ -226,14 +241,17 @@ impl InFlight {
         settle(self.lock(), reply);
     }
 
-    /// Its handler has ended with `reply`, which is the outcome unless that was decided before.
-    pub(crate) fn ended(&self, reply: Reply) {
+    /// Its handler has ended with `reply`, which is the outcome unless that was decided before. Says whether the reply
+    /// is late: nobody waits for it any more.
+    pub(crate) fn ended(&self, reply: Reply) -> bool {
         let reply = self.as_outcome(reply);
         let mut state = self.lock();
+        let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
         let children = std::mem::take(&mut state.children);
         settle(state, reply);
         drop((place, children));
+        late
     }
 
     /// A copy of this one, for one of several servers, from wherever this one came. Nobody is told its outcome.
@@ -311,10 +329,13 @@ impl InFlight {
             Place::Forwarded(connection, id) if leave => Step::Part(connection.clone(), *id),
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
-            Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
-                Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
-                _ => Step::None,
-            },
+            Place::Queued(..) | Place::Outboxed(..) => {
+                match std::mem::replace(&mut state.place, Place::Here) {
+                    Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
+                    Place::Outboxed(outbox, ticket) => Step::Withdraw(outbox, ticket),
+                    _ => Step::None,
+                }
+            }
             Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
@@ -327,7 +348,7 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Part(connection, id) => connection.leave(id),
-            Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Withdraw(queue, ticket) => queue.withdraw(ticket),
             Step::Leave(line, ticket) => {
                 if let Some(line) = line.upgrade() {
                     line.withdraw(self, ticket);
@@ -389,6 +410,15 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits in `outbox` by this ticket, unless it was taken out already. `false` when nobody waits for it any more.
+    pub(crate) fn waits_in<Q: Withdraw + 'static>(&self, outbox: &Arc<Q>, ticket: Ticket) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled && matches!(state.place, Place::Outbox) {
+            state.place = Place::Outboxed(outbox.clone(), ticket);
+        }
+        !state.cancelled
+    }
+
     /// It is handed to `connection`, which knows it as `id`. `false` when nobody waits for it any more.
     pub fn forwarded(&self, connection: Arc<dyn Forwarded>, id: u64) -> bool {
         let mut state = self.lock();
@@ -417,7 +447,11 @@ impl InFlight {
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
+        let comes = matches!(
+            state.place,
+            Place::Here | Place::Outbox | Place::Outboxed(..) | Place::Waiting(..)
+        );
+        if !state.cancelled && comes {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -508,7 +542,7 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Part(Arc<dyn Forwarded>, u64),
-    Withdraw(Arc<ServerCore>, Ticket),
+    Withdraw(Arc<dyn Withdraw>, Ticket),
     Leave(Weak<Waiting>, u64),
 }
 

@@ -20,6 +20,7 @@ use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
 use crate::name::{Method, NameError, Namespace, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
@@ -201,6 +202,13 @@ impl<T, E> Request<T, E> {
         self
     }
 
+    /// What happens to it when the queue to its connection is full; unset, what the handle says, see
+    /// [`Bus::with_when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.terms().when_full = Some(policy);
+        self
+    }
+
     /// Says that the method fails with errors of type `A`, so that they arrive as that.
     pub fn with_error<A: ApplicationError>(self) -> Request<T, MethodError<A>> {
         Request::of(self.draft)
@@ -213,7 +221,7 @@ impl<T, E> Request<T, E> {
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
         let (bus, delivery) = self.draft.into_delivery(Verb::Cast)?;
-        match bus.transport().send(delivery, Mode::Queue) {
+        match bus.send(delivery, Mode::Queue) {
             // A cast has no answer to miss.
             Ok(Sent::OnItsWay | Sent::Answered(_)) => Ok(()),
             Err(refused) => Err(refused.into_error()),

@@ -28,7 +28,7 @@ fn every_variant_of_every_error_has_its_row() {
     let enums = [
         variants!(CallErrorKind: Name Version VersionCap Encode TooLarge Unsupported NotConnected QueueFull
             DeadlineExceeded NoServer NoSuchMethod NoSuchNamespace UnsupportedVersion SchemaMismatch BadRequest
-            UnknownCodec Busy ShuttingDown Forbidden TooDeep Remote Panicked NoReply ReplyEncode ReplyTooLarge
+            UnknownCodec Busy ShuttingDown Forbidden TooDeep Remote Panicked NoReply ReplyEncode ReplyTooLarge ReplyDropped
             BadReply ConnectionLost ServerLost KeyConflict Cancelled Closed Promise Other),
         variants!(PromiseError: Broken Taken Cancelled WouldBlock),
         variants!(WaitError: Elapsed WouldBlock),

@@ -71,6 +71,7 @@ fn kinds() -> Vec<CallErrorKind> {
         K::NoReply,
         K::ReplyEncode(text()),
         K::ReplyTooLarge { size: 3, limit: 2 },
+        K::ReplyDropped,
         K::ConnectionLost(text()),
         K::ServerLost {
             heartbeat: Duration::from_secs(1),

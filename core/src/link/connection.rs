@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bus::{Forwarded, ReplyTo};
 use crate::doorbell::Doorbell;
+use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::server::ServerCore;
 use crate::session::CloseCode;
@@ -22,8 +23,12 @@ pub(super) enum Control {
     Bind(Arc<ServerCore>),
     /// Withdraw it.
     Unbind(Arc<ServerCore>),
+    /// Take no new requests, and say when nothing is on its way any more.
+    GoAway(Completer<(), PromiseError>),
     /// Write what is queued, then end.
     Close(CloseCode),
+    /// End now.
+    Cut(CloseCode),
 }
 
 /// The senders' end of the control queue. It has no bound of its own: a reply needs a request that

@@ -21,6 +21,8 @@ use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
+use crate::overload::{Charge, Tally};
+use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
 use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
@@ -54,11 +56,16 @@ pub(super) struct Driver {
     serving: IdMap<IncomingId, Arc<InFlight>>,
     names: Names,
     flow: u64,
+    tally: Arc<Tally>,
+    /// What the session holds, counted against the memory of the bus.
+    memory: Charge,
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
+    /// Who waits for nothing to be on its way any more.
+    leaving: Vec<Completer<(), PromiseError>>,
     /// The session has ended.
     ended: Option<Ended>,
     /// The peer has said Hello.
@@ -82,6 +89,8 @@ pub(super) struct Parts {
     pub(super) connection: Arc<Connection>,
     pub(super) control: flume::Receiver<Control>,
     pub(super) intake: Intake,
+    pub(super) tally: Arc<Tally>,
+    pub(super) memory: Charge,
     pub(super) max_message: usize,
     pub(super) runtime: Arc<dyn Runtime>,
 }
@@ -100,10 +109,13 @@ impl Driver {
             serving: IdMap::default(),
             names: Names::new(),
             flow: connection_flow(),
+            tally: parts.tally,
+            memory: parts.memory,
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
             closing: None,
+            leaving: Vec::new(),
             ended: None,
             opened: false,
             fault: None,
@@ -117,6 +129,10 @@ impl Driver {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
         for _ in 0..ROUNDS {
             let now = Instant::now();
+            // Others may have taken what there was when this connection had its last turn.
+            let budget = self.memory.budget();
+            let (room, scarce) = (budget.room_for_requests(), budget.is_exhausted());
+            self.session.limit_memory(room, scarce);
             let mut moved = self.bell(cx).is_ready();
             moved |= self.take_control(now);
             moved |= self.take_requests(now);
@@ -131,6 +147,9 @@ impl Driver {
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
+            self.tell_drained();
+            self.tally.late_replies(self.session.take_late());
+            self.count_memory();
             let written = !self.session.has_output() && !self.socket.holds_output();
             let over = |ended: &Ended| written || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
@@ -168,6 +187,15 @@ impl Driver {
                 Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::GoAway(told) => {
+                    let code = CloseCode::ShuttingDown;
+                    // Before Hello nothing was taken that could be let end.
+                    if self.session.is_open() {
+                        self.session.go_away(code, "");
+                    }
+                    self.leaving.push(told);
+                }
+                Control::Cut(code) => self.closing = Some((now, code)),
                 Control::Close(code) => {
                     self.closing.get_or_insert((now + LINGER, code));
                 }
@@ -227,13 +255,10 @@ impl Driver {
             };
             // Before the peer's Hello they stay where they are: should it never come, they wait for
             // the next connection.
-            let room = |size: usize| self.session.is_open() && self.session.can_accept(size);
-            let Some(outgoing) = intake
-                .next_weight()
-                .is_some_and(room)
-                .then(|| intake.take())
-                .flatten()
-            else {
+            if !self.session.is_open() {
+                return taken > 0;
+            }
+            let Some((way, outgoing)) = intake.next(&self.session, now) else {
                 return taken > 0;
             };
             let to = outgoing.to;
@@ -260,6 +285,7 @@ impl Driver {
             let request = Request {
                 token,
                 flow,
+                way: way as u64,
                 verb: match verb {
                     Verb::Call => session::Verb::Call,
                     Verb::Cast => session::Verb::Cast,
@@ -385,6 +411,7 @@ impl Driver {
                         payload,
                         now,
                         flow: self.flow,
+                        max_reply: self.max_message,
                         connection: self.connection.clone(),
                     };
                     match self.side.request(incoming) {
@@ -422,12 +449,16 @@ impl Driver {
                 Event::Refused { token, why } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::refused(why, entry.in_flight.head());
+                        self.count_unsent(&entry);
                         entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Lost { token, handed_over } => {
                     if let Some(entry) = self.pending.remove(token) {
                         let error = translate::lost(handed_over, "the peer has gone");
+                        if !handed_over {
+                            self.count_unsent(&entry);
+                        }
                         entry.finish(Reply::Failed(error));
                     }
                 }
@@ -435,7 +466,12 @@ impl Driver {
                     let result = self.side.bind(id, &registration);
                     self.session.bind_result(id, result);
                 }
-                Event::Unbind { id } => self.side.unbind(id),
+                Event::Unbind { id } => {
+                    self.side.unbind(id);
+                    if let Some(intake) = &mut self.intake {
+                        intake.unbound(id);
+                    }
+                }
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
@@ -452,6 +488,34 @@ impl Driver {
         }
     }
 
+    /// Tells those who wait for it that nothing is on its way any more.
+    fn tell_drained(&mut self) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
+        if self.session.is_drained() && !waiting {
+            for told in self.leaving.drain(..) {
+                let _nobody_listens = told.complete(());
+            }
+        }
+    }
+
+    /// Counts what the session holds.
+    fn count_memory(&mut self) {
+        self.memory.set(self.session.held_bytes());
+        self.tally.shed(self.session.take_shed());
+    }
+
+    fn count_unsent(&self, entry: &Entry) {
+        if entry.in_flight.head().verb == Verb::Cast {
+            self.tally.unsent_cast();
+        }
+    }
+
     /// Ends the session once what was accepted before has left, or has had its time.
     fn close_when_written(&mut self, now: Instant) -> bool {
         let Some((until, code)) = self.closing else {
@@ -460,7 +524,10 @@ impl Driver {
         if self.session.is_closed() {
             return false;
         }
-        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
         if unsent && now < until {
             return false;

@@ -16,11 +16,13 @@ use super::LinkOptions;
 use super::connection::{Connection, Control};
 use super::farewell::Farewell;
 use super::socket::Listener;
-use crate::bus::{Caller, Delivery, Head};
+use crate::bus::{Caller, Delivery};
 use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::notice::Notice;
+use crate::overload::{BusStats, Tally};
+use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
@@ -102,6 +104,7 @@ impl Hub {
             runtime: runtime.clone(),
             state: Mutex::default(),
             farewell: Arc::default(),
+            tally: Arc::default(),
         });
         let accepting = accept::run(CloseOnDrop(core.clone()), listener, readiness);
         let hub = Hub {
@@ -119,6 +122,18 @@ impl Hub {
     /// Connections, whether they have said Hello or not.
     pub fn connections(&self) -> usize {
         self.core.lock().peers.len()
+    }
+
+    /// Ends the connections, whatever waits for them.
+    pub(super) fn cut(&self) {
+        for connection in self.core.connections() {
+            connection.tell(Control::Cut(CloseCode::ShuttingDown));
+        }
+    }
+
+    /// Resolves when it is known what has not left.
+    pub(super) fn ended(&self) -> BoxFuture<()> {
+        Box::pin(self.core.farewell.clone().ended())
     }
 
     fn bound(&self) -> MutexGuard<'_, Vec<Arc<ServerCore>>> {
@@ -150,6 +165,7 @@ struct Core {
     runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
     farewell: Arc<Farewell>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -238,17 +254,16 @@ impl Core {
         self.bell.ring();
     }
 
+    fn connections(&self) -> Vec<Arc<Connection>> {
+        let state = self.lock();
+        let connections = state.peers.values().map(|peer| peer.connection.clone());
+        connections.collect()
+    }
+
     fn close(&self) {
         self.door.close();
-        let mut state = self.lock();
-        state.closed = true;
-        let connections: Vec<_> = state
-            .peers
-            .values()
-            .map(|peer| peer.connection.clone())
-            .collect();
-        drop(state);
-        for connection in connections {
+        self.lock().closed = true;
+        for connection in self.connections() {
             connection.tell(Control::Close(CloseCode::ShuttingDown));
         }
         self.bell.ring();
@@ -283,8 +298,8 @@ impl Transport for Hub {
         self.core.router.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.core.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.core.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
@@ -311,6 +326,31 @@ impl Transport for Hub {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
         }
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        let left = self.core.connections().into_iter().map(|connection| {
+            let (told, left) = Promise::channel();
+            connection.tell(Control::GoAway(told));
+            left
+        });
+        let left: Vec<Promise<(), PromiseError>> = left.collect();
+        // A connection that ends has nothing on its way either.
+        Box::pin(async move { drop(all_settled(left).await) })
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        self.cut();
+        self.close();
+        self.ended()
+    }
+
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> BusStats {
+        self.core.tally.read()
     }
 
     fn close(&self) {

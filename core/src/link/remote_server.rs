@@ -70,13 +70,13 @@ impl Destination for RemoteServer {
         })
     }
 
-    fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.outbox.wait_for_room(cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.outbox.wait_for_room(To::Bound(self.id), delivery, cx);
     }
 
     /// By the queue to its process: what its own says is seen there.
     fn standing(&self, weight: usize) -> Standing {
-        self.outbox.standing(weight)
+        self.outbox.standing(self.id, weight)
     }
 
     fn missed(&self) {

@@ -42,6 +42,8 @@ pub(super) struct Incoming {
     pub(super) now: Instant,
     /// Requests of one connection stay in their order on their further way (C-VB-4).
     pub(super) flow: u64,
+    /// The largest reply.
+    pub(super) max_reply: usize,
     /// Where its end is told.
     pub(super) connection: Arc<dyn ReplyTo>,
 }
@@ -111,7 +113,7 @@ impl Incoming {
         if header.fanout {
             head.reach = Reach::Every;
         }
-        let in_flight = InFlight::from_remote(head, self.connection, self.id);
+        let in_flight = InFlight::from_remote(head, self.connection, self.id, self.max_reply);
         Ok(Delivery::new(
             in_flight,
             Payload::encoded(self.payload, codec),

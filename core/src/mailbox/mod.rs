@@ -106,6 +106,12 @@ impl<T> Mailbox<T> {
         self.shared.lock().pop()
     }
 
+    /// What `look` sees in the first item, if there is one. It runs under the lock.
+    pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let inner = self.shared.lock();
+        inner.items.first().map(|(item, _)| look(item))
+    }
+
     /// Takes an item out of the middle, which makes room at once; None when it has left already.
     pub fn remove(&self, ticket: Ticket) -> Option<T> {
         let mut inner = self.shared.lock();
@@ -141,6 +147,11 @@ impl<T> Mailbox<T> {
         };
         wakers.into_iter().for_each(Waker::wake);
         items.into_iter().map(|(item, _)| item).collect()
+    }
+
+    /// Takes items in again after it was closed.
+    pub fn reopen(&self) {
+        self.shared.lock().closed = false;
     }
 
     /// Whether [`close`](Mailbox::close) was called.

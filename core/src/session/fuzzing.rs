@@ -204,6 +204,7 @@ impl Ours {
             let request = Request {
                 token,
                 flow: token,
+                way: 0,
                 verb,
                 header,
                 payload,

@@ -304,6 +304,7 @@ impl World {
         let request = Request {
             token,
             flow,
+            way: flow,
             verb,
             header,
             payload: arguments(token, flow, size).into(),

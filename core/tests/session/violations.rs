@@ -141,7 +141,9 @@ fn bytes_that_no_encoder_makes_end_the_session() {
                 call(&extended(10, b"?")),
                 Malformed,
             ),
-            ("credit for nothing", frame(CREDIT, &[0, 1]), Malformed),
+            ("credit for nothing", frame(CREDIT, &[]), Malformed),
+            ("two runs that are one", frame(CREDIT, &[0, 1]), Malformed),
+            ("an empty run", frame(CREDIT, &[1, 0]), Malformed),
             (
                 "registration without a server",
                 frame(BIND, &[1, 1, b'x', 1, b't', 0]),
@@ -248,7 +250,7 @@ fn ids_that_mean_nothing_end_the_session() {
             ),
             (
                 "credit for nothing sent",
-                frame(CREDIT, &[1, 0]),
+                frame(CREDIT, &[1, 1]),
                 CreditExceeded,
             ),
             ("a name never told", frame(CALL, &[1, 0, 2]), UnknownId),

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, Delivery, Head, InFlight};
+use crate::bus::{Caller, Delivery, InFlight};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
-use crate::link::parked::{Parked, Way};
+
 use crate::link::remote_server::RemoteServer;
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name::{Exchange, NameError, ServerName, Topic};
 use crate::notice::Notice;
+use crate::overload::{Parked, Way};
 use crate::router::Router;
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
@@ -181,8 +182,8 @@ impl Way for Router {
         self.route(delivery, Mode::Queue)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        Router::wait_for_room(self, head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        Router::wait_for_room(self, delivery, cx);
     }
 }
 

@@ -9,11 +9,11 @@ use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::hub::NAME_TAKEN;
-use crate::link::parked::{Parked, Way};
 use crate::link::side::Side;
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
+use crate::overload::{Parked, Way};
 use crate::server::{Mode, NotAccepted, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
@@ -188,8 +188,8 @@ impl Way for Arc<ServerCore> {
         ServerCore::deliver(self, delivery, Mode::Queue)
     }
 
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
 }
 
@@ -206,9 +206,9 @@ impl Way for Bound {
         }
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        if let Some(server) = self.server(head) {
-            ServerCore::wait_for_room(server, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        if let Some(server) = self.server(delivery.in_flight().head()) {
+            Way::wait_for_room(server, delivery, cx);
         }
     }
 }
