@@ -74,7 +74,7 @@ impl BusBuilder {
     }
 
     /// What its handles do when the queue to a connection is full, unless they say otherwise; unset,
-    /// [`WhenFull::Reject`]. See [`Bus::when_full`].
+    /// [`WhenFull::Reject`]. See [`Bus::with_when_full`].
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.when_full = policy;
         self

@@ -4,7 +4,7 @@
 ///
 /// Each queue has the policy of whom it belongs to: a server's queue that of the server
 /// ([`ServerBuilder::when_full`](crate::ServerBuilder::when_full)), a connection's queue that of the handle that sends
-/// ([`Bus::when_full`](crate::Bus::when_full)). What each means for `cast`, `call` and `invoke` on every transport
+/// ([`Bus::with_when_full`](crate::Bus::with_when_full)). What each means for `cast`, `call` and `invoke` on every transport
 /// stands in one table, in `docs/overload.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
