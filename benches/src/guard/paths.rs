@@ -24,7 +24,7 @@ pub(super) struct Path {
     pub(super) prepare: fn() -> Run,
 }
 
-pub(super) const PATHS: [Path; 19] = [
+pub(super) const PATHS: [Path; 17] = [
     path("promise: create, complete, take", promise_taken),
     path(
         "promise: create, poll, complete, wake, take",
@@ -42,8 +42,6 @@ pub(super) const PATHS: [Path; 19] = [
     ),
     path("memory: `invoke`, 64 in flight", memory_invoke),
     path("memory: `cast`", memory_cast),
-    path("unix: `invoke`, 64 in flight, both ends", unix_invoke),
-    path("unix: `cast`, both ends", unix_cast),
     path("session: a call of 64 bytes there and back", session_call),
     path("session: a cast of 64 bytes", session_cast),
     path("codec: 10 records encoded", codec_encode),
@@ -193,61 +191,6 @@ fn memory_cast() -> Run {
                     client.note(black_box(n)).cast().expect(SERVED);
                 }
                 while server.load() > 0 {
-                    yield_now().await;
-                }
-            }
-        });
-    })
-}
-
-/// A client and a server of one thread, which meet over a socket.
-fn over_a_socket(driver: &Driver) -> Served {
-    let place = std::env::temp_dir().join(format!("tidings-guard-{}", std::process::id()));
-    std::fs::create_dir_all(&place).expect(OPENS);
-    let address = format!("unix:{}", place.join("bus").display());
-    let open = || Bus::builder().runtime(driver.runtime()).open(&address);
-    driver.block_on(async {
-        let hub = open().expect(OPENS);
-        let server = hub.serve(EchoServer::new(Echoing)).expect(OPENS);
-        let client = EchoClient::new(&open().expect(OPENS));
-        client.number(1).wait_for_server().await.expect(SERVED);
-        // The name has done its work.
-        let _ = std::fs::remove_dir_all(&place);
-        Served { client, server }
-    })
-}
-
-fn unix_invoke() -> Run {
-    const BATCH: u64 = 64;
-    let driver = Driver::tokio();
-    let served = over_a_socket(&driver);
-    let mut promises = Vec::with_capacity(BATCH as usize);
-    Box::new(move |times| {
-        let Served { client, .. } = &served;
-        driver.block_on(async {
-            for _ in 0..times / BATCH {
-                promises.extend((0..BATCH).map(|n| client.number(black_box(n)).invoke()));
-                for promise in promises.drain(..) {
-                    black_box(promise.await.expect(SERVED));
-                }
-            }
-        });
-    })
-}
-
-fn unix_cast() -> Run {
-    const BATCH: u64 = 64;
-    let driver = Driver::tokio();
-    let served = over_a_socket(&driver);
-    Box::new(move |times| {
-        let Served { client, server } = &served;
-        driver.block_on(async {
-            for _ in 0..times / BATCH {
-                let before = server.stats().completed;
-                for n in 0..BATCH {
-                    client.note(black_box(n)).cast().expect(SERVED);
-                }
-                while server.stats().completed < before + BATCH {
                     yield_now().await;
                 }
             }

@@ -73,6 +73,12 @@ registry! { $
         a_copy_carries_what_the_cast_said ["C-AD-4", "C-AD-6"]
         fanouts_may_wait_for_a_server_in_their_order ["C-AD-4", "C-OC-4", "C-VB-4"]
     }
+    fanout_offers, USUAL: {
+        a_fanout_runs_where_its_version_is_served ["C-AD-4", "C-VE-2"]
+        a_fanout_whose_version_nobody_serves_runs_nowhere ["C-AD-4", "C-VE-2"]
+        a_gather_tells_who_does_not_serve_its_version ["C-AD-4", "C-VE-2"]
+        a_fanout_in_a_namespace_runs_where_that_is ["C-AD-4", "C-VE-2"]
+    }
     gather, USUAL: {
         a_gather_brings_every_servers_answer_once ["C-AD-4"]
         answers_come_in_the_order_in_which_they_arrive ["C-AD-4"]
@@ -135,6 +141,7 @@ registry! { $
         a_reply_of_another_kind_is_an_error ["C-VE-4", "C-OC"]
         what_reads_the_same_may_be_sent_as_another_type ["C-VE-4", "C-VB-6"]
         typed_and_untyped_callers_share_a_typed_server ["C-VE-4"]
+        a_typed_caller_is_served_by_an_untyped_server ["C-VE-4"]
     }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]

@@ -7,6 +7,7 @@ pub mod context;
 pub mod deadlines;
 pub mod draining;
 pub mod fanout;
+pub mod fanout_offers;
 pub mod fates;
 pub mod gather;
 pub mod handles;
