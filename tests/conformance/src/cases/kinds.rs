@@ -132,17 +132,27 @@ pub fn a_typed_caller_is_served_by_an_untyped_server(world: &World) {
     });
     let _server = server.start().unwrap();
     let typed = ServiceClient::new(world.client(), "squares", None);
-    let squared = typed.request::<_, u64, CallError>("square", Version::DEFAULT, || 7, 3_u64);
+    let squared = typed.request::<_, u64, CallError>(
+        Method::literal("square"),
+        Version::DEFAULT,
+        || 7,
+        3_u64,
+    );
     assert_eq!(squared.wait().unwrap(), 9);
     let order = Order {
         item: "nuts".into(),
         count: 3,
         note: Some("soon".into()),
     };
-    let ordered = typed.request::<_, String, CallError>("order", Version::DEFAULT, || 8, order);
+    let ordered = typed.request::<_, String, CallError>(
+        Method::literal("order"),
+        Version::DEFAULT,
+        || 8,
+        order,
+    );
     assert_eq!(ordered.wait().unwrap(), "3 nuts, Some(\"soon\")");
     typed
-        .request::<_, u64, CallError>("square", Version::DEFAULT, || 7, 4_u64)
+        .request::<_, u64, CallError>(Method::literal("square"), Version::DEFAULT, || 7, 4_u64)
         .cast()
         .unwrap();
 }
