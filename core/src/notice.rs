@@ -62,23 +62,39 @@ fn limiter() -> &'static Limiter {
     LIMITER.get_or_init(Limiter::default)
 }
 
-/// Who was told of when. Two that share a place by chance share its line.
+/// Who was told of when.
+#[derive(Default)]
 struct Limiter {
     hasher: RandomState,
-    places: Mutex<[Place; PLACES]>,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    places: [Place; PLACES],
+    /// Left out because every place was taken.
+    crowded_out: u32,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Place {
-    told: Option<Instant>,
+    /// Of the kind and the peer.
+    mark: u64,
+    at: Option<Instant>,
     left_out: u32,
 }
 
-impl Default for Limiter {
+impl Place {
+    fn is_recent(&self, now: Instant) -> bool {
+        self.at
+            .is_some_and(|at| now.saturating_duration_since(at) < PERIOD)
+    }
+}
+
+impl Default for Told {
     fn default() -> Self {
-        Limiter {
-            hasher: RandomState::new(),
-            places: Mutex::new([Place::default(); PLACES]),
+        Told {
+            places: [Place::default(); PLACES],
+            crowded_out: 0,
         }
     }
 }
@@ -86,18 +102,31 @@ impl Default for Limiter {
 impl Limiter {
     /// How many lines were left out since the last one; `None` when this one is left out too.
     fn admit(&self, notice: Notice, whom: &str, now: Instant) -> Option<u32> {
-        let index = self.hasher.hash_one((notice, whom)) as usize % PLACES;
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = &mut places[index];
-        if place
-            .told
-            .is_some_and(|told| now.saturating_duration_since(told) < PERIOD)
-        {
+        let mark = self.hasher.hash_one((notice, whom));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Told {
+            places,
+            crowded_out,
+        } = &mut *told;
+        let own = places.iter().position(|place| place.mark == mark);
+        // Its own place, else that of one of whom nothing was told lately.
+        let place = own.or_else(|| places.iter().position(|place| !place.is_recent(now)));
+        let Some(place) = place.map(|index| &mut places[index]) else {
+            *crowded_out = crowded_out.saturating_add(1);
+            return None;
+        };
+        if place.is_recent(now) {
             place.left_out = place.left_out.saturating_add(1);
             return None;
         }
-        place.told = Some(now);
-        Some(std::mem::take(&mut place.left_out))
+        let left_out = place.left_out.saturating_add(*crowded_out);
+        *crowded_out = 0;
+        *place = Place {
+            mark,
+            at: Some(now),
+            left_out: 0,
+        };
+        Some(left_out)
     }
 }
 
@@ -125,6 +154,18 @@ mod tests {
                 limiter.admit(Notice::ConnectionEnded, &whom, now).is_some()
             })
             .count();
-        assert!((1..=PLACES).contains(&told), "{told}");
+        assert_eq!(told, PLACES);
+        let later = limiter.admit(Notice::Denied, "another", now + PERIOD);
+        assert_eq!(later, Some(10_000 - told as u32));
+    }
+
+    #[test]
+    fn no_peer_takes_the_line_of_another() {
+        let (limiter, now) = (Limiter::default(), Instant::now());
+        for n in 0..PLACES {
+            let whom = format!("peer {n}");
+            assert_eq!(limiter.admit(Notice::Denied, &whom, now), Some(0));
+            assert_eq!(limiter.admit(Notice::Denied, &whom, now), None);
+        }
     }
 }
