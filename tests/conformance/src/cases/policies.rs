@@ -92,7 +92,8 @@ pub fn calls_wait_for_a_server_that_blocks(world: &World) {
     let mut promises = stage.fill(client, 2);
     promises.extend((3..CALLS).map(|n| client.invoke::<u32>(TOPIC, &n)));
     stage.turned_away(1);
-    assert_eq!(stage.server.load(), 3, "no more than its queue takes");
+    // One that is just being turned away counts for a moment.
+    eventually("no more than its queue takes", || stage.server.load() == 3);
     assert!(promises.iter().all(|promise| !promise.is_ready()));
     stage.gate.open();
     for (n, promise) in (0..).zip(promises) {
