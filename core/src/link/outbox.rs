@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::LinkOptions;
 use super::full_ways::FullWays;
 use super::ways::{Place, Ways};
-use crate::bus::{Backlog, Delivery, Head, Room, Standing, Verb, Withdraw};
+use crate::bus::{Backlog, Delivery, Head, Reach, Room, Standing, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
@@ -154,7 +154,8 @@ impl Outbox {
         let weight = outgoing.delivery.weight();
         let head = in_flight.head();
         let lossy = is_lossy(head);
-        if !lossy && self.full.has(outgoing.to, head) {
+        let goes_anyway = lossy || is_chosen_copy(outgoing.to, head);
+        if !goes_anyway && self.full.has(outgoing.to, head) {
             return Err(self.full(outgoing.delivery));
         }
         while !self.takes(weight) {
@@ -321,6 +322,12 @@ impl Outbox {
     pub(super) fn is_disconnected(&self) -> bool {
         self.queue.is_closed()
     }
+}
+
+/// A copy for a server that had room a moment ago, when all were asked. Its way may have filled since, by what was in the
+/// queue then: were it refused for that, a server that keeps up would miss it.
+fn is_chosen_copy(to: To, head: &Head) -> bool {
+    matches!(to, To::Bound(_)) && head.reach == Reach::Every
 }
 
 fn is_lossy(head: &Head) -> bool {
