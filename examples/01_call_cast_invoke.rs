@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings::{Bus, Fate, Promise};
 
 fn main() -> tidings::Result<()> {
-    let bus = Bus::open("mem:")?; // or "unix:/run/app.sock": nothing below would change
+    let bus = Bus::open("mem:")?; // or "unix:/run/app/bus": nothing below would change
 
     // A server: a topic, and functions by name. It serves until it is dropped.
     let (noted, notes) = channel();

@@ -2,7 +2,47 @@
 //!
 //! A program opens a [`Bus`] by address and does three things on it: `cast` (send, no reply),
 //! `call` (send, wait for the reply) and `invoke` (send now, get a [`Promise`] for the reply at
-//! once).
+//! once). A `#[tidings::service]` is a trait; servers and clients without one are made by
+//! `bus.listen(topic)` and `bus.call(path, arguments)`.
+//!
+//! ```
+//! # #[cfg(feature = "memory")]
+//! # fn main() -> tidings::Result<()> {
+//! use tidings::Bus;
+//!
+//! let bus = Bus::open("mem:")?; // "unix:/run/app/bus": nothing else changes
+//! let _server = bus.listen("math").on("square", |n: u64| n * n).start()?;
+//! let nine = bus.invoke::<u64>("math.square", &3_u64); // on its way already
+//! let four: u64 = bus.call("math.square", &2_u64).wait()?; // in async code: .await
+//! assert_eq!((four, nine.wait()?), (4, 9));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "memory"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Where to read on
+//!
+//! * What a failure says, and how to ask again without harm: [`CallError`], [`Fate`], [`Retry`],
+//!   [`Request::idempotent`], [`Request::heartbeat`]; [delivery] and [errors].
+//! * One message for all: [`Request::fanout`]. Old and new servers at a time: [`Client::version_cap`];
+//!   [upgrading].
+//! * More than can be taken, and leaving in good order: [`WhenFull`], [`Server::drain`], [overload].
+//! * Several processes and hosts: [`connection`], [`WhenDisconnected`], [from one to many]. Who may do
+//!   what: [`authorise`], [`Token`], [security].
+//! * All that is promised, and what was shown where: [the contract], [conformance], [faults].
+//! * For those who know [oslo.messaging]. For those who write a transport: [`transport`].
+//!
+//! [delivery]: https://github.com/tidings-rs/tidings/blob/main/docs/delivery.md
+//! [errors]: https://github.com/tidings-rs/tidings/blob/main/docs/errors.md
+//! [overload]: https://github.com/tidings-rs/tidings/blob/main/docs/overload.md
+//! [upgrading]: https://github.com/tidings-rs/tidings/blob/main/docs/upgrading.md
+//! [from one to many]: https://github.com/tidings-rs/tidings/blob/main/docs/from-one-to-many.md
+//! [security]: https://github.com/tidings-rs/tidings/blob/main/docs/security.md
+//! [the contract]: https://github.com/tidings-rs/tidings/blob/main/docs/contract.md
+//! [conformance]: https://github.com/tidings-rs/tidings/blob/main/docs/conformance.md
+//! [faults]: https://github.com/tidings-rs/tidings/blob/main/docs/faults.md
+//! [oslo.messaging]: https://github.com/tidings-rs/tidings/blob/main/docs/from-oslo-messaging.md
 
 mod open;
 
@@ -20,12 +60,12 @@ pub use tidings_core::runtime;
 /// The seam to transports, for those who write one.
 pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, Answers, ApplicationError, Call, CallError, CallErrorKind, Caller, CastWhenRoom,
-    Client, Completer, Context, DrainReport, Error, FanoutRequest, Fate, Gather, IdempotencyKey,
-    IdempotencyWindow, MethodError, NameError, OpenError, Promise, PromiseError, PromiseSet,
-    RemoteError, ReplyError, Request, Result, Retry, RetryBudget, RetryCall, Retrying, ServeError,
-    Server, ServerBuilder, ServerName, ServerStats, Shared, Stage, Token, TokenError, Version,
-    VersionError, WaitExt, WhenDisconnected,
+    Address, Answers, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller,
+    CastWhenRoom, Client, Completer, Context, DrainReport, Drops, Error, FanoutRequest, Fate,
+    Gather, IdempotencyKey, IdempotencyWindow, MethodError, NameError, OpenError, Promise,
+    PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry, RetryBudget,
+    RetryCall, Retrying, ServeError, Server, ServerBuilder, ServerName, ServerStats, Shared, Stage,
+    Token, TokenError, Version, VersionError, WaitExt, WhenDisconnected, WhenFull,
 };
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -87,3 +127,23 @@ struct Security;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/delivery.md")]
 struct Delivery;
+
+/// The same of the page on moving from one process to several.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../docs/from-one-to-many.md")]
+struct FromOneToMany;
+
+/// The same of the list of errors.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../docs/errors.md")]
+struct Errors;
+
+/// And of the page for those who know oslo.messaging.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../docs/from-oslo-messaging.md")]
+struct FromOsloMessaging;
+
+/// And of that on changing a service.
+#[cfg(all(doctest, feature = "memory", feature = "macros"))]
+#[doc = include_str!("../docs/upgrading.md")]
+struct Upgrading;

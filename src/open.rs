@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings_core::authorise::Authorise;
 use tidings_core::runtime::Runtime;
 use tidings_core::transport::Plugin;
-use tidings_core::{Address, OpenError, Token, WhenDisconnected};
+use tidings_core::{Address, OpenError, Token, WhenDisconnected, WhenFull};
 
 /// A handle on a bus: everything starts here. It is a [`tidings_core::Bus`] that knows the transports of this build;
 /// what can be done with it is documented there.
@@ -143,6 +143,29 @@ impl BusBuilder {
     /// allow. Unset, whoever is on the bus may do anything.
     pub fn authorise(self, policy: impl Authorise + 'static) -> Self {
         BusBuilder(self.0.authorise(policy))
+    }
+
+    /// What its handles do when the queue to a connection is full, unless they say otherwise; unset,
+    /// [`WhenFull::Reject`]. See [`Bus::with_when_full`](tidings_core::Bus::with_when_full).
+    pub fn when_full(self, policy: WhenFull) -> Self {
+        BusBuilder(self.0.when_full(policy))
+    }
+
+    /// How many bytes it may hold for messages, in all; unset, 256 MiB. See
+    /// [`BusBuilder::memory_budget`](tidings_core::BusBuilder::memory_budget).
+    pub fn memory_budget(self, bytes: usize) -> Self {
+        BusBuilder(self.0.memory_budget(bytes))
+    }
+
+    /// How many requests may wait for room on this side, by [`WhenFull::Block`]; unset, 1024. Beyond that, they fail as
+    /// `QueueFull`.
+    pub fn backlog(self, requests: usize) -> Self {
+        BusBuilder(self.0.backlog(requests))
+    }
+
+    /// How many bytes of payload those may have; unset, 4 MiB. One message alone may be larger.
+    pub fn backlog_bytes(self, bytes: usize) -> Self {
+        BusBuilder(self.0.backlog_bytes(bytes))
     }
 
     /// Opens the bus at `address`.

@@ -99,5 +99,5 @@ fn a_queued_value_that_panics_when_dropped_harms_neither_caller_nor_server() {
     assert!(late.wait().is_err());
     drop(held);
     assert_eq!(client.ask().wait().unwrap(), 7);
-    assert!(server.drain_wait(LONG).complete);
+    assert!(server.drain_wait(LONG).is_complete());
 }

@@ -7,13 +7,17 @@ use tidings_memory::Memory;
 
 /// Values are moved.
 fn memory(engine: Engine, layout: Layout) -> Setup {
-    Setup::new(Memory, || place(""), engine, layout).shares_queues()
+    Setup::new(Memory, || place(""), engine, layout)
+        .shares_queues()
+        .in_column("memory")
 }
 
 /// Everything is encoded, and the limits of a socket are kept.
 fn strict(engine: Engine, layout: Layout) -> Setup {
     let options = "?codec=strict&max_message=1048576";
-    Setup::new(Memory, move || place(options), engine, layout).shares_queues()
+    Setup::new(Memory, move || place(options), engine, layout)
+        .shares_queues()
+        .in_column("memory, strict")
 }
 
 fn place(options: &str) -> Place {
@@ -51,19 +55,4 @@ mod on_smol {
 
     suite!(plain, memory(Engine::Smol, Layout::Apart));
     suite!(plain_strict, strict(Engine::Smol, Layout::Apart));
-}
-
-/// For a reader: `cargo test --test memory -- --ignored --nocapture table`.
-#[test]
-#[ignore = "it prints a table for a reader, of what the other tests show one by one"]
-fn table() {
-    let setups = [
-        ("moved", memory(Engine::None, Layout::Apart)),
-        ("strict", strict(Engine::None, Layout::Apart)),
-        #[cfg(feature = "tokio")]
-        ("tokio", strict(Engine::TokioMultiThread, Layout::Apart)),
-        #[cfg(feature = "smol")]
-        ("smol", strict(Engine::Smol, Layout::Apart)),
-    ];
-    println!("{}", tidings_conformance::table::clauses_by_setup(&setups));
 }

@@ -121,7 +121,7 @@ impl Place {
         for server in servers {
             let old = std::mem::replace(server, self.start(release));
             let report = old.drain_wait(LONG);
-            assert!(report.complete && report.undelivered == 0, "{report:?}");
+            assert!(report.is_complete(), "{report:?}");
             // Its process ends when what was on its way to it has been told so: each client has made all its calls of
             // that time, and then more.
             Client::all_go_on(clients);

@@ -17,7 +17,7 @@ fn tcp(engine: Engine, layout: Layout) -> Setup {
         let place = Place::new(format!("{at}?listen&{OPTIONS}"));
         place.when_in_use(format!("{at}?{OPTIONS}"))
     };
-    Setup::new(Tcp::new(), place, engine, layout)
+    Setup::new(Tcp::new(), place, engine, layout).in_column("tcp")
 }
 
 /// An address of this host that no other test uses, of whatever process: all of `127.0.0.0/8` is this host, so that
@@ -64,7 +64,7 @@ mod with_tls {
             let place = Place::new(place);
             place.when_in_use(format!("{at}?tls&ca={ca}&name=hub.test&{OPTIONS}"))
         };
-        Setup::new(Tcp::new(), place, engine, layout)
+        Setup::new(Tcp::new(), place, engine, layout).in_column("tcp, TLS")
     }
 }
 #[cfg(feature = "tls")]
@@ -80,6 +80,10 @@ mod on_tokio {
         threads_caller_is_hub,
         tcp(Engine::TokioMultiThread, Layout::CallerFirst)
     );
+    suite!(
+        threads_hub_between,
+        tcp(Engine::TokioMultiThread, Layout::Between)
+    );
     #[cfg(feature = "tls")]
     suite!(
         one_thread_tls,
@@ -87,6 +91,11 @@ mod on_tokio {
     );
     #[cfg(feature = "tls")]
     suite!(threads_tls, tls(Engine::TokioMultiThread, Layout::Apart));
+    #[cfg(feature = "tls")]
+    suite!(
+        threads_hub_between_tls,
+        tls(Engine::TokioMultiThread, Layout::Between)
+    );
 }
 
 #[cfg(feature = "smol")]
@@ -105,5 +114,15 @@ mod tokio_serves_smol {
     suite!(
         over_one_connection,
         tcp(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    );
+}
+
+#[cfg(all(feature = "tokio", feature = "smol"))]
+mod smol_serves_tokio {
+    use super::*;
+
+    suite!(
+        over_one_connection,
+        tcp(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
     );
 }

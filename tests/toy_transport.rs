@@ -9,7 +9,7 @@ use std::task::Context;
 use std::thread;
 
 use tidings_conformance::{Engine, Layout, Place, Setup, suite};
-use tidings_core::bus::{Delivery, Head};
+use tidings_core::bus::Delivery;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
@@ -119,8 +119,8 @@ impl Transport for ToyTransport {
         answered.recv().expect("each message is answered")
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.exchange.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.exchange.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {

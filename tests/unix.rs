@@ -18,6 +18,7 @@ fn unix(engine: Engine, layout: Layout) -> Setup {
         engine,
         layout,
     )
+    .in_column("unix")
 }
 
 fn place(options: &str) -> Place {
@@ -84,5 +85,15 @@ mod tokio_serves_smol {
     suite!(
         over_one_connection,
         unix(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    );
+}
+
+#[cfg(all(feature = "tokio", feature = "smol"))]
+mod smol_serves_tokio {
+    use super::*;
+
+    suite!(
+        over_one_connection,
+        unix(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
     );
 }

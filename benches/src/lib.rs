@@ -17,6 +17,7 @@ pub mod arguments;
 pub mod cores;
 pub mod counters;
 mod groups;
+pub mod guard;
 pub mod harness;
 pub mod loads;
 pub mod peer;

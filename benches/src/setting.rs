@@ -31,6 +31,8 @@ pub enum Use {
 pub enum Wire {
     Unix,
     Tcp,
+    /// TCP, encrypted.
+    Tls,
 }
 
 /// What is sent, how much of it, and how many at a time.
@@ -91,6 +93,7 @@ impl fmt::Display for Wire {
         f.write_str(match self {
             Wire::Unix => "Unix socket",
             Wire::Tcp => "TCP",
+            Wire::Tls => "TLS",
         })
     }
 }

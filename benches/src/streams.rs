@@ -8,6 +8,7 @@ use crate::place::Address;
 use crate::process;
 
 const ALIVE: &str = "the other process is there";
+const ENCRYPTED: &str = "what is raw does not encrypt";
 const BINDS: &str = "the address is new";
 
 /// A blocking connection.
@@ -16,6 +17,7 @@ impl<S: Read + Write> Blocking for S {}
 
 pub fn connect(address: &Address) -> Box<dyn Blocking> {
     match address {
+        Address::Tls(..) => unreachable!("{ENCRYPTED}"),
         Address::Unix(path) => Box::new(unix::UnixStream::connect(path).expect(ALIVE)),
         Address::Tcp(port) => {
             let socket = net::TcpStream::connect(port).expect(ALIVE);
@@ -28,6 +30,7 @@ pub fn connect(address: &Address) -> Box<dyn Blocking> {
 /// Announces that it listens, and takes the first that connects.
 pub fn accept(address: &Address) -> Box<dyn Blocking> {
     match address {
+        Address::Tls(..) => unreachable!("{ENCRYPTED}"),
         Address::Unix(path) => {
             let listener = unix::UnixListener::bind(path).expect(BINDS);
             process::announce();
@@ -48,13 +51,14 @@ pub mod tokio {
     use tokio::io::{AsyncRead, AsyncWrite};
     use tokio::net;
 
-    use super::{ALIVE, Address, BINDS, process};
+    use super::{ALIVE, Address, BINDS, ENCRYPTED, process};
 
     pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
     impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
     pub async fn connect(address: &Address) -> Box<dyn Stream> {
         match address {
+            Address::Tls(..) => unreachable!("{ENCRYPTED}"),
             Address::Unix(path) => Box::new(net::UnixStream::connect(path).await.expect(ALIVE)),
             Address::Tcp(port) => {
                 let socket = net::TcpStream::connect(port).await.expect(ALIVE);
@@ -67,6 +71,7 @@ pub mod tokio {
     /// Announces that it listens, and takes the first that connects.
     pub async fn accept(address: &Address) -> Box<dyn Stream> {
         match address {
+            Address::Tls(..) => unreachable!("{ENCRYPTED}"),
             Address::Unix(path) => {
                 let listener = net::UnixListener::bind(path).expect(BINDS);
                 process::announce();
@@ -89,13 +94,14 @@ pub mod smol {
     use smol::net;
     use smol::net::unix;
 
-    use super::{ALIVE, Address, BINDS, process};
+    use super::{ALIVE, Address, BINDS, ENCRYPTED, process};
 
     pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
     impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
     pub async fn connect(address: &Address) -> Box<dyn Stream> {
         match address {
+            Address::Tls(..) => unreachable!("{ENCRYPTED}"),
             Address::Unix(path) => Box::new(unix::UnixStream::connect(path).await.expect(ALIVE)),
             Address::Tcp(port) => {
                 let socket = net::TcpStream::connect(port).await.expect(ALIVE);
@@ -108,6 +114,7 @@ pub mod smol {
     /// Announces that it listens, and takes the first that connects.
     pub async fn accept(address: &Address) -> Box<dyn Stream> {
         match address {
+            Address::Tls(..) => unreachable!("{ENCRYPTED}"),
             Address::Unix(path) => {
                 let listener = unix::UnixListener::bind(path).expect(BINDS);
                 process::announce();

@@ -34,6 +34,8 @@ fn every_group_is_measured_and_the_report_is_written() {
         "Unix socket, 64 B: `call`, 1 in flight, on one core",
         "Unix socket, 64 B: `cast`, on two cores",
         "Unix socket, 1 MiB: 3 in flight, on two cores",
+        "TCP, 64 B: `call`, 1 in flight, on one core",
+        "TLS, 64 B: 64 in flight, on two cores",
         "Scale: requests in flight, memory, one thread",
         "Scale: topics in turn, Unix, 64 in flight, one thread",
         "Options: deadlines, `call` in memory",

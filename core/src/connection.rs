@@ -4,8 +4,9 @@
 //! # let bus = tidings_core::connection::Watch::local(); // as any bus has one
 //! use tidings_core::connection::{Event, State};
 //!
-//! let mut events = bus.events(); // what happens from here on
 //! assert!(matches!(bus.state(), State::Connected { .. }));
+//! let mut events = bus.events(); // how it stands now, and then what happens
+//! assert!(matches!(events.next(), Some(Event::Connected { .. })));
 //! # bus.closed(); macro_rules! ignore { ($($t:tt)*) => {} } ignore! {
 //! bus.close();
 //! # }
@@ -127,8 +128,8 @@ pub enum Event {
     Missed(u64),
 }
 
-/// The events of a bus from the moment on at which this was made. Made by
-/// [`Bus::events`](crate::Bus::events).
+/// The events of a bus: first how it stands, unless it is [`Connecting`](State::Connecting) still, and then all that
+/// happens. Made by [`Bus::events`](crate::Bus::events).
 ///
 /// Awaited with [`changed`](Self::changed) (or polled), or waited on as an iterator. It ends behind
 /// [`Event::Closed`]. It does not keep the bus open. The latest 64 events are kept for one that does
@@ -138,6 +139,8 @@ pub struct Events {
     watch: Arc<Watch>,
     /// Among the listeners.
     id: u64,
+    /// How it stood at the beginning, until that has been told.
+    first: Option<Event>,
     next: u64,
 }
 
@@ -150,6 +153,9 @@ impl Events {
 
     /// The next event, if there is one; else the waker of `cx` is woken by it.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         let mut book = self.watch.lock();
         if let Poll::Ready(next) = book.after(&mut self.next) {
             return Poll::Ready(next);
@@ -267,14 +273,26 @@ impl Watch {
         self.lock().state.clone()
     }
 
-    /// What happens from now on.
+    /// How it stands, and what happens from now on.
     pub fn events(self: &Arc<Self>) -> Events {
         let mut book = self.lock();
         book.next_id += 1;
-        let (id, next) = (book.next_id, book.told);
-        drop(book);
-        let watch = self.clone();
-        Events { watch, id, next }
+        Events {
+            watch: self.clone(),
+            id: book.next_id,
+            first: match &book.state {
+                State::Connecting => None,
+                State::Connected { epoch, role } => Some(Event::Connected {
+                    epoch: *epoch,
+                    role: *role,
+                }),
+                State::Disconnected { reason, .. } => Some(Event::Disconnected {
+                    reason: reason.clone(),
+                }),
+                State::Closed => Some(Event::Closed),
+            },
+            next: book.told,
+        }
     }
 
     /// Whether the state is [`State::Disconnected`]: one load.
@@ -362,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn each_listener_sees_every_change_from_its_own_beginning() {
+    fn each_listener_sees_how_it_stands_and_then_every_change() {
         let watch = Watch::new(State::Connecting);
         let early = watch.events();
         lose(&watch, 1);
@@ -372,6 +390,8 @@ mod tests {
         watch.disconnected("too late");
         assert_eq!(watch.state(), State::Closed);
         let last = [Event::ServersRestored { servers: 2 }, Event::Closed];
+        let (epoch, role) = (Epoch::from_bytes([1; 16]), Role::Member);
+        assert_eq!(late.next(), Some(Event::Connected { epoch, role }));
         assert_eq!(late.by_ref().collect::<Vec<_>>(), last);
         let early: Vec<_> = early.collect();
         assert_eq!(early.len(), 4);

@@ -80,7 +80,7 @@ impl Context {
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .head()
-            .headers
+            .headers()
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }

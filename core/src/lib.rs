@@ -6,6 +6,7 @@
 //! * [`Bus`], [`Request`], [`Promise`]: what a user holds.
 //! * [`server`]: methods, and what starts and runs them.
 //! * [`connection`]: whether a bus is connected, and what changes.
+//! * [`overload`]: what happens when there is more than can be taken.
 //! * [`error`]: what can go wrong, and what is then known of a message.
 //! * [`router`], [`transport`]: which server a request goes to, and how it gets there.
 //! * [`session`], `link`: the protocol between processes, and the task that drives it over a socket.
@@ -41,6 +42,8 @@ pub mod name;
 mod name_map;
 #[cfg(not(tidings_loom))]
 mod notice;
+#[cfg(not(tidings_loom))]
+pub mod overload;
 #[cfg(not(tidings_loom))]
 pub mod payload;
 pub mod promise;
@@ -78,9 +81,11 @@ pub use error::{
 };
 #[cfg(not(tidings_loom))]
 pub use name::{NameError, ServerName};
+#[cfg(not(tidings_loom))]
+pub use overload::{BusStats, WhenFull};
 pub use promise::{Completer, Promise, PromiseError, PromiseSet, Shared, WaitExt};
 #[cfg(not(tidings_loom))]
-pub use server::{DrainReport, IdempotencyWindow, Server, ServerBuilder, ServerStats};
+pub use server::{DrainReport, Drops, IdempotencyWindow, Server, ServerBuilder, ServerStats};
 #[cfg(not(tidings_loom))]
 pub use token::{Token, TokenError};
 #[cfg(not(tidings_loom))]

@@ -7,6 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::session;
+
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 255;
 
@@ -98,6 +100,16 @@ pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
     })
 }
 
+/// The same, where there is nobody to be told why not.
+const fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() && ALLOWED[bytes[at] as usize] {
+        at += 1;
+    }
+    at == bytes.len() && at > 0 && at <= MAX_NAME
+}
+
 /// The bytes that a name may have.
 const ALLOWED: [bool; 256] = {
     let mut allowed = [false; 256];
@@ -135,13 +147,14 @@ macro_rules! names {
                 Ok(Self(Text::Static(text)))
             }
 
-            /// The same for a text that is shared already; nothing is copied.
+            /// The same for a text in the program's source, checked when the program is compiled: use it in a
+            /// `const { .. }`.
             ///
-            /// # Errors
-            /// As [`new`](Self::new).
-            pub fn from_shared(text: Arc<str>) -> Result<Self, NameError> {
-                check($what, &text)?;
-                Ok(Self(Text::Shared(text)))
+            /// # Panics
+            /// Where [`new`](Self::new) fails.
+            pub const fn literal(text: &'static str) -> Self {
+                assert!(is_name(text), "not a name: 1 to 255 of A-Z a-z 0-9 _ . -");
+                Self(Text::Static(text))
             }
 
             /// The name as text.
@@ -158,6 +171,12 @@ macro_rules! names {
             }
         }
 
+        impl From<session::Name> for $name {
+            /// A name that came by a connection, where the same rule holds for it (PR-NAME-1).
+            fn from(name: session::Name) -> Self {
+                Self(Text::Shared(name.into_arc()))
+            }
+        }
         impl Deref for $name {
             type Target = str;
             fn deref(&self) -> &str {
@@ -176,7 +195,10 @@ macro_rules! names {
         }
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                self.as_str() == other.as_str()
+                let (ours, theirs) = (self.as_str(), other.as_str());
+                // Often it is the same text in the same place.
+                ours.len() == theirs.len()
+                    && (std::ptr::eq(ours.as_ptr(), theirs.as_ptr()) || ours == theirs)
             }
         }
         impl Eq for $name {}
@@ -211,7 +233,15 @@ impl Exchange {
     pub const DEFAULT: Exchange = Exchange(Text::Static("tidings"));
 }
 
+impl Topic {
+    /// Where none was given: of a request that will not be sent.
+    pub(crate) const NONE: Topic = Topic(Text::Static(""));
+}
+
 impl Method {
+    /// Where none was given: of a request that will not be sent.
+    pub(crate) const NONE: Method = Method(Text::Static(""));
+
     /// What the router itself answers: who serves a topic (PR-LIST).
     pub(crate) const SERVERS: Method = Method(Text::Static("bus.servers"));
 

@@ -13,7 +13,6 @@ use std::sync::OnceLock;
 pub(crate) type NameMap<K, V> = HashMap<K, V, NameHash>;
 
 /// A map from ids and other numbers, of which there are as few.
-#[cfg(unix)]
 pub(crate) type IdMap<K, V> = HashMap<K, V, NameHash>;
 
 /// Makes the hashers of [`NameMap`].
@@ -61,11 +60,13 @@ impl Hasher for NameHasher {
             self.mix(u64::from_le_bytes(eight));
         }
         // At most seven are left; the eighth place is for the length.
-        let rest = words.remainder();
-        let mut eight = [0; 8];
-        eight[..rest.len()].copy_from_slice(rest);
-        eight[7] = bytes.len() as u8;
-        self.mix(u64::from_le_bytes(eight));
+        let last = words
+            .remainder()
+            .iter()
+            .fold(bytes.len() as u64, |last, byte| {
+                last << 8 | u64::from(*byte)
+            });
+        self.mix(last);
     }
 
     fn write_u8(&mut self, byte: u8) {

@@ -18,6 +18,8 @@ pub(crate) enum Notice {
     ConnectionEnded,
     /// A policy denied something.
     Denied,
+    /// Casts were accepted and did not leave.
+    CastsNotSent,
     /// A handler panicked.
     HandlerPanicked,
     /// A handler failed with an error that it does not call expected (C-OC-3).
@@ -28,7 +30,7 @@ impl Notice {
     /// Where it comes from, as filters of a log see it.
     fn target(self) -> &'static str {
         match self {
-            Notice::TurnedAway | Notice::ConnectionEnded => "tidings::link",
+            Notice::TurnedAway | Notice::ConnectionEnded | Notice::CastsNotSent => "tidings::link",
             Notice::HandlerPanicked | Notice::HandlerFailed => "tidings::server",
             Notice::Denied => "tidings::authorise",
         }

@@ -4,7 +4,7 @@
 //! strict mode) or for another type than it has (an untyped side meeting a typed one): the two sides then meet in the
 //! encoding, exactly as they would over a socket.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,6 +55,9 @@ impl SharedBytes {
 impl Payload {
     /// Carries `value` itself.
     pub fn value<T: Serialize + Send + 'static>(value: T) -> Self {
+        if TypeId::of::<T>() == TypeId::of::<()>() {
+            return Payload::Value(Box::new(Unit));
+        }
         Payload::Value(Box::new(Kept(Some(value))))
     }
 
@@ -241,8 +244,7 @@ impl<T: Serialize + Send + 'static> Value for Kept<T> {
     }
     fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
         match &self.0 {
-            Some(value) if codec == CodecId::CHECKED => codec::encode_checked(value, limit),
-            Some(value) => codec::encode(value, limit),
+            Some(value) => encoded(value, limit, codec),
             None => Err(EncodeError::Failed("it was taken already".into())),
         }
     }
@@ -251,5 +253,36 @@ impl<T: Serialize + Send + 'static> Value for Kept<T> {
     }
     fn size(&self) -> usize {
         size_of::<T>()
+    }
+}
+
+/// The value `()`, which most replies carry: it has no size, so its box is no allocation.
+struct Unit;
+
+impl Value for Unit {
+    fn move_to(self: Box<Self>, place: &mut dyn Any) -> Result<(), Box<dyn Value>> {
+        match place.downcast_mut::<Option<()>>() {
+            Some(place) => {
+                *place = Some(());
+                Ok(())
+            }
+            None => Err(self),
+        }
+    }
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
+        encoded(&(), limit, codec)
+    }
+    fn get(&self) -> Option<&dyn Any> {
+        Some(&())
+    }
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+fn encoded<T: Serialize>(value: &T, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
+    match codec {
+        CodecId::CHECKED => codec::encode_checked(value, limit),
+        _ => codec::encode(value, limit),
     }
 }

@@ -11,8 +11,8 @@ use crate::payload::Payload;
 pub enum Reply {
     /// The method's value.
     Value(Payload),
-    /// The method's own error.
-    Application(ApplicationFailure),
+    /// The method's own error. Boxed, so that replies are small to move.
+    Application(Box<ApplicationFailure>),
     /// The bus's failure.
     Failed(CallError),
 }
@@ -34,10 +34,21 @@ impl Reply {
         };
         match self {
             Reply::Value(payload) => encode(payload, codec).map_or_else(executed, Reply::Value),
-            Reply::Application(failure) => match encode(failure.error, CodecId::POSTCARD) {
-                Ok(error) => Reply::Application(ApplicationFailure { error, ..failure }),
-                Err(kind) => executed(kind),
-            },
+            Reply::Application(failure) => {
+                let ApplicationFailure {
+                    kind,
+                    message,
+                    error,
+                } = *failure;
+                match encode(error, CodecId::POSTCARD) {
+                    Ok(error) => Reply::Application(Box::new(ApplicationFailure {
+                        kind,
+                        message,
+                        error,
+                    })),
+                    Err(kind) => executed(kind),
+                }
+            }
             failed @ Reply::Failed(_) => failed,
         }
     }
@@ -82,7 +93,7 @@ where
             };
             report(kind, Fate::Executed, Stage::Running).into()
         }),
-        Reply::Application(failure) => Err(E::of_application(failure, |remote| {
+        Reply::Application(failure) => Err(E::of_application(*failure, |remote| {
             report(
                 CallErrorKind::Remote(remote),
                 Fate::Executed,

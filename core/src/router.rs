@@ -38,14 +38,20 @@ pub trait Destination: Send + Sync {
     /// [`NotAccepted`], as for a transport.
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room for a request.
-    fn wait_for_room(&self, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 
     /// How it stands to one more copy of a fanout cast, of `weight` bytes.
     fn standing(&self, weight: usize) -> Standing;
 
     /// A copy of a fanout cast was not given to it for want of room.
     fn missed(&self);
+
+    /// Whether it takes nothing more and the router has been told so: who was just going there, and got a request back as
+    /// [`NotAccepted::Full`], chooses another.
+    fn has_gone(&self) -> bool {
+        false
+    }
 }
 
 impl Destination for Arc<ServerCore> {
@@ -58,8 +64,8 @@ impl Destination for Arc<ServerCore> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
-    fn wait_for_room(&self, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
     fn standing(&self, weight: usize) -> Standing {
         ServerCore::standing(self, weight)
@@ -233,7 +239,12 @@ impl Router {
     pub fn route(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.choose(delivery.in_flight().head()) {
             Ok(_) if self.waiting.is_moving() => self.behind_others(delivery),
-            Ok(server) => self.pass(&server, delivery, mode),
+            Ok(server) => match self.pass(&server, delivery, mode) {
+                Err(NotAccepted::Full(delivery, _)) if server.has_gone() => {
+                    self.route(delivery, mode)
+                }
+                sent => sent,
+            },
             Err(kind) => match self.policy.refusal(delivery.in_flight()) {
                 None if self.policy.is_set() => {
                     self.without_server(delivery, kind.without_suggestion())
@@ -263,22 +274,24 @@ impl Router {
     }
 
     /// Wakes the waker of `cx` when `server`, or another one that the request reaches, may have room for it.
-    fn wait_at(&self, server: &Arc<dyn Destination>, head: &Head, cx: &mut Context<'_>) {
+    fn wait_at(&self, server: &Arc<dyn Destination>, delivery: &Delivery, cx: &mut Context<'_>) {
+        let head = delivery.in_flight().head();
         match (head.reach, self.servers(head)) {
             (Reach::Every, Some(all)) => {
                 for known in &all.list {
-                    known.server.wait_for_room(cx);
+                    known.server.wait_for_room(delivery, cx);
                 }
             }
-            _ => server.wait_for_room(cx),
+            _ => server.wait_for_room(delivery, cx),
         }
     }
 
-    /// Wakes the waker of `cx` when there may be room for requests like `head`.
-    pub fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+    /// Wakes the waker of `cx` when there may be room for `delivery`.
+    pub fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        let head = delivery.in_flight().head();
         match self.choose(head) {
             Ok(server) => {
-                self.wait_at(&server, head, cx);
+                self.wait_at(&server, delivery, cx);
                 if self.waiting.is_moving() {
                     self.waiting.wait_for_room(head, cx);
                 }
@@ -287,6 +300,12 @@ impl Router {
             // Nobody to wait for: let the sender try, and learn that.
             Err(_) => cx.waker().wake_by_ref(),
         }
+    }
+
+    /// Whether there is a server that a request may go to.
+    #[cfg(unix)]
+    pub(crate) fn serves(&self, head: &Head) -> bool {
+        self.choose(head).is_ok()
     }
 
     /// How many servers are registered.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::authorise::Policy;
-use crate::bus::{Address, Caller, Delivery, Head};
+use crate::bus::{Address, Caller, Delivery};
 use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
-use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::overload::{BusStats, DEFAULT_BUDGET, MemoryBudget};
+use crate::runtime::{BoxFuture, Runtime};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::token::Tokens;
 
 /// Opens addresses of one scheme.
@@ -38,7 +39,7 @@ pub trait Plugin: Send + Sync {
 }
 
 /// What the builder of a bus was told that concerns its transport.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpenOptions {
     /// The runtime to use, when the user named one.
@@ -47,6 +48,19 @@ pub struct OpenOptions {
     pub tokens: Tokens,
     /// Who may do what, for the requests and registrations that pass through this process.
     pub policy: Policy,
+    /// What the bus may hold for messages: a transport over sockets gives it to its `LinkOptions`.
+    pub memory: Arc<MemoryBudget>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            runtime: None,
+            tokens: Tokens::default(),
+            policy: Policy::default(),
+            memory: Arc::new(MemoryBudget::new(DEFAULT_BUDGET)),
+        }
+    }
 }
 
 /// What a transport can do, as data.
@@ -90,8 +104,8 @@ pub trait Transport: Send + Sync + 'static {
     /// [`NotAccepted`]: the request has failed, or comes back because there is no room for it just now.
     fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted>;
 
-    /// Wakes the waker of `cx` when there may be room again for requests like `head`; at once, when there is.
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>);
+    /// Wakes the waker of `cx` when there may be room again for `delivery`; at once, when there is.
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
 
     /// Has `server` receive the requests of its topic.
     ///
@@ -101,6 +115,34 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Sends `server` no more requests. Does nothing for one that is not bound.
     fn unbind(&self, server: &Arc<ServerCore>);
+
+    /// Sends a server no more requests, as [`unbind`](Self::unbind), and drops `retiring` when those that were on their
+    /// way to it have come: the server takes them until then.
+    fn retire(&self, retiring: Retiring) {
+        self.unbind(retiring.server());
+    }
+
+    /// What it gave up since it was opened; all zero where it holds nothing of its own.
+    fn stats(&self) -> BusStats {
+        BusStats::default()
+    }
+
+    /// Whether it counts what it holds against the memory of the bus itself; else servers count what waits for them.
+    fn counts_memory(&self) -> bool {
+        false
+    }
+
+    /// The bus is drained: asks peers for no new requests. Resolves when nothing is on its way any more, in either
+    /// direction; at once, where there are no peers.
+    fn leave(&self) -> BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// As [`close`](Self::close), but does not wait for what has not left. Resolves when it is known what that was.
+    fn abort(&self) -> BoxFuture<()> {
+        self.close();
+        Box::pin(std::future::ready(()))
+    }
 
     /// Leaves the address: servers bound through this transport are unbound, and requests on their way fail.
     fn close(&self);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use tidings_core::bus::{Delivery, Forwarded, Head, InFlight};
+use tidings_core::bus::{Delivery, Forwarded, InFlight};
 use tidings_core::error::CallError;
 use tidings_core::payload::Payload;
 use tidings_core::reply::Reply;
@@ -84,7 +84,7 @@ impl Transport for Holes {
         self.0.came.notify_all();
         Ok(Sent::OnItsWay)
     }
-    fn wait_for_room(&self, _: &Head, cx: &mut Context<'_>) {
+    fn wait_for_room(&self, _: &Delivery, cx: &mut Context<'_>) {
         cx.waker().wake_by_ref();
     }
     fn bind(&self, _: Arc<ServerCore>) -> Result<(), ServeError> {

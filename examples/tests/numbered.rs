@@ -1,5 +1,8 @@
 //! The numbered examples check their own results: here they are run.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -53,6 +56,26 @@ fn namespaces() {
 }
 
 #[test]
+fn waiting_for_a_server() {
+    assert_runs("11_wait_for_server");
+}
+
+#[test]
+fn a_takeover() {
+    assert_runs("12_takeover");
+}
+
+#[test]
+fn overload() {
+    assert_runs("13_overload");
+}
+
+#[test]
+fn draining() {
+    assert_runs("14_drain");
+}
+
+#[test]
 fn over_tcp() {
     assert_runs("15_tcp");
 }
@@ -70,6 +93,34 @@ fn who_may_do_what() {
 #[test]
 fn tokens() {
     assert_runs("18_token");
+}
+
+/// Each has a number of its own, fewer than 80 lines, a test above, and a line in the list for readers.
+#[test]
+fn each_is_small_and_run_and_listed() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(directory.join("README.md")).unwrap();
+    let tests = include_str!("numbered.rs");
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let is_example = path.extension().is_some_and(|extension| extension == "rs");
+        if !is_example || !name.starts_with(|first: char| first.is_ascii_digit()) {
+            continue;
+        }
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 80, "{name} has {lines} lines");
+        let run = format!("assert_runs(\"{name}\")");
+        assert!(tests.contains(&run), "no test here runs {name}");
+        let link = format!("({name}.rs)");
+        assert!(list.contains(&link), "{name} is not in examples/README.md");
+        assert!(
+            numbers.insert(name[..2].to_owned()),
+            "{name}: its number is taken"
+        );
+    }
+    assert!(numbers.len() >= 16, "the examples are elsewhere now");
 }
 
 fn assert_runs(example: &str) {

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use tidings::__core::bus::ServiceClient;
+use tidings::__core::name::Method;
 use tidings::__core::session::{Event, IdempotencyKey as Key, Role};
 use tidings::{Bus, CallErrorKind, Fate, Promise, Request, Retry, RetryBudget, Version};
 
@@ -175,7 +176,7 @@ pub(crate) fn a_caller_that_is_lost_finds_its_work_done(engine: Engine) {
     // The bytes of a client that knows the types are those that the peer sent.
     let client = ServiceClient::new(&bus, "work", None);
     let ask = || -> Request<u64> {
-        let request = client.request("run", Version::DEFAULT, || 0, 7_u64);
+        let request = client.request(Method::literal("run"), Version::DEFAULT, || 0, 7_u64);
         request.idempotent(17_u128)
     };
     let back = ask().invoke();

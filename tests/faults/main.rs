@@ -3,7 +3,8 @@
 //!
 //! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`.
+//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`,
+//! `overloaded`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
@@ -16,6 +17,7 @@ mod verdict;
 mod broken_off;
 mod killed;
 mod lifeless;
+mod overloaded;
 mod peer;
 mod stopped;
 mod takeover;
@@ -64,4 +66,7 @@ on_each_runtime! {
     lifeless::beats_come_while_a_call_is_queued_or_runs_and_no_longer,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
     broken_off::a_hub_that_goes_with_unread_requests_is_a_lost_connection,
+    overloaded::ten_times_the_load_is_served_as_far_as_it_goes,
+    overloaded::bulk_that_nobody_takes_keeps_within_the_budget,
+    overloaded::idle_connections_cost_no_time,
 }

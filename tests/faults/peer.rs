@@ -119,6 +119,7 @@ impl Peer {
         let request = Request {
             token,
             flow,
+            way: 0,
             verb,
             header,
             payload,

@@ -98,6 +98,11 @@ impl Process {
         }
     }
 
+    /// By which the kernel knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells it `word`.
     pub(crate) fn tell(&mut self, word: &str) {
         writeln!(self.input.as_mut().unwrap(), "{word}").unwrap();

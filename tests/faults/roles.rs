@@ -9,6 +9,7 @@ use tidings::{Bus, Server};
 
 use crate::engine::{LONG, socket_in};
 use crate::journal::{Journal, Told};
+use crate::overloaded;
 use crate::process::Part;
 use crate::takeover;
 use crate::traffic::{Mix, Traffic};
@@ -34,8 +35,10 @@ pub(crate) enum End {
 
 /// Plays the part until the standard input ends.
 pub(crate) fn play(part: &Part) {
-    if part.role == "node" {
-        return takeover::play(part);
+    match part.role.as_str() {
+        "node" => return takeover::play(part),
+        "overloaded" => return overloaded::play(part),
+        _ => {}
     }
     // A caller may have more in flight than a worker takes, so that some are refused as busy.
     let role = match part.role.as_str() {
@@ -70,7 +73,7 @@ fn work(part: &Part, bus: &Bus) {
     for word in words() {
         if word == "drain" {
             let report = server.drain_wait(LONG);
-            assert!(report.complete && report.undelivered == 0, "{report:?}");
+            assert!(report.is_complete(), "{report:?}");
             say("drained");
         }
     }

@@ -49,7 +49,11 @@ fn casts() -> Case {
     let system = System::new();
     let arrived = Arc::new(AtomicU64::new(0));
     let noted = arrived.clone();
-    let echo = system.block_on(async { Echo { noted }.start() });
+    let echo = system.block_on(async {
+        let echo = Echo { noted }.start();
+        yield_now().await; // It makes room for more only once it has started.
+        echo
+    });
     let run = move |operations| {
         system.block_on(async {
             for _ in 0..operations / BATCH {

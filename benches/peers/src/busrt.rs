@@ -85,6 +85,7 @@ fn in_memory(load: Load) -> Case {
 /// busrt tells what an address is by its ending.
 fn path_of(address: &Address) -> String {
     match address {
+        Address::Tls(..) => unreachable!("{}", crate::PLAIN),
         Address::Unix(path) => format!("{}.sock", path.display()),
         Address::Tcp(port) => port.to_string(),
     }
@@ -146,6 +147,7 @@ fn serve(address: &Address) {
         let path = path_of(address);
         let config = ServerConfig::default();
         let started = match address {
+            Address::Tls(..) => unreachable!("{}", crate::PLAIN),
             Address::Unix(_) => broker.spawn_unix_server(&path, config).await,
             Address::Tcp(_) => broker.spawn_tcp_server(&path, config).await,
         };

@@ -29,6 +29,9 @@ use tidings_benches::peer::Peer;
 /// As many as the queue of a server of tidings holds, and a batch of promises takes.
 const QUEUE: usize = 1024;
 
+/// Peers are compared without encryption.
+const PLAIN: &str = "no peer is measured with TLS";
+
 fn main() -> ExitCode {
     tidings_benches::run(&PEERS, include_str!("../Cargo.lock"))
 }

@@ -88,6 +88,7 @@ fn over(wire: Wire, load: Load, place: &Place) -> Case {
     let driver = Driver::tokio();
     let client = driver.block_on(async {
         match &address {
+            Address::Tls(..) => unreachable!("{}", crate::PLAIN),
             Address::Unix(path) => {
                 let mut connection = unix::connect(path, Bincode::default);
                 connection.config_mut().max_frame_length(usize::MAX);
@@ -129,6 +130,7 @@ fn calls(client: EchoClient, driver: Driver, load: Load) -> Case {
 fn serve(address: &Address) {
     Driver::tokio().block_on(async {
         match address {
+            Address::Tls(..) => unreachable!("{}", crate::PLAIN),
             Address::Unix(path) => {
                 let mut connections = unix::listen(path, Bincode::default).await.expect(FREE);
                 connections.config_mut().max_frame_length(usize::MAX);

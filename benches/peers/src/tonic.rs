@@ -111,6 +111,7 @@ fn over(wire: Wire, load: Load, place: &Place) -> Case {
 
 async fn connect(address: Address) -> Channel {
     match address {
+        Address::Tls(..) => unreachable!("{}", crate::PLAIN),
         Address::Unix(path) => {
             let connector = tower::service_fn(move |_: Uri| {
                 let path = path.clone();
@@ -151,6 +152,7 @@ fn serve(address: &Address) {
     Driver::tokio().block_on(async {
         let server = Server::builder().add_service(EchoServer::new(Echoing::default()));
         let served = match address {
+            Address::Tls(..) => unreachable!("{}", crate::PLAIN),
             Address::Unix(path) => {
                 let listener = UnixListener::bind(path).expect(FREE);
                 process::announce();

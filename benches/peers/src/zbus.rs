@@ -78,6 +78,7 @@ fn over(wire: Wire, load: Load, place: &Place) -> Case {
 
 async fn connect(address: &Address) -> Connection {
     let builder = match address {
+        Address::Tls(..) => unreachable!("{}", crate::PLAIN),
         Address::Unix(path) => Builder::unix_stream(UnixStream::connect(path).expect(SERVED)),
         Address::Tcp(port) => {
             let stream = TcpStream::connect(port).expect(SERVED);
@@ -124,6 +125,7 @@ impl loads::OneWay for Casting {
 fn serve(address: &Address) {
     Driver::tokio().block_on(async {
         let builder = match address {
+            Address::Tls(..) => unreachable!("{}", crate::PLAIN),
             Address::Unix(path) => {
                 let listener = UnixListener::bind(path).expect(FREE);
                 process::announce();

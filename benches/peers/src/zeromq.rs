@@ -28,6 +28,7 @@ const NOTE: u8 = 0xa5;
 
 fn endpoint(address: &Address) -> String {
     match address {
+        Address::Tls(..) => unreachable!("{}", crate::PLAIN),
         Address::Unix(path) => format!("ipc://{}", path.display()),
         Address::Tcp(port) => format!("tcp://{port}"),
     }

@@ -12,11 +12,15 @@ use crate::peer::Peer;
 use crate::report::{Report, Row, Section, Unit};
 
 /// Features that are measured, beside none: the default ones.
-const BUILDS: [(&str, &[&str]); 2] = [
+const BUILDS: [(&str, &[&str]); 3] = [
     ("the default features", &[]),
     (
         "`unix,tokio`",
         &["--no-default-features", "--features", "unix,tokio"],
+    ),
+    (
+        "`tcp,tls,smol`",
+        &["--no-default-features", "--features", "tcp,tls,smol"],
     ),
 ];
 

@@ -21,7 +21,7 @@ use crate::setting::{Setting, Wire};
 type Group = fn(&Measure, &'static [Peer], &mut Report);
 
 /// The groups by their names, in the order in which they are run.
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("promise", promise::run),
     ("memory", memory::run),
     ("unix", |measure, peers, report| {
@@ -29,6 +29,9 @@ const GROUPS: [(&str, Group); 9] = [
     }),
     ("tcp", |measure, peers, report| {
         socket::run(Wire::Tcp, measure, peers, report);
+    }),
+    ("tls", |measure, _, report| {
+        socket::run(Wire::Tls, measure, &[], report);
     }),
     ("scale", scale::run),
     ("options", options::run),

@@ -6,7 +6,7 @@ use std::thread;
 
 use tidings::{Bus, Promise, Server};
 
-use super::socket::open;
+use super::socket::{connect, listen};
 use crate::arguments::Measure;
 use crate::harness::{Case, Group, Target};
 use crate::peer::Peer;
@@ -103,11 +103,11 @@ fn connections(measure: &Measure, report: &mut Report) {
     let mut servers = Vec::new();
     let cases = numbers.iter().map(|&number| {
         let address = place.address(Wire::Unix, &format!("of-{number}"));
-        let hub = open(&address, &driver, "?listen");
+        let hub = listen(&address, &driver, "");
         servers.push(serve(&hub, "double", 1024));
         let members: Vec<Bus> = (0..number)
             .map(|_| {
-                let member = open(&address, &driver, "?connect");
+                let member = connect(&address, &driver, "");
                 let shakes_hands = member.call::<u64>("double.number", &1_u64);
                 driver.block_on(shakes_hands.into_future()).expect(SERVED);
                 member
@@ -193,8 +193,8 @@ impl Pair {
     fn open(place: &Place, driver: &Driver, options: &str) -> Pair {
         let address = place.unused(Wire::Unix);
         Pair {
-            hub: open(&address, driver, &format!("?listen{options}")),
-            member: open(&address, driver, &format!("?connect{options}")),
+            hub: listen(&address, driver, options),
+            member: connect(&address, driver, options),
         }
     }
 }

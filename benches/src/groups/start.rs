@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tidings::Bus;
 
-use super::socket::{SERVING_ROLE, first_reply, open};
+use super::socket::{SERVING_ROLE, first_reply, listen};
 use crate::arguments::Measure;
 use crate::harness::{Case, Group};
 use crate::peer::Peer;
@@ -41,7 +41,7 @@ pub(super) fn run(measure: &Measure, _: &'static [Peer], report: &mut Report) {
         ))
         .case(Case::new("Unix: a hub opened", move |operations| {
             for _ in 0..operations {
-                drop(open(&here.unused(Wire::Unix), &beside, "?listen"));
+                drop(listen(&here.unused(Wire::Unix), &beside, ""));
             }
         }))
         .case(

@@ -85,7 +85,7 @@ fn refusal(policy: &dyn Authorise, request: &InFlight) -> Option<CallErrorKind> 
         action,
         exchange: &head.exchange,
         topic: &head.topic,
-        namespace: head.namespace.as_deref(),
+        namespace: head.namespace().map(|name| &**name),
         method: (action != Action::List).then_some(&*head.method),
         server: head.server.as_deref(),
         caller: head.caller.as_deref(),

@@ -6,13 +6,21 @@ use std::time::Duration;
 use crate::authorise::{Authorise, Policy};
 use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
+use crate::mailbox::Limits;
 use crate::name::{Exchange, NameError};
+use crate::overload::{DEFAULT_BUDGET, MemoryBudget, WhenFull};
 use crate::runtime::Runtime;
 use crate::token::Token;
 use crate::transport::{OpenOptions, Plugin};
 
 /// The time a request has when nobody says otherwise (C-DL-1).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What may wait for room on this side, unless set.
+const DEFAULT_BACKLOG: Limits = Limits {
+    items: 1024,
+    bytes: 4 << 20,
+};
 
 /// Options of a bus. Made by [`Bus::builder`].
 #[must_use = "nothing is opened before `.open_with()`"]
@@ -21,6 +29,9 @@ pub struct BusBuilder {
     options: OpenOptions,
     exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
+    when_full: WhenFull,
+    backlog: Limits,
+    memory: usize,
     when_disconnected: WhenDisconnected,
 }
 
@@ -30,6 +41,9 @@ impl BusBuilder {
             options: OpenOptions::default(),
             exchange: Ok(Exchange::DEFAULT),
             timeout: Some(DEFAULT_TIMEOUT),
+            when_full: WhenFull::default(),
+            backlog: DEFAULT_BACKLOG,
+            memory: DEFAULT_BUDGET,
             when_disconnected: WhenDisconnected::default(),
         }
     }
@@ -56,6 +70,39 @@ impl BusBuilder {
     /// Lets requests take as long as they take unless they say otherwise.
     pub fn no_timeout(mut self) -> Self {
         self.timeout = None;
+        self
+    }
+
+    /// What its handles do when the queue to a connection is full, unless they say otherwise; unset,
+    /// [`WhenFull::Reject`]. See [`Bus::with_when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
+        self
+    }
+
+    /// How many bytes it may hold for messages, in all: over sockets, what comes by all of its connections, from arrival
+    /// to the end of the handler, and answers until they are written; in memory, what waits for its servers. Unset,
+    /// 256 MiB.
+    ///
+    /// When three quarters of it are in use, requests are refused as `Busy`, not executed (casts over a connection are
+    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)); the rest is for the answers to what was taken
+    /// before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// How many requests may wait for room on this side, by [`WhenFull::Block`]: those that a full connection lets wait,
+    /// and in memory those that a full server does. Unset, 1024, with 4 MiB of payload (or one message that is larger).
+    /// Beyond that, they fail as `QueueFull`.
+    pub fn backlog(mut self, requests: usize) -> Self {
+        self.backlog.items = requests;
+        self
+    }
+
+    /// How many bytes of payload those may have; unset, 4 MiB. One message alone may be larger.
+    pub fn backlog_bytes(mut self, bytes: usize) -> Self {
+        self.backlog.bytes = bytes;
         self
     }
 
@@ -108,13 +155,21 @@ impl BusBuilder {
                 advice: "nobody there could prove anything by it: leave `.token(..)` and `.accept_tokens([..])` out",
             });
         }
-        let transport = plugin.open(&address, &self.options)?;
+        let memory = Arc::new(MemoryBudget::new(self.memory));
+        let options = OpenOptions {
+            memory: memory.clone(),
+            ..self.options
+        };
+        let transport = plugin.open(&address, &options)?;
+        let waiting = (self.when_full, self.backlog);
         Ok(Bus::over(
             transport,
             exchange,
             self.timeout,
             self.when_disconnected,
-            self.options.policy,
+            options.policy,
+            waiting,
+            memory,
         ))
     }
 }

@@ -15,10 +15,6 @@ use crate::server::Mode;
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
 pub struct Call<T, E = CallError>(Step<T, E>);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, when it is sent; a box would be an allocation for each call"
-)]
 enum Step<T, E> {
     Unsent(Option<Request<T, E>>),
     Sent(Promise<T, E>),

@@ -44,7 +44,7 @@ impl Future for CastWhenRoom {
     type Output = Result<(), CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut registered = false;
+        let mut registered = None;
         loop {
             let (bus, delivery) = match self.unsent.take() {
                 Some(Ok(unsent)) => unsent,
@@ -58,33 +58,43 @@ impl Future for CastWhenRoom {
                 };
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
-            match bus.transport().send(delivery, Mode::Queue) {
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
-                Err(NotAccepted::Full(delivery, _)) => {
-                    let in_flight = delivery.in_flight().clone();
-                    self.unsent = Some(Ok((bus.clone(), delivery)));
-                    if registered {
-                        let left = in_flight.remaining(Instant::now());
-                        // A fanout does not wait for one that is too slow, who does not wake it either.
-                        let patience = (in_flight.head().reach == Reach::Every).then_some(PATIENCE);
-                        let Some(left) = left.into_iter().chain(patience).min() else {
-                            return Poll::Pending;
-                        };
-                        let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
-                        match alarm.as_mut().poll(cx) {
-                            Poll::Ready(()) => {
-                                self.alarm = None; // It is late now, or worth another try.
-                                continue;
-                            }
-                            Poll::Pending => return Poll::Pending,
-                        }
+            // Behind those of its handle that wait already (C-VB-4).
+            let behind = bus.waiting().has_of(head.flow);
+            let delivery = if behind {
+                delivery
+            } else {
+                match bus.transport().send(delivery, Mode::Queue) {
+                    Ok(_) => return Poll::Ready(Ok(())),
+                    Err(NotAccepted::Refused(error)) => return Poll::Ready(Err(error)),
+                    Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
+                        delivery
                     }
-                    // Registered first, tried again after: room that came in between is not missed.
-                    bus.transport().wait_for_room(in_flight.head(), cx);
-                    registered = true;
                 }
+            };
+            if registered != Some(behind) {
+                // Registered first, tried again after: room that came in between is not missed.
+                match behind {
+                    true => bus.waiting().wait_for_room(cx),
+                    false => bus.transport().wait_for_room(&delivery, cx),
+                }
+                registered = Some(behind);
+                self.unsent = Some(Ok((bus, delivery)));
+                continue;
             }
+            let in_flight = delivery.in_flight();
+            let left = in_flight.remaining(Instant::now());
+            // A fanout does not wait for one that is too slow, who does not wake it either.
+            let patience = (in_flight.head().reach == Reach::Every).then_some(PATIENCE);
+            let least = left.into_iter().chain(patience).min();
+            self.unsent = Some(Ok((bus, delivery)));
+            let Some(left) = least else {
+                return Poll::Pending;
+            };
+            let alarm = self.alarm.get_or_insert_with(|| timer::sleep(left));
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.alarm = None; // It is late now, or worth another try.
         }
     }
 }

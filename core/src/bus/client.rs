@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Promise;
-use crate::bus::draft::{Args, Terms};
+use crate::bus::draft::{Args, Draft, Subject};
 use crate::bus::{Bus, Request};
 use crate::codec::{self, EncodeError};
-use crate::error::CallError;
+use crate::error::{CallError, CallErrorKind};
 use crate::name::{Method, NameError, Namespace, Topic};
 use crate::payload::Payload;
 use crate::version::{Version, VersionError};
@@ -46,8 +46,8 @@ impl Client {
     #[must_use]
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.service.terms().namespace = Some(name),
-            Err(error) => self.service.terms().spoil(error),
+            Ok(name) => self.service.common().namespace = Some(name),
+            Err(error) => self.service.common().spoil(error),
         }
         self
     }
@@ -57,7 +57,7 @@ impl Client {
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
             Ok(version) => self.version = version,
-            Err(error) => self.service.terms().spoil(error.into()),
+            Err(error) => self.service.common().spoil(error.into()),
         }
         self
     }
@@ -83,8 +83,7 @@ impl Client {
     pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         let arguments = self.service.bus.borrowed(arguments);
         self.service
-            .draft(Method::new(method), arguments)
-            .of_version(self.version)
+            .draft(Method::new(method), (self.version, None), arguments)
     }
 
     /// Sends to `method` and, once awaited or waited on, waits for the reply.
@@ -126,7 +125,35 @@ impl fmt::Debug for Client {
 pub struct ServiceClient {
     bus: Bus,
     topic: Result<Topic, NameError>,
-    terms: Option<Box<Terms>>,
+    common: Option<Box<Common>>,
+}
+
+/// What a client says of all its requests.
+#[derive(Clone, Default)]
+struct Common {
+    namespace: Option<Namespace>,
+    /// The highest version that may be asked for (C-VE-3).
+    cap: Option<Version>,
+    /// The first option that cannot be.
+    fault: Option<CallErrorKind>,
+}
+
+impl Common {
+    fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
+    }
+
+    fn add_to(&self, draft: &mut Draft) {
+        if let Some(namespace) = &self.namespace {
+            draft.rare().namespace = Some(namespace.clone());
+        }
+        if self.cap.is_some() {
+            draft.terms().cap = self.cap;
+        }
+        if let Some(fault) = &self.fault {
+            draft.terms().spoil(fault.clone());
+        }
+    }
 }
 
 impl ServiceClient {
@@ -134,8 +161,8 @@ impl ServiceClient {
     pub fn new(bus: &Bus, topic: &'static str, namespace: Option<&'static str>) -> Self {
         let mut client = ServiceClient::on(bus, Topic::from_static(topic));
         match namespace.map(Namespace::from_static) {
-            Some(Ok(name)) => client.terms().namespace = Some(name),
-            Some(Err(error)) => client.terms().spoil(error),
+            Some(Ok(name)) => client.common().namespace = Some(name),
+            Some(Err(error)) => client.common().spoil(error),
             None => {}
         }
         client
@@ -145,7 +172,7 @@ impl ServiceClient {
         ServiceClient {
             bus: bus.clone(),
             topic,
-            terms: None,
+            common: None,
         }
     }
 
@@ -157,8 +184,8 @@ impl ServiceClient {
     #[must_use]
     pub fn version_cap(mut self, cap: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match cap.try_into() {
-            Ok(cap) => self.terms().cap = Some(cap),
-            Err(error) => self.terms().spoil(error.into()),
+            Ok(cap) => self.common().cap = Some(cap),
+            Err(error) => self.common().spoil(error.into()),
         }
         self
     }
@@ -169,8 +196,10 @@ impl ServiceClient {
         &self,
         version: impl TryInto<Version, Error: Into<VersionError>>,
     ) -> bool {
-        let allows = |version| match self.terms.as_deref() {
-            Some(terms) => terms.fault.is_none() && terms.cap.is_none_or(|cap| cap.serves(version)),
+        let allows = |version| match self.common.as_deref() {
+            Some(common) => {
+                common.fault.is_none() && common.cap.is_none_or(|cap| cap.serves(version))
+            }
             None => true,
         };
         version.try_into().is_ok_and(allows)
@@ -180,7 +209,7 @@ impl ServiceClient {
     /// The arguments are moved.
     pub fn request<A, T, E>(
         &self,
-        method: &'static str,
+        method: Method,
         since: Version,
         fingerprint: fn() -> u64,
         arguments: A,
@@ -188,18 +217,30 @@ impl ServiceClient {
     where
         A: Serialize + Send + 'static,
     {
-        self.draft(Method::from_static(method), self.carried(arguments))
-            .of_version(since)
-            .of_service(fingerprint)
+        let asked = (since, Some(fingerprint()));
+        self.draft(Ok(method), asked, self.carried(arguments))
     }
 
     fn draft<T, E>(
         &self,
         method: Result<Method, NameError>,
+        (version, fingerprint): (Version, Option<u64>),
         arguments: Result<Args, EncodeError>,
     ) -> Request<T, E> {
-        let names = self.topic.clone().and_then(|topic| Ok((topic, method?)));
-        Request::new(&self.bus, names, arguments).of_client(self.terms.clone())
+        let subject = Subject {
+            names: match (&self.topic, method) {
+                (Ok(topic), Ok(method)) => Ok((topic.clone(), method)),
+                (Err(error), _) => Err(error.clone()),
+                (_, Err(error)) => Err(error),
+            },
+            version,
+            fingerprint,
+        };
+        let mut request = Request::new(&self.bus, subject, arguments);
+        if let Some(common) = &self.common {
+            common.add_to(&mut request.draft);
+        }
+        request
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.
@@ -212,8 +253,8 @@ impl ServiceClient {
         Ok(Args::of(Payload::Bytes(bytes)))
     }
 
-    fn terms(&mut self) -> &mut Terms {
-        self.terms.get_or_insert_default()
+    fn common(&mut self) -> &mut Common {
+        self.common.get_or_insert_default()
     }
 
     fn show(&self, out: &mut fmt::DebugStruct<'_, '_>) {
@@ -221,7 +262,7 @@ impl ServiceClient {
             Ok(topic) => out.field("topic", topic),
             Err(error) => out.field("topic", error),
         };
-        if let Some(Terms { namespace, cap, .. }) = self.terms.as_deref() {
+        if let Some(Common { namespace, cap, .. }) = self.common.as_deref() {
             out.field("namespace", namespace).field("version_cap", cap);
         }
     }

@@ -32,7 +32,7 @@ impl Dispatched {
     /// Sends a call.
     pub(super) fn of(bus: &BusCore, delivery: Delivery, mode: Mode) -> Self {
         let in_flight = delivery.in_flight().clone();
-        match bus.transport().send(delivery, mode) {
+        match bus.send(delivery, mode) {
             Ok(Sent::Answered(reply)) => Dispatched::Answered(reply, in_flight),
             Ok(Sent::OnItsWay) => match in_flight.claim() {
                 Claim::Answered(reply) => Dispatched::Answered(reply, in_flight),

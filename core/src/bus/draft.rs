@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bus::handle::{Bus, BusCore};
-use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb, WhenDisconnected};
+use crate::bus::handle::{Bus, BusCore, Phase};
+use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{self, Method, NameError, Namespace, ServerName, Topic};
+use crate::name::{self, Exchange, Method, NameError, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -36,73 +36,132 @@ pub(crate) enum Timeout {
     After(Duration),
 }
 
-/// What few requests say; where it is their client that does, they have a copy of its own.
+/// What is asked, as a client says it.
+pub(crate) struct Subject {
+    pub(crate) names: Result<(Topic, Method), NameError>,
+    pub(crate) version: Version,
+    pub(crate) fingerprint: Option<u64>,
+}
+
+impl Subject {
+    /// By its names alone.
+    pub(crate) fn of(names: Result<(Topic, Method), NameError>) -> Self {
+        Subject {
+            names,
+            version: Version::DEFAULT,
+            fingerprint: None,
+        }
+    }
+}
+
+/// What few requests ask of their sender.
 #[derive(Clone, Default)]
 pub(super) struct Terms {
-    pub(super) namespace: Option<Namespace>,
     /// The highest version that may be asked for (C-VE-3).
     pub(super) cap: Option<Version>,
     /// For every server of the topic.
     pub(super) fanout: bool,
     /// Names of headers of the handle that are left out.
     pub(super) no_headers: Vec<String>,
+    /// Where it is an attempt of several: when the first one was made, with the time that all have.
+    pub(super) begun: Option<Instant>,
     /// The first option that cannot be.
     pub(super) fault: Option<CallErrorKind>,
 }
 
-impl Terms {
-    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
-        self.fault.get_or_insert_with(|| fault.into());
-    }
-}
-
-/// A request with its options, whatever its reply is read as.
+/// A request with its options, whatever its reply is read as. Its record is made with it, and is nobody else's before it
+/// is sent, so that what is said of it is written in its place and never moved.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
-    pub(super) flow: u64,
-    pub(super) names: Result<(Topic, Method), NameError>,
+    record: Arc<InFlight>,
     pub(super) arguments: Result<Args, EncodeError>,
-    pub(super) server: Option<Result<ServerName, NameError>>,
-    pub(super) version: Version,
+    pub(super) timeout: Timeout,
     /// Boxed, for few requests have any.
     pub(super) terms: Option<Box<Terms>>,
-    pub(super) fingerprint: Option<fn() -> u64>,
-    pub(super) timeout: Timeout,
-    /// Its own; those of the handle are added when it is sent.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) wait_for_server: bool,
-    pub(super) when_disconnected: Option<WhenDisconnected>,
-    pub(super) rare: Option<Box<Rare>>,
-    /// Where it is an attempt of several: when the first one was made, with the time that all have.
-    pub(super) begun: Option<Instant>,
 }
 
 impl Draft {
-    pub(super) fn new(
-        bus: &Bus,
-        names: Result<(Topic, Method), NameError>,
+    pub(super) fn new(bus: &Bus, subject: Subject, arguments: Result<Args, EncodeError>) -> Self {
+        let core = bus.core();
+        let codec = match &arguments {
+            Ok(Args(payload)) => payload.codec(),
+            Err(_) => CodecId::POSTCARD,
+        };
+        let (names, unnamed) = match subject.names {
+            Ok(names) => (names, None),
+            Err(error) => ((Topic::NONE, Method::NONE), Some(error)),
+        };
+        let (exchange, nowhere) = match core.exchange() {
+            Ok(exchange) => (exchange.clone(), None),
+            Err(error) => (Exchange::DEFAULT, Some(error.clone())),
+        };
+        let (topic, method) = names;
+        let head = Head {
+            verb: Verb::Call,
+            exchange,
+            topic,
+            server: None,
+            reach: Reach::of(&method),
+            method,
+            version: subject.version,
+            fingerprint: subject.fingerprint,
+            codec,
+            caller: core.caller(),
+            depth: 0,
+            wait_for_server: false,
+            when_disconnected: core.when_disconnected(),
+            when_full: core.when_full(),
+            rare: None,
+            flow: bus.flow(),
+            made_at: core.opened_at(), // Until it is sent.
+            deadline: None,
+        };
+        let mut draft = Draft {
+            bus: core.clone(),
+            record: InFlight::unsent(head),
+            arguments,
+            timeout: Timeout::Inherited,
+            terms: None,
+        };
+        if let Some(fault) = unnamed.or(nowhere) {
+            draft.terms().spoil(fault);
+        }
+        draft
+    }
+
+    /// The same request once more, for another attempt.
+    pub(super) fn again(
+        bus: Arc<BusCore>,
+        head: Head,
         arguments: Result<Args, EncodeError>,
+        timeout: Timeout,
+        terms: Box<Terms>,
     ) -> Self {
         Draft {
-            bus: bus.core().clone(),
-            flow: bus.flow(),
-            names,
+            bus,
+            record: InFlight::unsent(head),
             arguments,
-            server: None,
-            version: Version::DEFAULT,
-            terms: None,
-            fingerprint: None,
-            timeout: Timeout::Inherited,
-            headers: Vec::new(),
-            wait_for_server: false,
-            when_disconnected: None,
-            rare: None,
-            begun: None,
+            timeout,
+            terms: Some(terms),
         }
     }
 
+    /// What is said of it so far.
+    pub(super) fn head(&self) -> &Head {
+        self.record.head()
+    }
+
+    /// To say more.
+    pub(super) fn head_mut(&mut self) -> &mut Head {
+        self.record.as_unsent().0
+    }
+
     pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+        self.head_mut().rare.get_or_insert_default()
+    }
+
+    pub(super) fn terms(&mut self) -> &mut Terms {
+        self.terms.get_or_insert_default()
     }
 
     /// When its time is over, if it is made at `made_at` by a handler of `parent`.
@@ -120,86 +179,70 @@ impl Draft {
         }
     }
 
-    pub(super) fn terms(&mut self) -> &mut Terms {
-        self.terms.get_or_insert_default()
-    }
-
     /// Adds a header. One of the handle's of the same name gives way to it (C-AD-7).
     pub(super) fn header(&mut self, name: String, value: String) {
-        self.headers.push((name, value));
+        self.rare().headers.push((name, value));
     }
 
     /// Takes the headers of this name out, its own and the handle's.
     pub(super) fn no_header(&mut self, name: &str) {
-        self.headers.retain(|(known, _)| known != name);
+        if let Some(rare) = &mut self.head_mut().rare {
+            rare.headers.retain(|(known, _)| known != name);
+        }
         self.terms().no_headers.push(name.to_owned());
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
-    pub(super) fn into_delivery(self, verb: Verb) -> Result<(Arc<BusCore>, Delivery), CallError> {
+    pub(super) fn into_delivery(
+        mut self,
+        verb: Verb,
+    ) -> Result<(Arc<BusCore>, Delivery), CallError> {
+        let terms = self.terms.take();
+        let terms = terms.as_deref();
+        if let Some(fault) = terms.and_then(|terms| terms.fault.clone()) {
+            return Err(CallError::new(fault, Fate::NotSent, Stage::Preparing));
+        }
         let parent = Context::current();
         let now = Instant::now();
-        let made_at = self.begun.unwrap_or(now);
+        let made_at = terms.and_then(|terms| terms.begun).unwrap_or(now);
         let deadline = self.deadline(made_at, parent.as_ref());
+        let fanout = terms.is_some_and(|terms| terms.fanout);
         let bus = self.bus;
-        let (topic, method) = self.names?;
-        let server = self.server.transpose()?;
-        // Apart: most requests have none, and a default would be made and moved for each.
-        let (namespace, cap, fanout, no_headers) = match self.terms.map(|terms| *terms) {
-            None => (None, None, false, Vec::new()),
-            Some(Terms {
-                fault: Some(kind), ..
-            }) => return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing)),
-            Some(Terms {
-                namespace,
-                cap,
-                fanout,
-                no_headers,
-                fault: None,
-            }) => (namespace, cap, fanout, no_headers),
-        };
-        let codec = match &self.arguments {
-            Ok(Args(payload)) => payload.codec(),
-            Err(_) => CodecId::POSTCARD,
-        };
-        let only = server.is_some();
-        let mut head = Head {
-            server,
-            codec,
-            namespace,
-            version: self.version,
-            fingerprint: self.fingerprint.map(|fingerprint| fingerprint()),
-            headers: with_defaults(self.headers, bus.headers(), &no_headers),
-            caller: bus.caller(),
-            depth: parent.as_ref().map_or(0, |parent| {
-                parent.in_flight().head().depth.saturating_add(1)
-            }),
-            wait_for_server: self.wait_for_server,
-            when_disconnected: self
-                .when_disconnected
-                .unwrap_or_else(|| bus.when_disconnected()),
-            rare: self.rare,
-            flow: self.flow,
-            deadline,
-            ..Head::new(verb, bus.exchange()?, topic, method, made_at)
-        };
+        let capabilities = bus.transport().capabilities();
+
+        let (head, mut sending) = self.record.as_unsent();
+        head.verb = verb;
+        head.made_at = made_at;
+        head.deadline = deadline;
+        if !bus.headers().is_empty() {
+            let left_out = terms.map_or(&[][..], |terms| &terms.no_headers);
+            add_defaults(head, bus.headers(), left_out);
+        }
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.
         }
-        let capabilities = bus.transport().capabilities();
+        if let Some(parent) = &parent {
+            head.depth = parent.in_flight().head().depth.saturating_add(1);
+        }
         // What may be asked for again is encoded, so that it, and its answer, can be given again.
         let moves_values = capabilities.moves_values && head.idempotency_key().is_none();
-        let encode_replies = (!moves_values).then_some(capabilities.max_message);
-        let parent = parent.as_ref().map(|parent| &**parent.in_flight());
-        let in_flight = InFlight::new(head, encode_replies, parent);
+        sending.encode_replies((!moves_values).then_some(capabilities.max_message));
+        sending.by(verb, parent.is_some());
+
+        let in_flight = self.record;
+        if let Some(parent) = parent.as_ref().filter(|_| verb == Verb::Call) {
+            parent.in_flight().adopt(&in_flight);
+        }
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
-        if let Some(cap) = cap.filter(|cap| !cap.serves(head.version)) {
-            return unsent(CallErrorKind::VersionCap {
-                requested: head.version,
-                cap,
-            });
+        if let Some(cap) = terms.and_then(|terms| terms.cap) {
+            if !cap.serves(head.version) {
+                return unsent(CallErrorKind::VersionCap {
+                    requested: head.version,
+                    cap,
+                });
+            }
         }
         if head.depth > MAX_DEPTH {
             return unsent(CallErrorKind::TooDeep {
@@ -212,25 +255,28 @@ impl Draft {
                 timeout: head.timeout().unwrap_or_default(),
             });
         }
-        if let Err(kind) = check_headers(&head.headers) {
-            return unsent(kind);
-        }
-        if fanout && only {
+        if fanout && head.server.is_some() {
             return unsent(CallErrorKind::Unsupported {
                 what: "a fanout to one server",
                 advice: "leave out `.to(server)` to reach every server, or `.fanout()` to reach that one",
             });
         }
-        if let Some(Err(kind)) = head.rare.as_ref().map(|rare| rare.check(verb)) {
-            return unsent(kind);
+        if let Some(rare) = &head.rare {
+            if let Err(kind) = check_headers(&rare.headers).and_then(|()| rare.check(verb)) {
+                return unsent(kind);
+            }
         }
-        if bus.is_closed() {
-            return unsent(CallErrorKind::Closed);
+        match bus.phase() {
+            Phase::Open => {}
+            // What a handler needs to come to its end (C-LC-1).
+            Phase::Draining if parent.is_some() => {}
+            Phase::Draining => return unsent(CallErrorKind::ShuttingDown),
+            Phase::Closed => return unsent(CallErrorKind::Closed),
         }
         let payload = match self.arguments {
             // What is for several servers cannot be moved to one.
             Ok(Args(payload)) if moves_values && !fanout => Ok(payload),
-            Ok(Args(payload)) => payload.encode(capabilities.max_message, codec),
+            Ok(Args(payload)) => payload.encode(capabilities.max_message, head.codec),
             Err(error) => Err(error),
         };
         match payload {
@@ -245,23 +291,23 @@ impl Draft {
     }
 }
 
-/// A request's own headers behind those of its handle that it neither replaces nor leaves out.
-fn with_defaults(
-    own: Vec<(String, String)>,
-    defaults: &[(String, String)],
-    left_out: &[String],
-) -> Vec<(String, String)> {
-    if defaults.is_empty() {
-        return own;
+impl Terms {
+    pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
+        self.fault.get_or_insert_with(|| fault.into());
     }
+}
+
+/// Puts the handle's headers before the request's own, but those that it replaces or leaves out.
+fn add_defaults(head: &mut Head, defaults: &[(String, String)], left_out: &[String]) {
+    let own = &mut head.rare.get_or_insert_default().headers;
     let stays = |name: &String| !left_out.contains(name) && own.iter().all(|(own, _)| own != name);
     let mut headers: Vec<_> = defaults
         .iter()
         .filter(|(name, _)| stays(name))
         .cloned()
         .collect();
-    headers.extend(own);
-    headers
+    headers.append(own);
+    *own = headers;
 }
 
 /// The most headers of a request, and the most bytes in all their names and values.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::bus::draft::Draft;
 use crate::bus::handle::BusCore;
 use crate::bus::request::dispatch;
-use crate::bus::{Delivery, Head, InFlight, Reach, Verb};
+use crate::bus::{Delivery, Head, InFlight, Rare, Reach, Verb};
 use crate::codec::CodecId;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
@@ -72,9 +72,8 @@ where
         let list = question.in_flight(Head {
             reach: Reach::Registry,
             method: Method::SERVERS,
-            headers: Vec::new(),
             codec: CodecId::POSTCARD,
-            rare: None,
+            rare: Rare::of_namespace(question.request.head().namespace()),
             ..question.request.head().clone()
         });
         let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));
@@ -205,7 +204,7 @@ impl Question {
                 timeout: template.timeout().unwrap_or_default(),
             })
         } else {
-            self.bus.is_closed().then_some(CallErrorKind::Closed)
+            (self.bus.phase() == super::Phase::Closed).then_some(CallErrorKind::Closed)
         };
         match unsent {
             Some(kind) => Err(call.told(CallError::new(kind, Fate::NotSent, Stage::Preparing))),

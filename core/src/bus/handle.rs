@@ -1,23 +1,27 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
+use crate::bus::draft::Subject;
 use crate::bus::head::Caller;
-use crate::bus::{Args, Client, Request, RetryBudget, WhenDisconnected};
+use crate::bus::waiting_room::WaitingRoom;
+use crate::bus::{Args, Client, Delivery, Request, RetryBudget, WhenDisconnected};
 use crate::codec::{self, EncodeError};
 use crate::connection::{Events, State, Watch};
-use crate::error::{CallError, ServeError};
+use crate::error::{CallError, Fate, ServeError};
+use crate::mailbox::Limits;
 use crate::name::{Exchange, Method, NameError, Topic, split_path};
+use crate::overload::{BusStats, MemoryBudget, Tally, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::server::{Server, ServerBuilder, Service};
+use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, ServerCore, Service};
 use crate::timer::{Ticks, Timers};
 use crate::transport::{Capabilities, Transport};
 
@@ -46,6 +50,32 @@ impl Bus {
     #[must_use = "the handle it is called on stays as it is"]
     pub fn with_exchange(&self, name: impl AsRef<str>) -> Bus {
         self.derive(|defaults| defaults.exchange = Exchange::new(name))
+    }
+
+    /// A handle whose requests do as `policy` says when the queue to their connection is full. That is
+    /// the queue of this process, by default 1024 requests or 4 MiB; a server's own queue has the policy of its server.
+    ///
+    /// * `Reject`, which is what handles do unless their builder was told otherwise: the request fails at once, as
+    ///   `QueueFull`, not sent. [`cast_when_room`](Request::cast_when_room) waits all the same.
+    /// * `Block`: it waits for room, within its deadline, in the [backlog](BusBuilder::backlog) of the bus; `QueueFull`
+    ///   when that is full too. Neither `cast` nor `invoke` blocks the thread.
+    /// * `DropOldest`: a cast takes the place of the oldest cast in the queue that was sent by such a handle; calls do as
+    ///   with `Reject`.
+    ///
+    /// ```
+    /// # fn main() -> tidings_core::Result<()> {
+    /// # use tidings_core::{Bus, WhenFull};
+    /// # fn positions(bus: &Bus) -> tidings_core::Result<()> {
+    /// let positions = bus.with_when_full(WhenFull::DropOldest);
+    /// positions.cast("map.moved_to", &(48.2_f64, 16.4_f64))?;
+    /// # Ok(())
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the handle it is called on stays as it is"]
+    pub fn with_when_full(&self, policy: WhenFull) -> Bus {
+        self.derive(|defaults| defaults.when_full = policy)
     }
 
     /// A handle whose requests have `timeout` unless they say otherwise.
@@ -115,7 +145,11 @@ impl Bus {
     /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
     /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        Request::new(self, split_path(path), self.borrowed(arguments))
+        Request::new(
+            self,
+            Subject::of(split_path(path)),
+            self.borrowed(arguments),
+        )
     }
 
     /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
@@ -166,7 +200,7 @@ impl Bus {
     /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
     pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
         let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
-        Request::new(self, names, self.borrowed(&()))
+        Request::new(self, Subject::of(names), self.borrowed(&()))
     }
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
@@ -188,10 +222,19 @@ impl Bus {
         self.core.open.watch.state()
     }
 
-    /// What happens to its connection from now on. Take it before you look at the [`state`](Self::state): then no
-    /// change falls between the two.
+    /// How its connection stands, and then what happens to it.
     pub fn events(&self) -> Events {
         self.core.open.watch.events()
+    }
+
+    /// What it gave up since it was opened: late replies, casts that did not leave.
+    pub fn stats(&self) -> BusStats {
+        self.core.tally().read() + self.core.transport().stats()
+    }
+
+    /// Bytes that it holds for messages just now, of its [budget](BusBuilder::memory_budget).
+    pub fn memory_in_use(&self) -> usize {
+        self.core.open.memory.used()
     }
 
     /// What its transport can do.
@@ -217,6 +260,8 @@ impl Bus {
         timeout: Option<Duration>,
         when_disconnected: WhenDisconnected,
         policy: Policy,
+        (when_full, backlog): (WhenFull, Limits),
+        memory: Arc<MemoryBudget>,
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
@@ -228,7 +273,12 @@ impl Bus {
             policy,
             ticks,
             retry_budget: OnceLock::new(),
-            closed: AtomicBool::new(false),
+            waiting: WaitingRoom::new(backlog),
+            memory,
+            tally: Arc::default(),
+            servers: Mutex::default(),
+            phase: AtomicU8::new(Phase::Open as u8),
+            opened_at: Instant::now(),
         };
         let core = BusCore {
             open: Arc::new(open),
@@ -236,6 +286,7 @@ impl Bus {
                 exchange: Ok(exchange),
                 timeout,
                 when_disconnected,
+                when_full,
                 headers: Vec::new(),
             },
         };
@@ -299,7 +350,7 @@ pub(crate) struct BusCore {
 }
 
 /// What all handles of a bus share.
-struct Open {
+pub(super) struct Open {
     transport: Arc<dyn Transport>,
     /// Whom handlers of this process see as the caller.
     caller: Option<Arc<Caller>>,
@@ -307,10 +358,26 @@ struct Open {
     /// For heartbeats.
     ticks: Arc<Ticks>,
     retry_budget: OnceLock<RetryBudget>,
+    waiting: Arc<WaitingRoom>,
+    memory: Arc<MemoryBudget>,
+    tally: Arc<Tally>,
+    /// The servers of this bus, to be drained with it.
+    servers: Mutex<Vec<Weak<ServerCore>>>,
     watch: Arc<Watch>,
     /// Who may do what at its servers.
     policy: Policy,
-    closed: AtomicBool,
+    phase: AtomicU8,
+    opened_at: Instant,
+}
+
+/// How far a bus is with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Open,
+    /// Its servers end what they have; only handlers send.
+    Draining,
+    Closed,
 }
 
 /// What a request is given where it says nothing itself (C-AD-7).
@@ -319,12 +386,72 @@ struct Defaults {
     exchange: Result<Exchange, NameError>,
     timeout: Option<Duration>,
     when_disconnected: WhenDisconnected,
+    when_full: WhenFull,
     headers: Vec<(String, String)>,
 }
 
 impl BusCore {
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.open.transport
+    }
+
+    /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
+    pub(crate) fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        let open = &self.open;
+        if open.waiting.has_of(delivery.in_flight().head().flow) {
+            return open.waiting.push(delivery, open);
+        }
+        let sent = open.transport.send(delivery, mode);
+        // As it is, where it may be: an outcome is large, and most are moved once for that.
+        if matches!(sent, Ok(_) | Err(NotAccepted::Refused(_))) {
+            return sent;
+        }
+        self.wait_for_room(sent)
+    }
+
+    /// Has a request wait that found no room, where it may.
+    #[cold]
+    fn wait_for_room(&self, sent: Result<Sent, NotAccepted>) -> Result<Sent, NotAccepted> {
+        let open = &self.open;
+        match sent {
+            Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, open),
+            // Not sent: it was a queue of this side that had no room.
+            Err(NotAccepted::Full(delivery, error))
+                if delivery.in_flight().head().when_full == WhenFull::Block
+                    && error.fate() == Fate::NotSent =>
+            {
+                open.waiting.push(delivery, open)
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> &WaitingRoom {
+        &self.open.waiting
+    }
+
+    /// What servers count against, where the transport does not.
+    pub(crate) fn memory(&self) -> Option<Arc<MemoryBudget>> {
+        (!self.open.transport.counts_memory()).then(|| self.open.memory.clone())
+    }
+
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.open.tally
+    }
+
+    /// One more server of this bus.
+    pub(crate) fn enroll(&self, server: &Arc<ServerCore>) {
+        let mut servers = self.open.servers();
+        servers.retain(|server| server.strong_count() > 0);
+        servers.push(Arc::downgrade(server));
+    }
+
+    pub(crate) fn live_servers(&self) -> Vec<Arc<ServerCore>> {
+        self.open
+            .servers()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
@@ -344,8 +471,12 @@ impl BusCore {
         self.open.retry_budget.get_or_init(RetryBudget::default)
     }
 
-    pub(crate) fn exchange(&self) -> Result<Exchange, NameError> {
-        self.defaults.exchange.clone()
+    pub(crate) fn exchange(&self) -> Result<&Exchange, &NameError> {
+        self.defaults.exchange.as_ref()
+    }
+
+    pub(crate) fn opened_at(&self) -> Instant {
+        self.open.opened_at
     }
 
     pub(crate) fn timeout(&self) -> Option<Duration> {
@@ -364,8 +495,24 @@ impl BusCore {
         &self.open.policy
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.open.closed.load(Ordering::Acquire)
+    pub(crate) fn when_full(&self) -> WhenFull {
+        self.defaults.when_full
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.open.phase()
+    }
+
+    /// Goes on to `phase`, never back.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.open.enter(phase);
+    }
+
+    /// Closes it, and waits for nothing to leave.
+    pub(crate) async fn cut(&self) {
+        self.open.give_up();
+        self.open.transport.abort().await;
+        self.open.watch.closed();
     }
 }
 
@@ -393,14 +540,48 @@ impl WeakBus {
 }
 
 impl Open {
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() == Phase::Closed
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Goes on to `phase`, never back; says whether it was not there yet.
+    fn enter(&self, phase: Phase) -> bool {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8
+    }
+
+    fn servers(&self) -> MutexGuard<'_, Vec<Weak<ServerCore>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            // First told why, then cut off: else the end of a connection might tell them of a loss.
-            self.timers.close();
-            self.ticks.close();
+        if self.give_up() {
             self.transport.close();
             self.watch.closed();
         }
+    }
+
+    /// Fails what is outstanding; says whether that was not done already.
+    fn give_up(&self) -> bool {
+        let first = self.enter(Phase::Closed);
+        if first {
+            // First told why, then cut off: else the end of a connection might tell them of a loss.
+            self.timers.close();
+            self.ticks.close();
+            self.waiting.close();
+        }
+        first
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
 use crate::codec::CodecId;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::version::Version;
 
 /// Whether a reply is wanted.
@@ -31,7 +32,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    fn of(method: &Method) -> Reach {
+    pub(crate) fn of(method: &Method) -> Reach {
         if *method == Method::SERVERS {
             Reach::Registry
         } else {
@@ -142,16 +143,12 @@ pub struct Head {
     pub reach: Reach,
     /// What is asked.
     pub method: Method,
-    /// The namespace of the endpoint that it is for; `None` is for those without one.
-    pub namespace: Option<Namespace>,
     /// The least version of the service that will do.
     pub version: Version,
     /// What the argument and reply types look like, where the caller knows.
     pub fingerprint: Option<u64>,
     /// What the arguments are in, and the reply is to be.
     pub codec: CodecId,
-    /// What the caller adds, in its order.
-    pub headers: Vec<(String, String)>,
     /// Who asks; `None` until the transport says.
     pub caller: Option<Arc<Caller>>,
     /// How many handlers led to this request.
@@ -164,6 +161,8 @@ pub struct Head {
     pub rare: Option<Box<Rare>>,
     /// Requests of one flow to one server start in the order sent (C-VB-4).
     pub flow: u64,
+    /// What happens to it when the queue to its connection is full.
+    pub when_full: WhenFull,
     /// When it was made.
     pub made_at: Instant,
     /// When it is too late.
@@ -186,17 +185,16 @@ impl Head {
             server: None,
             reach: Reach::of(&method),
             method,
-            namespace: None,
             version: Version::DEFAULT,
             fingerprint: None,
             codec: CodecId::POSTCARD,
-            headers: Vec::new(),
             caller: None,
             depth: 0,
             wait_for_server: false,
             when_disconnected: WhenDisconnected::default(),
             rare: None,
             flow: 0,
+            when_full: WhenFull::default(),
             made_at,
             deadline: None,
         }
@@ -205,6 +203,22 @@ impl Head {
     /// Whether its deadline has passed at `now`.
     pub fn is_late(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// The namespace of the endpoint that it is for; `None` is for those without one.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.rare.as_ref()?.namespace.as_ref()
+    }
+
+    /// What the caller adds, in its order.
+    pub fn headers(&self) -> &[(String, String)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.headers)
+    }
+
+    /// Whether its server has more to do for it than to run it.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        let more = |rare: &Rare| rare.idempotency_key.is_some() || rare.heartbeat.is_some();
+        self.rare.as_deref().is_some_and(more)
     }
 
     /// The key under which its repetitions are known as one.

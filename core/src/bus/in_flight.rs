@@ -47,6 +47,12 @@ pub trait Forwarded: Send + Sync {
     fn leave(&self, id: u64);
 }
 
+/// A queue to a connection, out of whose middle a request can be taken.
+pub trait Withdraw: Send + Sync {
+    /// Nobody waits for the request with this ticket any more: its place is free.
+    fn withdraw(&self, ticket: Ticket);
+}
+
 /// Where the outcome goes.
 enum Port {
     /// Nobody has asked for it yet.
@@ -65,8 +71,10 @@ enum Port {
 enum Place {
     /// Being made or sent by this process.
     Here,
-    /// In a queue to a connection.
+    /// On its way into a queue to a connection.
     Outbox,
+    /// In a queue to a connection.
+    Outboxed(Arc<dyn Withdraw>, Ticket),
     /// Handed to a connection, which knows it by this id.
     Forwarded(Arc<dyn Forwarded>, u64),
     /// In a line of requests that wait for a server.
@@ -84,7 +92,7 @@ impl Place {
     fn fate(&self) -> (Fate, Stage) {
         match self {
             Place::Here => (Fate::NotSent, Stage::Preparing),
-            Place::Outbox => (Fate::NotSent, Stage::QueuedHere),
+            Place::Outbox | Place::Outboxed(..) => (Fate::NotSent, Stage::QueuedHere),
             Place::Forwarded(..) => (Fate::Unknown, Stage::Sent),
             Place::Waiting(..) => (Fate::NotExecuted, Stage::Routing),
             Place::Queued(..) => (Fate::NotExecuted, Stage::Accepted),
@@ -99,11 +107,18 @@ struct State {
     place: Place,
     timer: Option<(Arc<Timers>, TimerKey)>,
     cancelled: bool,
+    /// Boxed, for few requests have any.
+    more: Option<Box<More>>,
+}
+
+/// What few requests have.
+#[derive(Default)]
+struct More {
     /// Requests made by this one's handler: they end with it.
     children: Vec<Weak<InFlight>>,
     /// Who waits for the cancellation.
     watchers: Vec<Waker>,
-    pulses: Option<Box<Pulses>>,
+    pulses: Pulses,
 }
 
 /// One request in flight.
@@ -118,6 +133,28 @@ pub struct InFlight {
     /// A beat waits for the connection that it goes to.
     beat_waits: AtomicBool,
     state: Mutex<State>,
+}
+
+/// How a request is sent.
+pub(crate) struct Sending<'a> {
+    encode_replies: &'a mut Option<usize>,
+    adopted: &'a mut bool,
+    port: &'a mut Port,
+}
+
+impl Sending<'_> {
+    /// Its reply is handed over encoded and is at most so many bytes, wherever the handler runs.
+    pub(crate) fn encode_replies(&mut self, limit: Option<usize>) {
+        *self.encode_replies = limit;
+    }
+
+    /// A cast has no outcome. A call that a handler makes ends with that.
+    pub(crate) fn by(&mut self, verb: Verb, is_nested: bool) {
+        match verb {
+            Verb::Call => *self.adopted = is_nested,
+            Verb::Cast => *self.port = Port::Closed,
+        }
+    }
 }
 
 /// Where a request came from.
@@ -137,6 +174,29 @@ pub(crate) enum Claim {
 }
 
 impl InFlight {
+    /// A request of this process that is still being made: nobody else knows of it.
+    pub(crate) fn unsent(head: Head) -> Arc<Self> {
+        let origin = Origin {
+            adopted: false,
+            remote: false,
+        };
+        Self::with_port(head, Port::Unclaimed, None, origin)
+    }
+
+    /// What may still be changed of a request that is being made.
+    pub(crate) fn as_unsent(self: &mut Arc<Self>) -> (&mut Head, Sending<'_>) {
+        let Some(this) = Arc::get_mut(self) else {
+            unreachable!("nobody else knows of a request before it is sent");
+        };
+        let state = this.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sending = Sending {
+            encode_replies: &mut this.encode_replies,
+            adopted: &mut this.adopted,
+            port: &mut state.port,
+        };
+        (&mut this.head, sending)
+    }
+
     /// A request made in this process. With `encode_replies`, its reply is handed over encoded and
     /// is at most that many bytes, wherever the handler runs. A call that is made by the handler of
     /// `parent` ends with that.
@@ -160,13 +220,20 @@ impl InFlight {
         in_flight
     }
 
-    /// A request that came by a connection, which knows it as `id` and is told when it has ended.
-    pub fn from_remote(head: Head, connection: Arc<dyn ReplyTo>, id: u64) -> Arc<Self> {
+    /// A request that came by a connection, which knows it as `id` and is told when it has ended. Its reply is encoded
+    /// where its handler ends, for the connection's task has others to serve, and is at most `limit` bytes.
+    pub fn from_remote(
+        head: Head,
+        connection: Arc<dyn ReplyTo>,
+        id: u64,
+        limit: usize,
+    ) -> Arc<Self> {
         let origin = Origin {
             adopted: false,
             remote: true,
         };
-        Self::with_port(head, Port::Remote(connection, id), None, origin)
+        let encode_replies = (head.verb == Verb::Call).then_some(limit);
+        Self::with_port(head, Port::Remote(connection, id), encode_replies, origin)
     }
 
     /// What the handler of a run under a key runs for: it may be cancelled at any time.
@@ -189,9 +256,7 @@ impl InFlight {
             place: Place::Here,
             timer: None,
             cancelled: false,
-            children: Vec::new(),
-            watchers: Vec::new(),
-            pulses: None,
+            more: None,
         };
         Arc::new(InFlight {
             head,
@@ -226,14 +291,25 @@ impl InFlight {
         settle(self.lock(), reply);
     }
 
-    /// Its handler has ended with `reply`, which is the outcome unless that was decided before.
-    pub(crate) fn ended(&self, reply: Reply) {
+    /// Its handler has ended with `reply`, which is the outcome unless that was decided before. Says whether the reply
+    /// is late: nobody waits for it any more.
+    pub(crate) fn ended(&self, reply: Reply) -> bool {
         let reply = self.as_outcome(reply);
         let mut state = self.lock();
+        let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
-        let children = std::mem::take(&mut state.children);
+        let more = state.more.take();
         settle(state, reply);
-        drop((place, children));
+        drop((place, more));
+        late
+    }
+
+    /// It was answered to the connection that it came by, which is not to be told again.
+    pub(crate) fn was_answered(&self) {
+        let mut state = self.lock();
+        let port = std::mem::replace(&mut state.port, Port::Closed);
+        drop(state);
+        drop(port);
     }
 
     /// A copy of this one, for one of several servers, from wherever this one came. Nobody is told its outcome.
@@ -243,6 +319,11 @@ impl InFlight {
             remote: self.remote,
         };
         Self::with_port(head, Port::Closed, None, origin)
+    }
+
+    /// Whether somebody may give it up: who waits for its outcome, or the connection that it came by.
+    pub(crate) fn may_be_given_up(&self) -> bool {
+        self.head.verb == Verb::Call || self.remote
     }
 
     /// Whether it came by a connection, from another process.
@@ -294,9 +375,7 @@ impl InFlight {
         state.cancelled = true;
         let (fate, stage) = state.place.fate();
         let timer = state.timer.take();
-        let children = std::mem::take(&mut state.children);
-        let watchers = std::mem::take(&mut state.watchers);
-        let pulses = state.pulses.take();
+        let more = state.more.take();
         // The room that a running handler takes for a peer is free when it has ended, not now (C-DL-4).
         let port = match &state.port {
             _ if running_for_remote => None,
@@ -311,15 +390,23 @@ impl InFlight {
             Place::Forwarded(connection, id) if leave => Step::Part(connection.clone(), *id),
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
             Place::Running(waker) => waker.take().map_or(Step::None, Step::Wake),
-            Place::Queued(..) => match std::mem::replace(&mut state.place, Place::Here) {
-                Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
-                _ => Step::None,
-            },
+            Place::Queued(..) | Place::Outboxed(..) => {
+                match std::mem::replace(&mut state.place, Place::Here) {
+                    Place::Queued(server, ticket) => Step::Withdraw(server, ticket),
+                    Place::Outboxed(outbox, ticket) => Step::Withdraw(outbox, ticket),
+                    _ => Step::None,
+                }
+            }
             Place::Waiting(line, ticket) => Step::Leave(line.clone(), *ticket),
             Place::Here | Place::Outbox | Place::Ended => Step::None,
         };
         drop(state);
 
+        let More {
+            children,
+            watchers,
+            pulses,
+        } = more.map_or_else(More::default, |more| *more);
         drop(pulses);
         disarm(timer);
         match step {
@@ -327,7 +414,7 @@ impl InFlight {
             Step::Wake(waker) => waker.wake(),
             Step::Forwarded(connection, id) => connection.cancel(id),
             Step::Part(connection, id) => connection.leave(id),
-            Step::Withdraw(server, ticket) => server.withdraw(ticket),
+            Step::Withdraw(queue, ticket) => queue.withdraw(ticket),
             Step::Leave(line, ticket) => {
                 if let Some(line) = line.upgrade() {
                     line.withdraw(self, ticket);
@@ -389,6 +476,15 @@ impl InFlight {
         !state.cancelled
     }
 
+    /// It waits in `outbox` by this ticket, unless it was taken out already. `false` when nobody waits for it any more.
+    pub(crate) fn waits_in<Q: Withdraw + 'static>(&self, outbox: &Arc<Q>, ticket: Ticket) -> bool {
+        let mut state = self.lock();
+        if !state.cancelled && matches!(state.place, Place::Outbox) {
+            state.place = Place::Outboxed(outbox.clone(), ticket);
+        }
+        !state.cancelled
+    }
+
     /// It is handed to `connection`, which knows it as `id`. `false` when nobody waits for it any more.
     pub fn forwarded(&self, connection: Arc<dyn Forwarded>, id: u64) -> bool {
         let mut state = self.lock();
@@ -417,7 +513,11 @@ impl InFlight {
     /// It waits in a server's queue, unless it was taken out already.
     pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Here | Place::Waiting(..)) {
+        let comes = matches!(
+            state.place,
+            Place::Here | Place::Outbox | Place::Outboxed(..) | Place::Waiting(..)
+        );
+        if !state.cancelled && comes {
             state.place = Place::Queued(server.clone(), ticket);
         }
     }
@@ -451,23 +551,27 @@ impl InFlight {
     }
 
     /// Has `child`, a request made by this one's handler, end with it.
-    fn adopt(&self, child: &Arc<InFlight>) {
+    pub(crate) fn adopt(&self, child: &Arc<InFlight>) {
         let mut state = self.lock();
         if state.cancelled {
             drop(state);
             return child.abandon(CallErrorKind::Cancelled);
         }
-        if state.children.len() == state.children.capacity() {
-            state.children.retain(|child| child.strong_count() > 0);
+        let children = &mut state.more.get_or_insert_default().children;
+        if children.len() == children.capacity() {
+            children.retain(|child| child.strong_count() > 0);
         }
-        state.children.push(Arc::downgrade(child));
+        children.push(Arc::downgrade(child));
     }
 
     /// Wakes `waker` on cancellation; `true` when it has come already.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if !state.cancelled && !state.watchers.iter().any(|known| known.will_wake(waker)) {
-            state.watchers.push(waker.clone());
+        if !state.cancelled {
+            let watchers = &mut state.more.get_or_insert_default().watchers;
+            if !watchers.iter().any(|known| known.will_wake(waker)) {
+                watchers.push(waker.clone());
+            }
         }
         state.cancelled
     }
@@ -484,12 +588,9 @@ impl InFlight {
             topic,
             method,
             made_at,
-            rare,
             ..
         } = &self.head;
-        let idempotent = rare
-            .as_ref()
-            .is_some_and(|rare| rare.idempotency_key.is_some());
+        let idempotent = self.head.idempotency_key().is_some();
         error.of_request(format!("{topic}.{method}"), made_at.elapsed(), idempotent)
     }
 
@@ -508,14 +609,17 @@ enum Step {
     Wake(Waker),
     Forwarded(Arc<dyn Forwarded>, u64),
     Part(Arc<dyn Forwarded>, u64),
-    Withdraw(Arc<ServerCore>, Ticket),
+    Withdraw(Arc<dyn Withdraw>, Ticket),
     Leave(Weak<Waiting>, u64),
 }
 
 /// Ends the lock with `reply` as the outcome, unless there is one.
 fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
     let timer = state.timer.take();
-    let pulses = state.pulses.take();
+    let pulses = state
+        .more
+        .as_mut()
+        .map(|more| std::mem::take(&mut more.pulses));
     match &mut state.port {
         Port::Unclaimed => {
             state.port = Port::Answered(reply);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::blocking;
 use crate::bus::dispatched::Dispatched;
-use crate::bus::draft::{Args, Draft, Terms, Timeout};
+use crate::bus::draft::{Args, Draft, Subject, Terms, Timeout};
 use crate::bus::handle::BusCore;
 use crate::bus::{
     Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
@@ -19,7 +19,8 @@ use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
-use crate::name::{Method, NameError, Namespace, ServerName, Topic};
+use crate::name::{Namespace, ServerName};
+use crate::overload::WhenFull;
 use crate::promise::seam::Cancel;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
@@ -41,12 +42,8 @@ pub struct Request<T, E = CallError> {
 }
 
 impl<T, E> Request<T, E> {
-    pub(crate) fn new(
-        bus: &Bus,
-        names: Result<(Topic, Method), NameError>,
-        arguments: Result<Args, EncodeError>,
-    ) -> Self {
-        Request::of(Draft::new(bus, names, arguments))
+    pub(crate) fn new(bus: &Bus, subject: Subject, arguments: Result<Args, EncodeError>) -> Self {
+        Request::of(Draft::new(bus, subject, arguments))
     }
 
     pub(super) fn of(draft: Draft) -> Self {
@@ -54,24 +51,6 @@ impl<T, E> Request<T, E> {
             draft,
             outcome: PhantomData,
         }
-    }
-
-    /// The same with what a client says of all its requests.
-    pub(super) fn of_client(mut self, terms: Option<Box<Terms>>) -> Self {
-        self.draft.terms = terms;
-        self
-    }
-
-    /// The same for a version.
-    pub(super) fn of_version(mut self, version: Version) -> Self {
-        self.draft.version = version;
-        self
-    }
-
-    /// The same as a request of a typed client.
-    pub(super) fn of_service(mut self, fingerprint: fn() -> u64) -> Self {
-        self.draft.fingerprint = Some(fingerprint);
-        self
     }
 
     /// Gives it `timeout` from being sent to the reply's arrival (C-DL-1). Zero has passed at once. Nested in a
@@ -89,7 +68,10 @@ impl<T, E> Request<T, E> {
 
     /// Sends it to the server of this name on the topic, and to no other (C-AD-3).
     pub fn to(mut self, server: impl AsRef<str>) -> Self {
-        self.draft.server = Some(ServerName::new(server));
+        match ServerName::new(server) {
+            Ok(server) => self.draft.head_mut().server = Some(server),
+            Err(error) => self.terms().spoil(error),
+        }
         self
     }
 
@@ -103,7 +85,7 @@ impl<T, E> Request<T, E> {
     /// Sends it to endpoints in the namespace `name`. Unset, it is for those of its client.
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         match Namespace::new(name) {
-            Ok(name) => self.terms().namespace = Some(name),
+            Ok(name) => self.draft.rare().namespace = Some(name),
             Err(error) => self.terms().spoil(error),
         }
         self
@@ -111,8 +93,8 @@ impl<T, E> Request<T, E> {
 
     /// Sends it to endpoints without a namespace, though its client has one.
     pub fn no_namespace(mut self) -> Self {
-        if let Some(terms) = &mut self.draft.terms {
-            terms.namespace = None;
+        if let Some(rare) = &mut self.draft.head_mut().rare {
+            rare.namespace = None;
         }
         self
     }
@@ -123,7 +105,7 @@ impl<T, E> Request<T, E> {
     /// A server serves it that implements the same major version, and this or a later minor one (C-VE-1).
     pub fn version(mut self, version: impl TryInto<Version, Error: Into<VersionError>>) -> Self {
         match version.try_into() {
-            Ok(version) => self.draft.version = version,
+            Ok(version) => self.draft.head_mut().version = version,
             Err(error) => self.terms().spoil(error.into()),
         }
         self
@@ -191,13 +173,20 @@ impl<T, E> Request<T, E> {
     /// How many may wait is bounded, for a bus and for each of its connections: beyond that a call is answered `Busy`
     /// and a cast is told `QueueFull`.
     pub fn wait_for_server(mut self) -> Self {
-        self.draft.wait_for_server = true;
+        self.draft.head_mut().wait_for_server = true;
         self
     }
 
     /// What becomes of it while there is no connection; unset, what its bus says.
     pub fn when_disconnected(mut self, choice: WhenDisconnected) -> Self {
-        self.draft.when_disconnected = Some(choice);
+        self.draft.head_mut().when_disconnected = choice;
+        self
+    }
+
+    /// What happens to it when the queue to its connection is full; unset, what the handle says, see
+    /// [`Bus::with_when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.draft.head_mut().when_full = policy;
         self
     }
 
@@ -213,7 +202,7 @@ impl<T, E> Request<T, E> {
     /// [`cast_when_room`](Self::cast_when_room) to wait. Else why it cannot be sent.
     pub fn cast(self) -> Result<(), CallError> {
         let (bus, delivery) = self.draft.into_delivery(Verb::Cast)?;
-        match bus.transport().send(delivery, Mode::Queue) {
+        match bus.send(delivery, Mode::Queue) {
             // A cast has no answer to miss.
             Ok(Sent::OnItsWay | Sent::Answered(_)) => Ok(()),
             Err(refused) => Err(refused.into_error()),
@@ -329,12 +318,19 @@ where
 impl<T, E> fmt::Debug for Request<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Request");
-        match &self.draft.names {
-            Ok((topic, method)) => out.field("topic", topic).field("method", method),
-            Err(error) => out.field("names", error),
-        };
-        out.field("timeout", &self.draft.timeout)
-            .field("rare", &self.draft.rare)
-            .finish_non_exhaustive()
+        let head = self.draft.head();
+        out.field("topic", &head.topic)
+            .field("method", &head.method)
+            .field("timeout", &self.draft.timeout)
+            .field("rare", &head.rare);
+        if let Some(fault) = self
+            .draft
+            .terms
+            .as_ref()
+            .and_then(|terms| terms.fault.as_ref())
+        {
+            out.field("fault", fault);
+        }
+        out.finish_non_exhaustive()
     }
 }

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// a deadline that passes there as `DeadlineExceeded`; its fate is `NotSent` either way. One that does not wait, or not
 /// any longer, fails as `NotConnected`, with the reason and the fate `NotSent`.
 ///
+/// What the connection had taken already when it was lost fails then, whatever it says here: `NotSent` if it had not
+/// left, else `Unknown`.
+///
 /// In memory, and at the hub, there is no such while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenDisconnected {

@@ -368,6 +368,11 @@ pub enum CallErrorKind {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The result was dropped on its way: its caller's connection had too much to be read already.
+    #[error(
+        "the reply was dropped: its connection has too many replies that are not read; call for less at a time"
+    )]
+    ReplyDropped,
     /// The reply arrived and could not be read as the type asked for.
     #[error("the reply cannot be read as `{expected}`: {reason}")]
     BadReply {

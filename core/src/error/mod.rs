@@ -12,10 +12,14 @@ mod fate;
 mod method;
 mod nearest;
 mod open;
+#[cfg(test)]
+mod page;
 mod printable;
 mod remote;
 mod serve;
 mod told;
+#[cfg(test)]
+mod travel;
 mod wire;
 
 pub use call::{CallError, CallErrorKind};
@@ -28,11 +32,15 @@ pub use remote::RemoteError;
 pub use serve::ServeError;
 pub use wire::WireFailure;
 
+use std::fmt;
+
 use crate::authorise::PatternError;
 use crate::token::TokenError;
 
 /// Any failure of the bus: what `main` returns.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// Its `Debug` is its text, which is what a `main` that returns it prints; `{:#?}` shows its parts.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A bus could not be opened.
@@ -50,6 +58,22 @@ pub enum Error {
     /// There is no such token.
     #[error(transparent)]
     Token(#[from] TokenError),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let (name, parts): (&str, &dyn fmt::Debug) = match self {
+            Error::Open(error) => ("Open", error),
+            Error::Serve(error) => ("Serve", error),
+            Error::Call(error) => ("Call", error),
+            Error::Pattern(error) => ("Pattern", error),
+            Error::Token(error) => ("Token", error),
+        };
+        f.debug_tuple(name).field(parts).finish()
+    }
 }
 
 /// A result of the bus.

@@ -85,8 +85,8 @@ pub enum ServeError {
         /// The name.
         server: String,
     },
-    /// The bus was closed.
-    #[error("server on `{topic}` not started: the bus is closed")]
+    /// The bus was closed, or the server itself.
+    #[error("server on `{topic}` not started: it is closed, or its bus is")]
     Closed {
         /// The topic.
         topic: String,

@@ -34,7 +34,7 @@ codes! {
     APPLICATION = 17, NO_SERVER = 3, NO_SUCH_METHOD = 8, NO_SUCH_NAMESPACE = 9, UNSUPPORTED_VERSION = 10, SCHEMA_MISMATCH = 11, BAD_REQUEST = 13, UNKNOWN_CODEC = 14,
     BUSY = 1, SHUTTING_DOWN = 2, FORBIDDEN = 12, TOO_DEEP = 19, PANICKED = 15, NO_REPLY = 6, REPLY_ENCODE = 16,
     REPLY_TOO_LARGE = 5, DEADLINE_EXCEEDED = 7, CONNECTION_LOST = 18, TOO_LARGE = 20, CANCELLED = 21, CLOSED = 22,
-    UNSUPPORTED = 4, QUEUE_FULL = 23, NOT_CONNECTED = 24, KEY_CONFLICT = 30, SERVER_LOST = 31,
+    UNSUPPORTED = 4, QUEUE_FULL = 23, NOT_CONNECTED = 24, REPLY_DROPPED = 28, KEY_CONFLICT = 30, SERVER_LOST = 31,
 }
 
 impl WireFailure {
@@ -120,6 +120,7 @@ impl WireFailure {
             K::TooLarge { size, limit, .. } => (TOO_LARGE, pack(&(*size as u64, *limit as u64))),
             K::KeyConflict { method } => (KEY_CONFLICT, pack(method)),
             K::ServerLost { heartbeat } => (SERVER_LOST, pack(heartbeat)),
+            K::ReplyDropped => (REPLY_DROPPED, Vec::new()),
             K::Cancelled => (CANCELLED, Vec::new()),
             K::Closed => (CLOSED, Vec::new()),
             K::NotConnected { address, reason } => (NOT_CONNECTED, pack(&(address, reason))),
@@ -154,11 +155,11 @@ impl WireFailure {
                 details,
                 ..
             } = self;
-            return Reply::Application(ApplicationFailure {
+            return Reply::Application(Box::new(ApplicationFailure {
                 kind,
                 message,
                 error: Payload::Bytes(details),
-            });
+            }));
         }
         let stage = match fate {
             Fate::Executed => Stage::Running,
@@ -280,6 +281,7 @@ impl WireFailure {
             SERVER_LOST => K::ServerLost {
                 heartbeat: unpack(details)?,
             },
+            REPLY_DROPPED => K::ReplyDropped,
             CANCELLED => K::Cancelled,
             CLOSED => K::Closed,
             NOT_CONNECTED => {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::bus::{Forwarded, ReplyTo};
 use crate::doorbell::Doorbell;
+use crate::link::hub::Settling;
+use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
-use crate::server::ServerCore;
+use crate::server::{Retiring, ServerCore};
 use crate::session::CloseCode;
 
 /// What must not wait behind requests.
@@ -22,8 +24,16 @@ pub(super) enum Control {
     Bind(Arc<ServerCore>),
     /// Withdraw it.
     Unbind(Arc<ServerCore>),
+    /// Have the hub send nothing more to a server.
+    Retire(Retiring),
+    /// Give a server of this process what waits in front of its queue.
+    Settle(Arc<Settling>),
+    /// Take no new requests, and say when nothing is on its way any more.
+    GoAway(Completer<(), PromiseError>),
     /// Write what is queued, then end.
     Close(CloseCode),
+    /// End now.
+    Cut(CloseCode),
 }
 
 /// The senders' end of the control queue. It has no bound of its own: a reply needs a request that

@@ -14,25 +14,33 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Control};
 use super::names::Names;
 use super::outbox::Intake;
-use super::pending::{Entry, Pending};
-use super::side::Side;
+use super::pending::{Entry, Pending, UNTRACKED};
+use super::side::{Side, Taken};
 use super::socket::Socket;
 use super::translate::{self, Incoming};
 use crate::bus::{InFlight, Verb};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name_map::IdMap;
+use crate::overload::{Charge, Tally};
+use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
+use crate::server::Mode;
 use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
 const READ: usize = 64 * 1024;
+/// What is written in one round, about: as long as the peer reads, a large message could be written for its whole length,
+/// and what is small would wait in the outbox for all of it (C-OV-2).
+const WRITE: usize = 128 * 1024;
 /// Slices given to one write.
 const SLICES: usize = 64;
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
 /// Requests taken from the outbox in one round.
 const BATCH: usize = 64;
+/// How long a turn may be for handlers to be started in it.
+const INLINE: Duration = Duration::from_micros(200);
 /// How long a closed bus goes on writing what it had accepted.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -54,11 +62,18 @@ pub(super) struct Driver {
     serving: IdMap<IncomingId, Arc<InFlight>>,
     names: Names,
     flow: u64,
+    /// When this turn began.
+    turn: Instant,
+    tally: Arc<Tally>,
+    /// What the session holds, counted against the memory of the bus.
+    memory: Charge,
     max_message: usize,
     runtime: Arc<dyn Runtime>,
     sleep: Option<(Instant, BoxFuture<()>)>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
+    /// Who waits for nothing to be on its way any more.
+    leaving: Vec<Completer<(), PromiseError>>,
     /// The session has ended.
     ended: Option<Ended>,
     /// The peer has said Hello.
@@ -82,6 +97,8 @@ pub(super) struct Parts {
     pub(super) connection: Arc<Connection>,
     pub(super) control: flume::Receiver<Control>,
     pub(super) intake: Intake,
+    pub(super) tally: Arc<Tally>,
+    pub(super) memory: Charge,
     pub(super) max_message: usize,
     pub(super) runtime: Arc<dyn Runtime>,
 }
@@ -100,10 +117,14 @@ impl Driver {
             serving: IdMap::default(),
             names: Names::new(),
             flow: connection_flow(),
+            turn: Instant::now(),
+            tally: parts.tally,
+            memory: parts.memory,
             max_message: parts.max_message,
             runtime: parts.runtime,
             sleep: None,
             closing: None,
+            leaving: Vec::new(),
             ended: None,
             opened: false,
             fault: None,
@@ -115,8 +136,13 @@ impl Driver {
     /// Ready when the session has ended and what it wanted to say is written: with the queue of
     /// requests that never reached the session, and why it ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
+        self.turn = Instant::now();
         for _ in 0..ROUNDS {
             let now = Instant::now();
+            // Others may have taken what there was when this connection had its last turn.
+            let budget = self.memory.budget();
+            let (room, scarce) = (budget.room_for_requests(), budget.is_exhausted());
+            self.session.limit_memory(room, scarce);
             let mut moved = self.bell(cx).is_ready();
             moved |= self.take_control(now);
             moved |= self.take_requests(now);
@@ -128,9 +154,13 @@ impl Driver {
             self.tell_events(now);
             moved |= self.side.poll_parked(cx);
             self.side.tell_missed(&mut self.session);
+            self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
             self.tell_events(now);
+            self.tell_drained();
+            self.tally.late_replies(self.session.take_late());
+            self.count_memory();
             let written = !self.session.has_output() && !self.socket.holds_output();
             let over = |ended: &Ended| written || ended.until <= now;
             if self.ended.as_ref().is_some_and(over) {
@@ -168,6 +198,19 @@ impl Driver {
                 Control::Beat(id) => self.beat(IncomingId(id)),
                 Control::Bind(server) => self.side.bind_server(&mut self.session, &server),
                 Control::Unbind(server) => self.side.unbind_server(&mut self.session, &server),
+                Control::Retire(retiring) => {
+                    self.side.retire_server(&mut self.session, retiring);
+                }
+                Control::Settle(settling) => self.side.settle(&settling),
+                Control::GoAway(told) => {
+                    let code = CloseCode::ShuttingDown;
+                    // Before Hello nothing was taken that could be let end.
+                    if self.session.is_open() {
+                        self.session.go_away(code, "");
+                    }
+                    self.leaving.push(told);
+                }
+                Control::Cut(code) => self.closing = Some((now, code)),
                 Control::Close(code) => {
                     self.closing.get_or_insert((now + LINGER, code));
                 }
@@ -177,9 +220,12 @@ impl Driver {
     }
 
     fn reply(&mut self, id: IncomingId, reply: Reply) {
-        let Some(in_flight) = self.serving.remove(&id) else {
-            return;
-        };
+        if let Some(in_flight) = self.serving.remove(&id) {
+            self.answer(id, &in_flight, reply);
+        }
+    }
+
+    fn answer(&mut self, id: IncomingId, in_flight: &InFlight, reply: Reply) {
         match in_flight.head().verb {
             Verb::Cast => self.session.release(id),
             Verb::Call => {
@@ -227,13 +273,10 @@ impl Driver {
             };
             // Before the peer's Hello they stay where they are: should it never come, they wait for
             // the next connection.
-            let room = |size: usize| self.session.is_open() && self.session.can_accept(size);
-            let Some(outgoing) = intake
-                .next_weight()
-                .is_some_and(room)
-                .then(|| intake.take())
-                .flatten()
-            else {
+            if !self.session.is_open() {
+                return taken > 0;
+            }
+            let Some((way, outgoing)) = intake.next(&self.session, now) else {
                 return taken > 0;
             };
             let to = outgoing.to;
@@ -248,18 +291,26 @@ impl Driver {
                 }
             };
             let (flow, verb) = (head.flow, head.verb);
-            let token = self.pending.insert(Entry {
-                in_flight: in_flight.clone(),
-                id: None,
-                load,
-            });
-            if !in_flight.forwarded(self.connection.clone(), token) {
-                self.pending.remove(token); // Nobody waits for it any more.
-                continue;
-            }
+            let is_untracked = load.is_none() && !in_flight.may_be_given_up();
+            let token = if is_untracked {
+                UNTRACKED
+            } else {
+                let in_flight = in_flight.clone();
+                let token = self.pending.insert(Entry {
+                    in_flight: in_flight.clone(),
+                    id: None,
+                    load,
+                });
+                if !in_flight.forwarded(self.connection.clone(), token) {
+                    self.pending.remove(token); // Nobody waits for it any more.
+                    continue;
+                }
+                token
+            };
             let request = Request {
                 token,
                 flow,
+                way: way as u64,
                 verb: match verb {
                     Verb::Call => session::Verb::Call,
                     Verb::Cast => session::Verb::Cast,
@@ -315,10 +366,13 @@ impl Driver {
         })
     }
 
-    /// Writes all there is, as far as the socket takes it.
+    /// Writes what there is, as far as the socket takes it and this round goes.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut moved = false;
+        let (mut moved, mut wrote) = (false, 0);
         while self.session.has_output() {
+            if wrote >= WRITE {
+                return true;
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
             for (place, bytes) in slices.iter_mut().zip(self.session.transmit(now)) {
@@ -335,7 +389,10 @@ impl Driver {
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
                 Poll::Pending => return moved,
-                Poll::Ready(Ok(written @ 1..)) => self.session.wrote(written, now),
+                Poll::Ready(Ok(written @ 1..)) => {
+                    self.session.wrote(written, now);
+                    wrote += written;
+                }
                 // A write of 0 would be tried for ever (T13).
                 Poll::Ready(Ok(_)) => return self.unwritable(None, now),
                 Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
@@ -378,6 +435,7 @@ impl Driver {
                     header,
                     payload,
                 } => {
+                    let mode = self.mode(header.remaining);
                     let incoming = Incoming {
                         id: id.0,
                         verb,
@@ -385,11 +443,22 @@ impl Driver {
                         payload,
                         now,
                         flow: self.flow,
+                        max_reply: self.max_message,
                         connection: self.connection.clone(),
                     };
-                    match self.side.request(incoming) {
-                        Some(in_flight) => {
+                    match self.side.request(incoming, mode) {
+                        Some(Taken {
+                            in_flight,
+                            answer: None,
+                        }) => {
                             self.serving.insert(id, in_flight);
+                        }
+                        Some(Taken {
+                            in_flight,
+                            answer: Some(reply),
+                        }) => {
+                            in_flight.was_answered();
+                            self.answer(id, &in_flight, reply);
                         }
                         None => self.session.release(id),
                     }
@@ -420,13 +489,18 @@ impl Driver {
                     }
                 }
                 Event::Refused { token, why } => {
-                    if let Some(entry) = self.pending.remove(token) {
+                    if let Some(entry) = self.unsent(token) {
                         let error = translate::refused(why, entry.in_flight.head());
                         entry.finish(Reply::Failed(error));
                     }
                 }
                 Event::Lost { token, handed_over } => {
-                    if let Some(entry) = self.pending.remove(token) {
+                    let entry = if handed_over {
+                        self.pending.remove(token)
+                    } else {
+                        self.unsent(token)
+                    };
+                    if let Some(entry) = entry {
                         let error = translate::lost(handed_over, "the peer has gone");
                         entry.finish(Reply::Failed(error));
                     }
@@ -435,7 +509,14 @@ impl Driver {
                     let result = self.side.bind(id, &registration);
                     self.session.bind_result(id, result);
                 }
-                Event::Unbind { id } => self.side.unbind(id),
+                Event::Unbind { id } => {
+                    self.side.unbind(id);
+                    if let Some(intake) = &mut self.intake {
+                        intake.unbound(id);
+                    }
+                }
+                Event::Retire { id } => self.side.retire(id),
+                Event::Retired { id } => self.side.retired(id),
                 Event::BindResult { id, result } => self.side.bind_result(id, result),
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
@@ -452,6 +533,53 @@ impl Driver {
         }
     }
 
+    /// How a request that came in this turn, with so much time left, goes on. Its handler may start in here, whose reply
+    /// then leaves with this very turn, as long as such handlers take little time: a connection that is not read answers
+    /// nobody.
+    fn mode(&self, remaining: Option<Duration>) -> Mode {
+        let limit = remaining.map_or(INLINE, |left| left.min(INLINE));
+        if self.turn.elapsed() < limit {
+            Mode::Inline
+        } else {
+            Mode::Queue
+        }
+    }
+
+    /// Tells those who wait for it that nothing is on its way any more.
+    fn tell_drained(&mut self) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
+        if self.session.is_drained() && !waiting {
+            for told in self.leaving.drain(..) {
+                let _nobody_listens = told.complete(());
+            }
+        }
+    }
+
+    /// Counts what the session holds.
+    fn count_memory(&mut self) {
+        self.memory.set(self.session.held_bytes());
+        self.tally.shed(self.session.take_shed());
+    }
+
+    /// What the session gave up before it left; a cast is counted.
+    fn unsent(&mut self, token: u64) -> Option<Entry> {
+        let entry = self.pending.remove(token);
+        let is_cast = match &entry {
+            Some(entry) => entry.in_flight.head().verb == Verb::Cast,
+            None => token == UNTRACKED,
+        };
+        if is_cast {
+            self.tally.unsent_cast();
+        }
+        entry
+    }
+
     /// Ends the session once what was accepted before has left, or has had its time.
     fn close_when_written(&mut self, now: Instant) -> bool {
         let Some((until, code)) = self.closing else {
@@ -460,7 +588,10 @@ impl Driver {
         if self.session.is_closed() {
             return false;
         }
-        let waiting = self.intake.as_mut().and_then(Intake::next_weight).is_some();
+        let waiting = self
+            .intake
+            .as_ref()
+            .is_some_and(|intake| !intake.is_empty());
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
         if unsent && now < until {
             return false;

@@ -4,11 +4,14 @@
 //! the connection's own [`LINGER`](super::driver::LINGER), and left out where the thread may not
 //! be put to sleep: there the runtime goes on and writes what there is.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::driver::LINGER;
 use crate::blocking;
+use crate::bus::Room;
 use crate::runtime::Runtime;
 
 /// How long after its time to linger a connection's task may take to end.
@@ -19,6 +22,7 @@ const MARGIN: Duration = Duration::from_millis(200);
 pub(super) struct Farewell {
     tasks: Mutex<usize>,
     ended: Condvar,
+    leaving: Room,
 }
 
 /// One such task; it has ended when this is dropped.
@@ -27,8 +31,24 @@ pub(super) struct Leaving(Arc<Farewell>);
 impl Farewell {
     /// One more task.
     pub(super) fn task(self: &Arc<Self>) -> Leaving {
-        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.tasks() += 1;
         Leaving(self.clone())
+    }
+
+    /// Resolves when all tasks have ended.
+    pub(super) async fn ended(self: Arc<Self>) {
+        poll_fn(|cx| {
+            self.leaving.register(0, cx);
+            match *self.tasks() {
+                0 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, usize> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all tasks of `runtime` have ended, where this thread may wait for them.
@@ -37,7 +57,7 @@ impl Farewell {
             return; // By this very thread, perhaps.
         }
         blocking::block_where_certain(|| {
-            let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let tasks = self.tasks();
             // Whether they ended or their time did: there is nothing more to wait for.
             drop(
                 self.ended
@@ -49,7 +69,8 @@ impl Farewell {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        *self.0.tasks() -= 1;
         self.0.ended.notify_all();
+        self.0.leaving.wake();
     }
 }

@@ -1,8 +1,10 @@
 //! The hub: accepts connections and routes between them.
 
 mod accept;
+mod fading;
 mod side;
 
+pub(super) use fading::Settling;
 pub(super) use side::NAME_TAKEN;
 
 use std::collections::HashMap;
@@ -12,18 +14,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Instant;
 
+use fading::Fading;
+
 use super::LinkOptions;
 use super::connection::{Connection, Control};
 use super::farewell::Farewell;
 use super::socket::Listener;
-use crate::bus::{Caller, Delivery, Head};
+use crate::bus::{Caller, Delivery};
 use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::notice::Notice;
+use crate::overload::{BusStats, Tally};
+use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -102,6 +108,8 @@ impl Hub {
             runtime: runtime.clone(),
             state: Mutex::default(),
             farewell: Arc::default(),
+            tally: Arc::default(),
+            fading: Fading::default(),
         });
         let accepting = accept::run(CloseOnDrop(core.clone()), listener, readiness);
         let hub = Hub {
@@ -119,6 +127,18 @@ impl Hub {
     /// Connections, whether they have said Hello or not.
     pub fn connections(&self) -> usize {
         self.core.lock().peers.len()
+    }
+
+    /// Ends the connections, whatever waits for them.
+    pub(super) fn cut(&self) {
+        for connection in self.core.connections() {
+            connection.tell(Control::Cut(CloseCode::ShuttingDown));
+        }
+    }
+
+    /// Resolves when it is known what has not left.
+    pub(super) fn ended(&self) -> BoxFuture<()> {
+        Box::pin(self.core.farewell.clone().ended())
     }
 
     fn bound(&self) -> MutexGuard<'_, Vec<Arc<ServerCore>>> {
@@ -150,6 +170,8 @@ struct Core {
     runtime: Arc<dyn Runtime>,
     state: Mutex<State>,
     farewell: Arc<Farewell>,
+    tally: Arc<Tally>,
+    fading: Fading,
 }
 
 #[derive(Default)]
@@ -238,17 +260,16 @@ impl Core {
         self.bell.ring();
     }
 
+    fn connections(&self) -> Vec<Arc<Connection>> {
+        let state = self.lock();
+        let connections = state.peers.values().map(|peer| peer.connection.clone());
+        connections.collect()
+    }
+
     fn close(&self) {
         self.door.close();
-        let mut state = self.lock();
-        state.closed = true;
-        let connections: Vec<_> = state
-            .peers
-            .values()
-            .map(|peer| peer.connection.clone())
-            .collect();
-        drop(state);
-        for connection in connections {
+        self.lock().closed = true;
+        for connection in self.connections() {
             connection.tell(Control::Close(CloseCode::ShuttingDown));
         }
         self.bell.ring();
@@ -283,8 +304,8 @@ impl Transport for Hub {
         self.core.router.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.core.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.core.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {
@@ -311,6 +332,40 @@ impl Transport for Hub {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
         }
+    }
+
+    /// What has come, and found no room in the server's queue, is given to it.
+    fn retire(&self, retiring: Retiring) {
+        let settling = Settling::of(retiring, &self.core);
+        self.unbind(settling.server());
+        for connection in self.core.connections() {
+            connection.tell(Control::Settle(settling.clone()));
+        }
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        let left = self.core.connections().into_iter().map(|connection| {
+            let (told, left) = Promise::channel();
+            connection.tell(Control::GoAway(told));
+            left
+        });
+        let left: Vec<Promise<(), PromiseError>> = left.collect();
+        // A connection that ends has nothing on its way either.
+        Box::pin(async move { drop(all_settled(left).await) })
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        self.cut();
+        self.close();
+        self.ended()
+    }
+
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> BusStats {
+        self.core.tally.read()
     }
 
     fn close(&self) {

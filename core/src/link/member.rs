@@ -32,10 +32,16 @@ use crate::blocking;
 use crate::bus::{Delivery, Head};
 use crate::connection::{State, Watch};
 use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
-use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::overload::{BusStats, Tally};
+use crate::promise::{Promise, PromiseError};
+use crate::runtime::{BoxFuture, Runtime};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
+use crate::timer;
 use crate::transport::{Capabilities, Transport};
+
+/// How often a member that leaves without a connection looks whether there is one.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long `bind` waits for the hub's word where it may wait at all.
 const BIND_WAIT: Duration = Duration::from_secs(10);
@@ -61,6 +67,7 @@ struct Shared {
     registrations: Registrations,
     first: First,
     farewell: Arc<Farewell>,
+    tally: Arc<Tally>,
 }
 
 impl Member {
@@ -99,7 +106,8 @@ impl Member {
         options: LinkOptions,
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<(Member, Begun, Intake)> {
-        let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
+        let tally = Arc::<Tally>::default();
+        let (outbox, intake) = outbox::outbox(&options, tally.clone());
         let shared = Arc::new(Shared {
             options,
             outbox,
@@ -110,6 +118,7 @@ impl Member {
             registrations: Registrations::default(),
             first: First::default(),
             farewell: Arc::default(),
+            tally,
         });
         let first = attempt::begin(&shared, first)?;
         Ok((Member { shared }, first, intake))
@@ -191,13 +200,23 @@ impl Member {
     }
 
     /// The bus is closed.
-    fn leave(&self) {
+    fn take_leave(&self) {
         for server in self.shared.registrations.clear() {
             server.close();
         }
         self.shared.tell(Control::Close(CloseCode::Normal));
         self.shared.outbox.bell.ring();
         self.shared.farewell.wait(&*self.shared.runtime);
+    }
+
+    /// Ends the connection, whatever waits for it.
+    fn cut(&self) {
+        self.shared.tell(Control::Cut(CloseCode::Normal));
+    }
+
+    /// Resolves when it is known what has not left.
+    fn ended(&self) -> BoxFuture<()> {
+        Box::pin(self.shared.farewell.clone().ended())
     }
 
     /// Waits for the answer, where the thread may wait.
@@ -235,6 +254,23 @@ impl Shared {
         let connection = self.connection().clone();
         if let Some(connection) = connection {
             connection.tell(control);
+        }
+    }
+
+    /// Resolves when nothing is on its way any more. Without a connection that is so when nothing waits for one.
+    async fn leave(self: Arc<Self>) {
+        while !self.is_closed() {
+            let (told, left) = Promise::<(), PromiseError>::channel();
+            let connection = self.connection().clone();
+            match connection {
+                Some(connection) => connection.tell(Control::GoAway(told)),
+                None if self.outbox.len() == 0 => return,
+                None => drop(told),
+            }
+            if left.await.is_ok() {
+                return;
+            }
+            timer::sleep(ASK_AGAIN).await; // The runtime may have ended.
         }
     }
 
@@ -305,8 +341,8 @@ impl Transport for Member {
         })
     }
 
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        self.shared.outbox.wait_for_room(cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.shared.outbox.wait_for_room(To::Named, delivery, cx);
     }
 
     /// Registers at the hub. On a thread that may wait, it returns when the hub has said yes or
@@ -324,9 +360,32 @@ impl Transport for Member {
         }
     }
 
+    fn retire(&self, retiring: Retiring) {
+        self.shared.registrations.remove(retiring.server());
+        self.shared.tell(Control::Retire(retiring));
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        Box::pin(self.shared.clone().leave())
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        self.cut();
+        self.close();
+        self.ended()
+    }
+
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> BusStats {
+        self.shared.tally.read()
+    }
+
     fn close(&self) {
         if self.shared.now_closed() {
-            self.leave();
+            self.take_leave();
         }
     }
 }

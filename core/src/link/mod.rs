@@ -19,13 +19,13 @@ mod credentials;
 mod driver;
 mod establish;
 mod farewell;
+mod full_ways;
 mod hub;
 mod member;
 mod names;
 mod options;
 mod outbox;
 mod pace;
-mod parked;
 mod pending;
 mod remote_server;
 mod side;
@@ -33,16 +33,20 @@ mod socket;
 #[cfg(feature = "auth")]
 mod tokens;
 mod translate;
+mod ways;
 
 pub use hub::{Hub, HubLimits};
 pub use member::{Member, Node};
 pub use options::number;
 pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
+use std::sync::Arc;
+
 use credentials::Credentials;
 
 use crate::authorise::Policy;
 use crate::bus::Caller;
+use crate::overload::{DEFAULT_BUDGET, MemoryBudget};
 use crate::session;
 
 /// What both roles are told.
@@ -66,6 +70,8 @@ pub struct LinkOptions {
     pub policy: Policy,
     /// What its connections authenticate with: see `as_hub`, `as_member` and `as_either`.
     credentials: Credentials,
+    /// What all its connections together may hold.
+    pub memory: Arc<MemoryBudget>,
 }
 
 impl LinkOptions {
@@ -80,6 +86,7 @@ impl LinkOptions {
             outbox_bytes: 4 << 20,
             policy: Policy::default(),
             credentials: Credentials::default(),
+            memory: Arc::new(MemoryBudget::new(DEFAULT_BUDGET)),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::outbox::To;
 use crate::bus::{Caller, Head, Reach};
 use crate::error::CallErrorKind;
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
 use crate::version::Version;
 
@@ -21,9 +22,38 @@ pub(super) struct Names {
     targets: HashMap<u64, Arc<session::Target>>,
     methods: HashMap<u64, Arc<session::Method>>,
     /// What was named last: most requests name the same again.
-    last_target: Option<Arc<session::Target>>,
-    last_method: Option<Arc<session::Method>>,
+    last_target: Option<(LastTarget, Arc<session::Target>)>,
+    last_method: Option<(LastMethod, Arc<session::Method>)>,
     callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
+}
+
+/// As a request names it: mostly the same texts in the same places.
+struct LastTarget {
+    exchange: Exchange,
+    topic: Topic,
+    server: Option<ServerName>,
+}
+
+impl LastTarget {
+    fn is_of(&self, head: &Head) -> bool {
+        (&self.topic, &self.server, &self.exchange) == (&head.topic, &head.server, &head.exchange)
+    }
+}
+
+/// The same of a method.
+struct LastMethod {
+    name: Method,
+    version: Version,
+    fingerprint: Option<u64>,
+    namespace: Option<Namespace>,
+}
+
+impl LastMethod {
+    fn is_of(&self, head: &Head) -> bool {
+        (&self.name, self.version, self.fingerprint)
+            == (&head.method, head.version, head.fingerprint)
+            && self.namespace.as_ref() == head.namespace()
+    }
 }
 
 impl Names {
@@ -70,7 +100,7 @@ impl Names {
                 .idempotency_key()
                 .map(|key| IdempotencyKey(key.to_bytes())),
             heartbeat: head.heartbeat(),
-            headers: head.headers.clone(),
+            headers: head.headers().to_vec(),
             caller: match to {
                 // Only a hub tells who calls (S10).
                 To::Bound(_) => self.caller(head).map_err(unsendable)?,
@@ -80,6 +110,22 @@ impl Names {
     }
 
     fn target(&mut self, head: &Head) -> Result<Arc<session::Target>, session::InvalidName> {
+        if let Some((last, known)) = &self.last_target {
+            if last.is_of(head) {
+                return Ok(known.clone());
+            }
+        }
+        let target = self.any_target(head)?;
+        let last = LastTarget {
+            exchange: head.exchange.clone(),
+            topic: head.topic.clone(),
+            server: head.server.clone(),
+        };
+        self.last_target = Some((last, target.clone()));
+        Ok(target)
+    }
+
+    fn any_target(&mut self, head: &Head) -> Result<Arc<session::Target>, session::InvalidName> {
         let (exchange, topic) = (head.exchange.as_str(), head.topic.as_str());
         let server = head.server.as_ref().map(|name| name.as_str());
         let is_meant = |known: &&Arc<session::Target>| {
@@ -87,12 +133,8 @@ impl Names {
             (known.topic.as_str(), known_server, known.exchange.as_str())
                 == (topic, server, exchange)
         };
-        if let Some(known) = self.last_target.as_ref().filter(is_meant) {
-            return Ok(known.clone());
-        }
         let key = self.hasher.hash_one((exchange, topic, server));
         if let Some(known) = self.targets.get(&key).filter(is_meant) {
-            self.last_target = Some(known.clone());
             return Ok(known.clone());
         }
         let target = Arc::new(session::Target {
@@ -105,11 +147,27 @@ impl Names {
                 .transpose()?,
         });
         remember(&mut self.targets, key, target.clone());
-        self.last_target = Some(target.clone());
         Ok(target)
     }
 
     fn method(&mut self, head: &Head) -> Result<Arc<session::Method>, session::InvalidName> {
+        if let Some((last, known)) = &self.last_method {
+            if last.is_of(head) {
+                return Ok(known.clone());
+            }
+        }
+        let method = self.any_method(head)?;
+        let last = LastMethod {
+            name: head.method.clone(),
+            version: head.version,
+            fingerprint: head.fingerprint,
+            namespace: head.namespace().cloned(),
+        };
+        self.last_method = Some((last, method.clone()));
+        Ok(method)
+    }
+
+    fn any_method(&mut self, head: &Head) -> Result<Arc<session::Method>, session::InvalidName> {
         let Version {
             major,
             minor,
@@ -117,7 +175,7 @@ impl Names {
         } = head.version;
         let version = (head.version != Version::DEFAULT).then_some((major, minor, patch));
         let name = head.method.as_str();
-        let namespace = head.namespace.as_deref();
+        let namespace = head.namespace().map(|name| name.as_str());
         let is_meant = |known: &&Arc<session::Method>| {
             let known_namespace = known.namespace.as_ref().map(Name::as_str);
             (
@@ -127,28 +185,22 @@ impl Names {
                 known_namespace,
             ) == (name, version, head.fingerprint, namespace)
         };
-        if let Some(known) = self.last_method.as_ref().filter(is_meant) {
-            return Ok(known.clone());
-        }
         let key = self
             .hasher
             .hash_one((name, version, head.fingerprint, namespace));
         if let Some(known) = self.methods.get(&key).filter(is_meant) {
-            self.last_method = Some(known.clone());
             return Ok(known.clone());
         }
         let method = Arc::new(session::Method {
             name: Name::try_from(head.method.to_shared())?,
             namespace: head
-                .namespace
-                .as_ref()
+                .namespace()
                 .map(|name| Name::try_from(name.to_shared()))
                 .transpose()?,
             version,
             fingerprint: head.fingerprint,
         });
         remember(&mut self.methods, key, method.clone());
-        self.last_method = Some(method.clone());
         Ok(method)
     }
 

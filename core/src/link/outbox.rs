@@ -1,16 +1,21 @@
 //! The queue of requests to one connection, bounded in messages and in bytes (R5, R6).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 use std::time::Instant;
 
-use crate::bus::{Backlog, Delivery, Room, Standing, Verb};
+use super::LinkOptions;
+use super::full_ways::FullWays;
+use super::ways::{Place, Ways};
+use crate::bus::{Backlog, Delivery, Head, Reach, Room, Standing, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::overload::{Tally, WhenFull};
 use crate::server::{NotAccepted, Sent};
-use crate::session::BindId;
+use crate::session::{BindId, Session};
 
 /// A request on its way to a connection.
 pub(super) struct Outgoing {
@@ -34,39 +39,49 @@ pub(super) struct Load(Arc<AtomicUsize>);
 
 impl Load {
     pub(super) fn one_more(load: &Arc<AtomicUsize>) -> Load {
-        load.fetch_add(1, Ordering::Relaxed);
+        load.fetch_add(1, Ordering::SeqCst);
         Load(load.clone())
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// The senders' end.
 pub(super) struct Outbox {
-    queue: flume::Sender<Outgoing>,
-    messages: usize,
-    most_bytes: usize,
-    /// What waits, in the queue and with the task.
+    queue: Mailbox<Outgoing>,
+    limits: Limits,
+    /// What waits, in the queue and with the task, but for what that has set aside.
     fill: Fill,
+    /// How many requests are set aside.
+    aside: AtomicUsize,
     room: Room,
     backlog: Backlog,
     /// Some server at the other end has missed copies of fanout casts.
     some_missed: AtomicBool,
+    /// The casts in the queue that give way to newer ones, oldest first; some have left already.
+    lossy: Mutex<VecDeque<Ticket>>,
+    /// Where there is no room, though there is some in the queue.
+    full: FullWays,
+    /// Nobody waits any more for some of what the task has set aside.
+    given_up: AtomicBool,
+    tally: Arc<Tally>,
     pub(super) bell: Arc<Doorbell>,
 }
 
 /// The end of the task that owns the connection.
 pub(super) struct Intake {
-    queue: flume::Receiver<Outgoing>,
+    outbox: Arc<Outbox>,
     /// Looked at and not taken yet: the next one, or all while there is no connection.
     held: VecDeque<Outgoing>,
     /// See [`keep_behind`](Self::keep_behind).
     keeps_behind: bool,
-    outbox: Arc<Outbox>,
+    /// What may not go just now, so that it holds up nobody who goes elsewhere.
+    ways: Ways,
+    address: String,
 }
 
 /// How many requests wait, and how many bytes of payload they have: one word, so that both are counted in one step.
@@ -99,51 +114,75 @@ impl Fill {
     }
 }
 
-pub(super) fn outbox(messages: usize, bytes: usize) -> (Arc<Outbox>, Intake) {
-    // Bounded by its fill, which counts what the task has taken out and could not send as well.
-    let (sender, queue) = flume::unbounded();
-    let messages = messages.max(1);
+pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, Intake) {
+    let limits = Limits {
+        items: options.outbox_messages.max(1),
+        bytes: options.outbox_bytes.max(1),
+    };
     let outbox = Arc::new(Outbox {
-        queue: sender,
-        messages,
-        most_bytes: bytes,
+        // Bounded by its fill, which counts what the task has taken out and could not send as well.
+        queue: Mailbox::new(Limits {
+            items: usize::MAX,
+            bytes: usize::MAX,
+        }),
+        limits,
         fill: Fill::default(),
+        aside: AtomicUsize::new(0),
         room: Room::new(),
         backlog: Backlog::default(),
         some_missed: AtomicBool::new(false),
+        lossy: Mutex::default(),
+        full: FullWays::default(),
+        given_up: AtomicBool::new(false),
+        tally,
         bell: Arc::default(),
     });
     let intake = Intake {
-        queue,
+        outbox: outbox.clone(),
         held: VecDeque::new(),
         keeps_behind: false,
-        outbox: outbox.clone(),
+        ways: Ways::new(),
+        address: options.address.clone(),
     };
     (outbox, intake)
 }
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(&self, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
+    pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = outgoing.delivery.weight();
-        let (messages, bytes) = self.fill.add(weight);
-        // One message alone may be larger than the limit: it is bounded by `max_message`.
-        let too_heavy = bytes > 0 && bytes.saturating_add(weight) > self.most_bytes;
-        if messages >= self.messages || too_heavy {
-            self.fill.remove(weight);
-            // Without a connection, the task looks who of them is not waited for any more.
-            self.bell.ring();
+        let head = in_flight.head();
+        let lossy = is_lossy(head);
+        let goes_anyway = lossy || is_chosen_copy(outgoing.to, head);
+        if !goes_anyway && self.full.has(outgoing.to, head) {
             return Err(self.full(outgoing.delivery));
         }
-        in_flight.into_outbox();
-        match self.queue.send(outgoing) {
-            Ok(()) => {
+        while !self.takes(weight) {
+            if !(lossy && self.drop_oldest()) {
+                // Without a connection, the task looks who of them is not waited for any more.
                 self.bell.ring();
+                return Err(self.full(outgoing.delivery));
+            }
+        }
+        // Nobody could take it out again.
+        let is_watched = in_flight.may_be_given_up();
+        if is_watched {
+            in_flight.into_outbox();
+        }
+        match self.queue.try_push(outgoing, 0) {
+            Ok(ticket) => {
+                if lossy {
+                    self.may_drop(ticket);
+                }
+                self.bell.ring();
+                if is_watched && !in_flight.waits_in(self, ticket) {
+                    self.withdraw(ticket);
+                }
                 Ok(Sent::OnItsWay)
             }
-            Err(flume::SendError(outgoing)) => {
-                self.fill.remove(weight);
+            Err(PushError::Full(outgoing) | PushError::Closed(outgoing)) => {
+                self.count_out(weight);
                 let lost = CallErrorKind::ConnectionLost("it was closed".into());
                 let delivery = outgoing.delivery;
                 Err(NotAccepted::Refused(delivery.refuse(
@@ -155,43 +194,113 @@ impl Outbox {
         }
     }
 
+    /// Counts a request in, if there is room for it.
+    fn takes(&self, weight: usize) -> bool {
+        let (messages, bytes) = self.count_in(weight);
+        let too_heavy = bytes.saturating_add(self.charged(weight)) > self.limits.bytes;
+        let takes = messages < self.limits.items && !too_heavy;
+        if !takes {
+            self.count_out(weight);
+        }
+        takes
+    }
+
+    /// Counts one more in, and gives what there was before.
+    fn count_in(&self, weight: usize) -> (usize, usize) {
+        self.fill.add(self.charged(weight))
+    }
+
+    fn count_out(&self, weight: usize) {
+        self.fill.remove(self.charged(weight));
+    }
+
+    /// Remembers a cast that gives way to newer ones.
+    fn may_drop(&self, ticket: Ticket) {
+        let mut lossy = self.lossy.lock().unwrap_or_else(PoisonError::into_inner);
+        lossy.push_back(ticket);
+        // No more are in the queue, and they leave it in this order.
+        if lossy.len() > self.limits.items {
+            lossy.pop_front();
+        }
+    }
+
+    /// Drops the oldest cast that gives way to newer ones; says whether there was any.
+    fn drop_oldest(&self) -> bool {
+        loop {
+            let mut lossy = self.lossy.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(ticket) = lossy.pop_front() else {
+                return false;
+            };
+            drop(lossy);
+            if let Some(Outgoing { delivery, .. }) = self.queue.remove(ticket) {
+                self.count_out(delivery.weight());
+                self.tally.dropped_cast();
+                let full = self.is_full(Verb::Cast);
+                delivery.refuse(full, Fate::NotSent, Stage::QueuedHere);
+                return true;
+            }
+        }
+    }
+
     fn full(&self, delivery: Delivery) -> NotAccepted {
-        let kind = CallErrorKind::QueueFull {
-            queue: match delivery.in_flight().head().verb {
-                Verb::Call => "the queue of requests to the connection",
-                Verb::Cast => "the queue of casts to the connection",
-            },
-            limit: format!("{} messages or {} bytes", self.messages, self.most_bytes),
-        };
-        let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
+        let full = self.is_full(delivery.in_flight().head().verb);
+        let error = CallError::new(full, Fate::NotSent, Stage::QueuedHere);
         let error = delivery.in_flight().told(error);
         NotAccepted::Full(delivery, error)
     }
 
-    /// Wakes the waker of `cx` when half of the queue is free again; at once, when it is.
-    pub(super) fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.room.register(cx);
+    fn is_full(&self, verb: Verb) -> CallErrorKind {
+        CallErrorKind::QueueFull {
+            queue: match verb {
+                Verb::Call => "the queue of requests to the connection",
+                Verb::Cast => "the queue of casts to the connection",
+            },
+            limit: format!(
+                "{} messages or {} bytes",
+                self.limits.items, self.limits.bytes
+            ),
+        }
+    }
+
+    /// Wakes the waker of `cx` when half of the queue is free again, and as much as `delivery` needs; at once, when it
+    /// is.
+    pub(super) fn wait_for_room(&self, to: To, delivery: &Delivery, cx: &mut Context<'_>) {
+        if self.full.wait(to, delivery.in_flight().head(), cx) {
+            return;
+        }
+        self.room.register(self.charged(delivery.weight()), cx);
         self.wake_for_room();
     }
 
     fn wake_for_room(&self) {
-        if self.is_half_free() && (self.room.is_awaited() || self.backlog.has_begun()) {
-            self.backlog.half_free();
-            self.room.wake();
+        if !(self.room.is_awaited() || self.backlog.has_begun()) {
+            return;
+        }
+        let (messages, bytes) = self.fill.now();
+        if messages <= self.limits.items / 2 {
+            let limit = self.limits.bytes;
+            if bytes <= limit / 2 {
+                self.backlog.half_free();
+            }
+            self.room
+                .wake_where(|weight| bytes <= (limit / 2).min(limit - weight));
         }
     }
 
-    /// How the queue stands to one more copy of a fanout cast, of `weight` bytes.
-    pub(super) fn standing(&self, weight: usize) -> Standing {
-        let (messages, bytes) = self.fill.now();
-        let fits = bytes == 0 || bytes.saturating_add(weight) <= self.most_bytes;
-        let has_room = fits && messages < self.messages;
-        self.backlog.standing(has_room, self.is_half_free())
+    /// What a request counts against the limit. One message may be larger than that, for it is bounded by `max_message`;
+    /// and one that is leaves a quarter to what is small.
+    fn charged(&self, weight: usize) -> usize {
+        weight.min(self.limits.bytes - self.limits.bytes / 4)
     }
 
-    fn is_half_free(&self) -> bool {
+    /// How the queue, for the registration `id`, stands to one more copy of a fanout cast, of `weight` bytes.
+    pub(super) fn standing(&self, id: BindId, weight: usize) -> Standing {
         let (messages, bytes) = self.fill.now();
-        messages <= self.messages / 2 && bytes <= self.most_bytes / 2
+        let full = self.full.has_bound(id);
+        let fits = bytes.saturating_add(self.charged(weight)) <= self.limits.bytes;
+        let has_room = fits && messages < self.limits.items && !full;
+        let half_free = messages <= self.limits.items / 2 && bytes <= self.limits.bytes / 2;
+        self.backlog.standing(has_room, half_free && !full)
     }
 
     /// A server at the other end has missed a copy; its process is to be told.
@@ -207,40 +316,85 @@ impl Outbox {
 
     /// Requests that were pushed and have not gone on.
     pub(super) fn len(&self) -> usize {
-        self.fill.now().0
+        self.fill.now().0 + self.aside.load(Ordering::Acquire)
     }
 
     pub(super) fn is_disconnected(&self) -> bool {
-        self.queue.is_disconnected()
+        self.queue.is_closed()
+    }
+}
+
+/// A copy for a server that had room a moment ago, when all were asked. Its way may have filled since, by what was in the
+/// queue then: were it refused for that, a server that keeps up would miss it.
+fn is_chosen_copy(to: To, head: &Head) -> bool {
+    matches!(to, To::Bound(_)) && head.reach == Reach::Every
+}
+
+fn is_lossy(head: &Head) -> bool {
+    head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
+}
+
+impl Withdraw for Outbox {
+    fn withdraw(&self, ticket: Ticket) {
+        match self.queue.remove(ticket) {
+            Some(withdrawn) => {
+                self.count_out(withdrawn.delivery.weight());
+                drop(withdrawn);
+                self.wake_for_room();
+                self.bell.ring(); // It may have been the last one on its way to a server that retires.
+            }
+            None => {
+                self.given_up.store(true, Ordering::Release);
+                self.bell.ring();
+            }
+        }
     }
 }
 
 impl Intake {
-    /// The payload size of the next request.
-    pub(super) fn next_weight(&mut self) -> Option<usize> {
-        if self.held.is_empty() {
-            self.held.push_back(self.queue.try_recv().ok()?);
-        }
-        self.held.front().map(|next| next.delivery.weight())
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbox.len() == 0
     }
 
-    /// The next request.
-    pub(super) fn take(&mut self) -> Option<Outgoing> {
-        self.next_weight()?;
-        let next = self.held.pop_front()?;
-        self.gone(next.delivery.weight());
-        Some(next)
+    /// The next request that `session` has room for, and its way. Those whose way has its share of the credit are set
+    /// aside, in their order, and the others pass (C-OV-2).
+    pub(super) fn next(&mut self, session: &Session, now: Instant) -> Option<(usize, Outgoing)> {
+        let given_up = &self.outbox.given_up;
+        if given_up.load(Ordering::Relaxed) && given_up.swap(false, Ordering::AcqRel) {
+            self.purge(now);
+        }
+        if let Some((way, outgoing)) = self.ways.next(session) {
+            self.left(way);
+            return Some((way, outgoing));
+        }
+        loop {
+            let outgoing = self.look()?;
+            let (to, size) = (outgoing.to, outgoing.delivery.weight());
+            let way = self.ways.of(to, outgoing.delivery.in_flight().head());
+            let waits = self.ways.has_line(way) || !session.is_fair(way as u64, size);
+            if waits && self.has_room_aside(size) {
+                self.gone(size);
+                self.set_aside(way, outgoing);
+            } else if waits || !session.can_accept(size) {
+                self.held.push_front(outgoing);
+                return None;
+            } else {
+                self.gone(size);
+                return Some((way, outgoing));
+            }
+        }
     }
 
     /// Gives the next request to `send`; until that returns, it counts as one that waits.
     pub(super) fn pass(&mut self, send: impl FnOnce(Delivery)) -> bool {
-        let Some(weight) = self.next_weight() else {
+        self.gather();
+        let Some(next) = self.look() else {
             return false;
         };
-        if let Some(next) = self.held.pop_front() {
-            send(next.delivery);
-            self.gone(weight);
-        }
+        let weight = next.delivery.weight();
+        send(next.delivery);
+        self.gone(weight);
         true
     }
 
@@ -265,7 +419,10 @@ impl Intake {
     ) -> Option<Instant> {
         let now = Instant::now();
         let mut next = None;
-        self.held.extend(self.queue.try_iter());
+        self.gather();
+        while let Some(outgoing) = self.outbox.queue.try_pop() {
+            self.held.push_back(outgoing);
+        }
         for _ in 0..self.held.len() {
             let Some(outgoing) = self.held.pop_front() else {
                 break;
@@ -284,23 +441,111 @@ impl Intake {
                 continue;
             };
             self.gone(outgoing.delivery.weight());
-            let (fate, stage) = (Fate::NotSent, Stage::Connecting);
-            outgoing.delivery.refuse(kind, fate, stage);
+            self.refuse(outgoing, kind, Stage::Connecting);
         }
         next
     }
 
     /// Fails all that waits.
     fn refuse_all(&mut self, kind: &CallErrorKind) {
-        while let Some(outgoing) = self.take() {
-            let delivery = outgoing.delivery;
-            delivery.refuse(kind.clone(), Fate::NotSent, Stage::QueuedHere);
+        self.gather();
+        while let Some(outgoing) = self.look() {
+            self.gone(outgoing.delivery.weight());
+            self.refuse(outgoing, kind.clone(), Stage::QueuedHere);
         }
     }
 
+    /// What comes next, not counted out yet.
+    fn look(&mut self) -> Option<Outgoing> {
+        self.held
+            .pop_front()
+            .or_else(|| self.outbox.queue.try_pop())
+    }
+
     fn gone(&self, weight: usize) {
-        self.outbox.fill.remove(weight);
+        self.outbox.count_out(weight);
         self.outbox.wake_for_room();
+    }
+
+    /// There is no session any more: what was set aside for its sake waits before the others again.
+    fn gather(&mut self) {
+        let aside = self.ways.drain();
+        for outgoing in aside.into_iter().rev() {
+            self.outbox.count_in(outgoing.delivery.weight());
+            self.held.push_front(outgoing);
+        }
+        self.outbox.full.clear();
+        self.outbox.aside.store(0, Ordering::Release);
+    }
+
+    /// All that was in the queue when a way had to wait can be set aside, and as much again.
+    fn has_room_aside(&self, size: usize) -> bool {
+        let (aside, limits) = (self.ways.aside(), self.outbox.limits);
+        aside.requests < limits.items.saturating_mul(2)
+            && (aside.bytes == 0 || aside.bytes + size <= limits.bytes.saturating_mul(2))
+    }
+
+    fn set_aside(&mut self, way: usize, outgoing: Outgoing) {
+        if is_lossy(outgoing.delivery.in_flight().head()) && self.ways.is_full(way) {
+            if let Some(oldest) = self.ways.take_oldest_lossy(way) {
+                self.outbox.tally.dropped_cast();
+                let full = self.outbox.is_full(Verb::Cast);
+                oldest
+                    .delivery
+                    .refuse(full, Fate::NotSent, Stage::QueuedHere);
+            }
+        }
+        self.ways.set_aside(way, outgoing);
+        if self.ways.fills_up(way, self.outbox.limits) {
+            if let Some(place) = self.ways.place(way) {
+                self.outbox.full.add(place);
+            }
+        }
+        self.count_aside();
+    }
+
+    /// Something has left the line of `way`.
+    fn left(&mut self, way: usize) {
+        self.count_aside();
+        if self.ways.has_room_again(way, self.outbox.limits) {
+            if let Some(place) = self.ways.place(way) {
+                self.outbox.full.remove(place);
+            }
+        }
+    }
+
+    fn count_aside(&self) {
+        let requests = self.ways.aside().requests;
+        self.outbox.aside.store(requests, Ordering::Release);
+    }
+
+    /// Drops what nobody waits for any more.
+    fn purge(&mut self, now: Instant) {
+        for way in self.ways.lines() {
+            drop(self.ways.purge(way, now));
+            self.left(way);
+        }
+    }
+
+    /// A registration was withdrawn: what is set aside for it goes nowhere.
+    pub(super) fn unbound(&mut self, id: BindId) {
+        let gone = CallErrorKind::ShuttingDown;
+        for way in self.ways.lines() {
+            if self.ways.place(way) == Some(&Place::Bound(id)) {
+                for outgoing in self.ways.take_line(way) {
+                    self.refuse(outgoing, gone.clone(), Stage::QueuedHere);
+                }
+                self.left(way);
+            }
+        }
+    }
+
+    fn refuse(&self, outgoing: Outgoing, kind: CallErrorKind, stage: Stage) {
+        let delivery = outgoing.delivery;
+        if delivery.in_flight().head().verb == Verb::Cast {
+            self.outbox.tally.unsent_cast();
+        }
+        delivery.refuse(kind, Fate::NotSent, stage);
     }
 
     pub(super) fn outbox(&self) -> &Arc<Outbox> {
@@ -310,6 +555,13 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        self.refuse_all(&CallErrorKind::Closed);
+        let closed = &CallErrorKind::Closed;
+        self.refuse_all(closed);
+        for outgoing in self.outbox.queue.close() {
+            self.gone(outgoing.delivery.weight());
+            self.refuse(outgoing, closed.clone(), Stage::QueuedHere);
+        }
+        self.outbox.room.wake();
+        self.outbox.tally.tell_unsent(&self.address);
     }
 }

@@ -24,6 +24,10 @@ impl Entry {
     }
 }
 
+/// The token of what nobody asks about: a cast of this process, which no server's load counts. None is ever given out
+/// for an entry.
+pub(super) const UNTRACKED: u64 = u64::MAX;
+
 /// A slab whose tokens are never used twice: a late cancel finds nothing.
 #[derive(Default)]
 pub(super) struct Pending {

@@ -1,13 +1,13 @@
 //! A server at the other end of a connection, as the hub's router sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
 use super::outbox::{Load, Outbox, Outgoing, To};
 use crate::authorise::Policy;
 use crate::bus::{Delivery, Standing};
-use crate::error::{Fate, Stage};
+use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::router::Destination;
 use crate::server::{Mode, NotAccepted, Offers, Sent};
 use crate::session::BindId;
@@ -22,6 +22,8 @@ pub(super) struct RemoteServer {
     policy: Policy,
     /// Copies of fanout casts that it missed here and that its process was not told of.
     missed: AtomicU64,
+    /// It is sent nothing more.
+    retired: AtomicBool,
 }
 
 impl RemoteServer {
@@ -38,7 +40,18 @@ impl RemoteServer {
             load: Arc::default(),
             policy,
             missed: AtomicU64::new(0),
+            retired: AtomicBool::new(false),
         }
+    }
+
+    /// Takes nothing more, from when the router knows it no more.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing is on its way to it, nor unanswered. After [`retire`](Self::retire), that stays so.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.load.load(Ordering::SeqCst) == 0
     }
 
     /// The copies that it missed since this was asked last.
@@ -63,24 +76,43 @@ impl Destination for RemoteServer {
             let error = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
             return Err(NotAccepted::Refused(error));
         }
+        // Counted first, and looked at after: what saw it serve is seen by whoever looks whether it has anything.
+        let load = Load::one_more(&self.load);
+        if self.has_gone() {
+            drop(load);
+            self.outbox.bell.ring();
+            return Err(gone(delivery));
+        }
         self.outbox.push(Outgoing {
             delivery,
             to: To::Bound(self.id),
-            load: Some(Load::one_more(&self.load)),
+            load: Some(load),
         })
     }
 
-    fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.outbox.wait_for_room(cx);
+    fn has_gone(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.outbox.wait_for_room(To::Bound(self.id), delivery, cx);
     }
 
     /// By the queue to its process: what its own says is seen there.
     fn standing(&self, weight: usize) -> Standing {
-        self.outbox.standing(weight)
+        self.outbox.standing(self.id, weight)
     }
 
     fn missed(&self) {
         self.missed.fetch_add(1, Ordering::Relaxed);
         self.outbox.some_missed();
     }
+}
+
+/// For the router, which chooses another one.
+fn gone(delivery: Delivery) -> NotAccepted {
+    let kind = CallErrorKind::ShuttingDown;
+    let error = CallError::new(kind, Fate::NotExecuted, Stage::Routing);
+    let error = delivery.in_flight().told(error);
+    NotAccepted::Full(delivery, error)
 }

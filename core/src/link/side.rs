@@ -3,10 +3,19 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use super::hub::Settling;
 use super::translate::Incoming;
 use crate::bus::InFlight;
-use crate::server::ServerCore;
+use crate::reply::Reply;
+use crate::server::{Mode, Retiring, ServerCore};
 use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
+
+/// A request that was taken. Its record answers for it, also where it was refused.
+pub(super) struct Taken {
+    pub(super) in_flight: Arc<InFlight>,
+    /// Where it was answered right here: the record is not told.
+    pub(super) answer: Option<Reply>,
+}
 
 /// The role that a connection's task plays. Called by that task only.
 pub(super) trait Side: Send {
@@ -16,9 +25,8 @@ pub(super) trait Side: Send {
     /// The peer's Hello came and fits.
     fn opened(&mut self, hello: &PeerHello);
 
-    /// Takes a request on its way. The record answers for it, also where it was refused; `None`
-    /// where not even a record could be made.
-    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>>;
+    /// Takes a request on its way; `None` where not even a record could be made.
+    fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken>;
 
     /// Sends casts on that found no room before; says whether any went. Wakes the waker of `cx` when
     /// there may be room for the rest.
@@ -35,6 +43,21 @@ pub(super) trait Side: Send {
 
     /// Member: withdraw it.
     fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>);
+
+    /// Member: have the hub send it nothing more; what it says is dropped when what was on its way has come.
+    fn retire_server(&mut self, session: &mut Session, retiring: Retiring);
+
+    /// Hub: a server of this process retires, and takes what waits for it here where nobody else would.
+    fn settle(&mut self, settling: &Settling);
+
+    /// Hub: the peer's server is to be sent nothing more.
+    fn retire(&mut self, id: BindId);
+
+    /// Member: what was on its way to it has come.
+    fn retired(&mut self, id: BindId);
+
+    /// Says of which servers that retire nothing is left: by a hub on its way to them, by a member in front of them.
+    fn tell_retired(&mut self, session: &mut Session);
 
     /// Member: the hub's word.
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>);

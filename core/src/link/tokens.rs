@@ -10,7 +10,7 @@ use crate::session::Auth;
 use crate::token;
 use crate::transport::OpenOptions;
 
-/// These take the tokens and the policy of a bus. A bus that was given any token speaks with nobody who proves none:
+/// These take the tokens, the policy and the memory of a bus. A bus that was given any token speaks with nobody who proves none:
 /// where one is missing for the role that the process has or may come to have, it is not opened.
 impl LinkOptions {
     /// The same for a process that serves its address: it lets in who proves one of the tokens that it was told to
@@ -21,6 +21,7 @@ impl LinkOptions {
     /// [`OpenError::Unsupported`] when the bus has a token of its own but none to accept, or an empty list of them.
     pub fn as_hub(mut self, options: &OpenOptions) -> Result<Self, OpenError> {
         self.policy = options.policy.clone();
+        self.memory = options.memory.clone();
         if let Some(own) = &options.tokens.own {
             self.identity = self.identity.with_name(own.name());
         }
@@ -33,6 +34,7 @@ impl LinkOptions {
     /// # Errors
     /// [`OpenError::Unsupported`] when the bus was told to accept tokens but has none of its own.
     pub fn as_member(mut self, options: &OpenOptions) -> Result<Self, OpenError> {
+        self.memory = options.memory.clone();
         self.credentials.as_member = self.prove(options)?;
         Ok(self)
     }

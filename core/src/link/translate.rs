@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb};
+use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb, WhenDisconnected};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
-use crate::name::{Exchange, Method, NameError, Namespace, ServerName, Topic};
+use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::server::{MAX_OFFERS, Offer, Offers, ServerCore};
@@ -42,6 +43,8 @@ pub(super) struct Incoming {
     pub(super) now: Instant,
     /// Requests of one connection stay in their order on their further way (C-VB-4).
     pub(super) flow: u64,
+    /// The largest reply.
+    pub(super) max_reply: usize,
     /// Where its end is told.
     pub(super) connection: Arc<dyn ReplyTo>,
 }
@@ -55,67 +58,57 @@ pub(super) struct Addressee {
 
 impl Addressee {
     /// The names of `target`.
-    pub(super) fn of_target(target: &session::Target) -> Result<Addressee, NameError> {
-        Ok(Addressee {
-            exchange: Exchange::from_shared(target.exchange.clone().into_arc())?,
-            topic: Topic::from_shared(target.topic.clone().into_arc())?,
-            server: target
-                .server
-                .as_ref()
-                .map(|name| ServerName::from_shared(name.clone().into_arc()))
-                .transpose()?,
-        })
+    pub(super) fn of_target(target: &session::Target) -> Addressee {
+        Addressee {
+            exchange: target.exchange.clone().into(),
+            topic: target.topic.clone().into(),
+            server: target.server.clone().map(ServerName::from),
+        }
     }
 }
 
 impl Incoming {
     /// The request as the bus carries it on. From here on its record answers for it.
-    pub(super) fn into_delivery(
-        self,
-        to: Addressee,
-        caller: Option<Arc<Caller>>,
-    ) -> Result<Delivery, NameError> {
+    pub(super) fn into_delivery(self, to: Addressee, caller: Option<Arc<Caller>>) -> Delivery {
         let header = self.header;
         let version = header.method.version;
         let codec = CodecId::from_byte(header.codec);
-        let rare = rare(&header);
         let verb = match self.verb {
             session::Verb::Call => Verb::Call,
             session::Verb::Cast => Verb::Cast,
         };
-        let method = Method::from_shared(header.method.name.clone().into_arc())?;
-        let mut head = Head {
+        let method = Method::from(header.method.name.clone());
+        let reach = if header.fanout {
+            Reach::Every
+        } else {
+            Reach::of(&method)
+        };
+        let head = Head {
+            verb,
+            exchange: to.exchange,
+            topic: to.topic,
             server: to.server,
-            namespace: header
-                .method
-                .namespace
-                .as_ref()
-                .map(|name| Namespace::from_shared(name.clone().into_arc()))
-                .transpose()?,
+            reach,
+            method,
             version: version.map_or(Version::DEFAULT, |(major, minor, patch)| {
                 Version::new(major, minor, patch)
             }),
             fingerprint: header.method.fingerprint,
             codec,
-            headers: header.headers,
             caller,
             depth: header.depth,
             wait_for_server: header.wait_for_server,
-            rare,
+            when_disconnected: WhenDisconnected::default(),
+            when_full: WhenFull::default(),
             flow: self.flow,
+            made_at: self.now,
             deadline: header
                 .remaining
                 .and_then(|remaining| self.now.checked_add(remaining)),
-            ..Head::new(verb, to.exchange, to.topic, method, self.now)
+            rare: rare(header),
         };
-        if header.fanout {
-            head.reach = Reach::Every;
-        }
-        let in_flight = InFlight::from_remote(head, self.connection, self.id);
-        Ok(Delivery::new(
-            in_flight,
-            Payload::encoded(self.payload, codec),
-        ))
+        let in_flight = InFlight::from_remote(head, self.connection, self.id, self.max_reply);
+        Delivery::new(in_flight, Payload::encoded(self.payload, codec))
     }
 }
 
@@ -150,25 +143,35 @@ pub(super) fn registration(
 }
 
 /// What a member's server offers.
-pub(super) fn offers_of(registration: &session::Registration) -> Result<Offers, NameError> {
+pub(super) fn offers_of(registration: &session::Registration) -> Offers {
     let offer = |offer: &session::Offer| {
-        let name = offer.namespace.clone().map(Name::into_arc);
         let (major, minor, patch) = offer.version;
-        Ok(Offer {
-            namespace: name.map(Namespace::from_shared).transpose()?,
+        Offer {
+            namespace: offer.namespace.clone().map(Namespace::from),
             version: Version::new(major, minor, patch),
-        })
+        }
     };
-    let offers = registration.offers.iter().map(offer);
-    Ok(Offers::new(offers.collect::<Result<Vec<_>, _>>()?))
+    Offers::new(registration.offers.iter().map(offer))
 }
 
 /// What few requests say.
-fn rare(header: &RequestHeader) -> Option<Box<Rare>> {
-    let (key, heartbeat) = (header.idempotency_key, header.heartbeat);
-    (key.is_some() || heartbeat.is_some()).then(|| {
+fn rare(header: RequestHeader) -> Option<Box<Rare>> {
+    let RequestHeader {
+        method,
+        idempotency_key,
+        heartbeat,
+        headers,
+        ..
+    } = header;
+    let says_more = method.namespace.is_some()
+        || !headers.is_empty()
+        || idempotency_key.is_some()
+        || heartbeat.is_some();
+    says_more.then(|| {
         Box::new(Rare {
-            idempotency_key: key.map(|session::IdempotencyKey(key)| key.into()),
+            namespace: method.namespace.clone().map(Namespace::from),
+            headers,
+            idempotency_key: idempotency_key.map(|session::IdempotencyKey(key)| key.into()),
             heartbeat,
         })
     })

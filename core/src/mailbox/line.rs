@@ -67,6 +67,10 @@ impl<V> Line<V> {
         }
     }
 
+    pub(super) fn first(&self) -> Option<&V> {
+        self.places.get(self.first?)?.value.as_ref()
+    }
+
     pub(super) fn pop(&mut self) -> Option<V> {
         self.first.and_then(|index| self.unlink(index))
     }

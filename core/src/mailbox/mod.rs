@@ -82,16 +82,36 @@ impl<T> Mailbox<T> {
     /// # Errors
     /// [`PushError`], with the item.
     pub fn try_push(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
+        self.push(item, bytes, |inner| {
+            let Limits {
+                items: most,
+                bytes: limit,
+            } = inner.limits;
+            inner.items.len() < most && bytes <= limit.saturating_sub(inner.bytes)
+        })
+    }
+
+    /// The same beyond its limits, for an item that is bounded by something else.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`], with the item.
+    #[cfg(unix)]
+    pub fn push_over(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
+        self.push(item, bytes, |_| true)
+    }
+
+    fn push(
+        &self,
+        item: T,
+        bytes: usize,
+        has_room: impl FnOnce(&Inner<T>) -> bool,
+    ) -> Result<Ticket, PushError<T>> {
         let (ticket, waker) = {
             let mut inner = self.shared.lock();
             if inner.closed {
                 return Err(PushError::Closed(item));
             }
-            let Limits {
-                items: most,
-                bytes: limit,
-            } = inner.limits;
-            if inner.items.len() >= most || bytes > limit.saturating_sub(inner.bytes) {
+            if !has_room(&inner) {
                 return Err(PushError::Full(item));
             }
             inner.bytes += bytes;
@@ -104,6 +124,12 @@ impl<T> Mailbox<T> {
     /// The first item, if there is one.
     pub fn try_pop(&self) -> Option<T> {
         self.shared.lock().pop()
+    }
+
+    /// What `look` sees in the first item, if there is one. It runs under the lock.
+    pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let inner = self.shared.lock();
+        inner.items.first().map(|(item, _)| look(item))
     }
 
     /// Takes an item out of the middle, which makes room at once; None when it has left already.
@@ -141,6 +167,11 @@ impl<T> Mailbox<T> {
         };
         wakers.into_iter().for_each(Waker::wake);
         items.into_iter().map(|(item, _)| item).collect()
+    }
+
+    /// Takes items in again after it was closed.
+    pub fn reopen(&self) {
+        self.shared.lock().closed = false;
     }
 
     /// Whether [`close`](Mailbox::close) was called.

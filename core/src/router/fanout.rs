@@ -80,7 +80,7 @@ impl<'a> Choice<'a> {
                 Ok(_) => taken += 1,
                 Err(NotAccepted::Refused(error)) => refused = refused.or(Some(error)),
                 // Others came in between.
-                Err(NotAccepted::Full(..)) => self.missing.push(server),
+                Err(NotAccepted::Full(..) | NotAccepted::Later(..)) => self.missing.push(server),
             }
         }
         self.missing.iter().for_each(|server| server.missed());
@@ -183,7 +183,7 @@ mod tests {
             self.took.lock().unwrap().push((server, bytes.into_bytes()));
             Ok(Sent::OnItsWay)
         }
-        fn wait_for_room(&self, _cx: &mut Context<'_>) {}
+        fn wait_for_room(&self, _: &Delivery, _: &mut Context<'_>) {}
         fn standing(&self, _weight: usize) -> Standing {
             *self.standing.lock().unwrap()
         }

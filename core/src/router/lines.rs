@@ -164,7 +164,7 @@ impl Router {
                         asked = false;
                         continue;
                     }
-                    Err(NotAccepted::Full(delivery, _)) => {
+                    Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => {
                         // Asked first, tried again after: room that came in between is not missed.
                         if !asked {
                             let go_on = Arc::new(GoOn {
@@ -176,7 +176,7 @@ impl Router {
                                 go_on.before_long();
                             }
                             let go_on = Waker::from(go_on);
-                            self.wait_at(&server, head, &mut Context::from_waker(&go_on));
+                            self.wait_at(&server, &delivery, &mut Context::from_waker(&go_on));
                         }
                         (delivery, true)
                     }

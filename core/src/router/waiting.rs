@@ -82,7 +82,7 @@ impl Key {
             exchange: head.exchange.clone(),
             topic: head.topic.clone(),
             server: head.server.clone(),
-            namespace: head.namespace.clone(),
+            namespace: head.namespace().cloned(),
             version: head.version,
         }
     }
@@ -191,7 +191,7 @@ impl Waiting {
 
     /// Wakes the waker of `cx` when there is room for requests like `head`; at once, when there is.
     pub(super) fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.room.register(cx);
+        self.room.register(0, cx);
         let state = self.lock();
         let of_the_flow = state.flows.get(&head.flow).copied().unwrap_or(0);
         let has_room = self.has_room(&state) && of_the_flow <= self.limits.of_a_flow / 2;

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::authorise::{Authorise, Policy};
-use crate::bus::Bus;
+use crate::bus::{Bus, Phase};
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
+use crate::overload::WhenFull;
 use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
@@ -88,6 +89,7 @@ impl ServerBuilder {
                 concurrency: DEFAULT_CONCURRENCY,
                 queue: DEFAULT_QUEUE,
                 queue_bytes: DEFAULT_QUEUE_BYTES,
+                when_full: WhenFull::default(),
             },
             policy: bus.core().policy().clone(),
             window: IdempotencyWindow::default(),
@@ -193,6 +195,19 @@ impl ServerBuilder {
     pub fn authorise(mut self, policy: impl Authorise + 'static) -> Self {
         let before = std::mem::take(&mut self.policy);
         self.policy = before.and(Policy::new(policy));
+        self
+    }
+
+    /// What happens to a request that finds the queue full; unset, [`WhenFull::Reject`].
+    ///
+    /// * `Reject`: calls fail as `Busy`. A cast from this process fails as `QueueFull`; one that came over a connection
+    ///   waits in front of the queue, and its sender is asked to hold back further ones for this server.
+    /// * `Block`: calls and casts wait for room, within their deadline: one from this process in its bus's backlog, one
+    ///   from another process in front of the queue.
+    /// * `DropOldest`: the request that has waited longest is dropped. A call is told so, as `Busy`; a cast is counted
+    ///   in [`Server::drops`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.limits.when_full = policy;
         self
     }
 
@@ -337,6 +352,7 @@ impl ServerBuilder {
             concurrency,
             queue,
             queue_bytes,
+            when_full: _,
         } = self.limits;
         for (limit, value) in [
             ("concurrency", concurrency),
@@ -350,14 +366,15 @@ impl ServerBuilder {
                 });
             }
         }
-        if self.bus.core().is_closed() {
+        if self.bus.core().phase() != Phase::Open {
             return Err(ServeError::Closed {
                 topic: topic.to_string(),
             });
         }
-        let exchange = self.bus.core().exchange()?;
+        let exchange = self.bus.core().exchange().map_err(Clone::clone)?.clone();
         let runtime = self.bus.runtime().clone();
-        let ticks = self.bus.core().ticks().clone();
+        let bus = self.bus.core();
+        let ticks = bus.ticks().clone();
         let max_message = self.bus.capabilities().max_message;
         let seen = Seen::new(self.window, max_message, ticks.clone());
         let core = ServerCore::start(
@@ -367,6 +384,7 @@ impl ServerBuilder {
             (self.policy, runtime),
             (ticks, seen),
             self.expects,
+            (bus.tally().clone(), bus.memory()),
         );
         Server::bind(self.bus, core)
     }

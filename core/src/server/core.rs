@@ -5,24 +5,31 @@
 //! caller's thread instead, when nothing queued could be overtaken.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::authorise::Policy;
-use crate::bus::{Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb};
+use crate::bus::{
+    Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb, Withdraw,
+};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
-use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
+use crate::overload::{Charge, MemoryBudget, Tally, WhenFull, retry_after};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::Runtime;
+use crate::server::at_work::AtWork;
+use crate::server::drain::Draining;
 use crate::server::driver;
+use crate::server::drops::Counters;
 use crate::server::endpoint::Endpoints;
 use crate::server::handler::Registered;
+use crate::server::life::{Duty, Epoch, Life};
 use crate::server::offers::Offers;
 use crate::server::run::Run;
 use crate::server::running;
@@ -55,6 +62,8 @@ pub enum NotAccepted {
     Refused(CallError),
     /// There is no room just now; here it is back, with the failure that it would be.
     Full(Delivery, CallError),
+    /// There is no room just now, and by the policy of the queue it waits until there is.
+    Later(Delivery, CallError),
 }
 
 impl NotAccepted {
@@ -62,7 +71,7 @@ impl NotAccepted {
     pub fn into_error(self) -> CallError {
         match self {
             NotAccepted::Refused(error) => error,
-            NotAccepted::Full(delivery, error) => {
+            NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error) => {
                 let (in_flight, _payload) = delivery.into_parts();
                 in_flight.finish(Reply::Failed(error.clone()));
                 error
@@ -80,12 +89,16 @@ pub(crate) struct ServerLimits {
     pub(crate) queue: usize,
     /// Bytes that wait.
     pub(crate) queue_bytes: usize,
+    /// What happens to a request that finds it full.
+    pub(crate) when_full: WhenFull,
 }
 
 /// A request in the queue, with the method it is for.
 pub(crate) struct Waiting {
     pub(crate) delivery: Delivery,
     pub(crate) method: Arc<Registered>,
+    /// What it counts against the memory of the bus while it waits.
+    _charge: Option<Charge>,
 }
 
 /// A server, as transports see it.
@@ -100,8 +113,16 @@ pub struct ServerCore {
     pub(crate) queue: Mailbox<Waiting>,
     /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
     unstarted: AtomicUsize,
+    /// Those of them that have a slot already.
+    starting: AtomicUsize,
     running: AtomicUsize,
+    /// As `life` says, for a look without its lock.
     stopping: AtomicBool,
+    epoch: AtomicU64,
+    life: Mutex<Life>,
+    /// How many transports send it what is on its way.
+    retiring: AtomicUsize,
+    pub(crate) at_work: AtWork,
     pub(crate) doorbell: Doorbell,
     room: Room,
     backlog: Backlog,
@@ -116,6 +137,8 @@ pub struct ServerCore {
     pub(crate) stats: Stats,
     /// Which of the application's errors are no failures.
     expects: Vec<Expected>,
+    pub(crate) drops: Counters,
+    memory: Option<Arc<MemoryBudget>>,
 }
 
 impl ServerCore {
@@ -126,6 +149,7 @@ impl ServerCore {
         (policy, runtime): (Policy, Arc<dyn Runtime>),
         (ticks, seen): (Arc<Ticks>, Arc<Seen>),
         expects: Vec<Expected>,
+        (tally, memory): (Arc<Tally>, Option<Arc<MemoryBudget>>),
     ) -> Arc<Self> {
         let server = Arc::new(ServerCore {
             exchange,
@@ -139,8 +163,13 @@ impl ServerCore {
                 bytes: limits.queue_bytes,
             }),
             unstarted: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            epoch: AtomicU64::new(Life::FIRST.0),
+            life: Mutex::new(Life::new()),
+            retiring: AtomicUsize::new(0),
+            at_work: AtWork::default(),
             doorbell: Doorbell::new(),
             room: Room::new(),
             backlog: Backlog::default(),
@@ -151,8 +180,10 @@ impl ServerCore {
             seen,
             stats: Stats::default(),
             expects,
+            drops: Counters::new(tally),
+            memory,
         });
-        driver::spawn(&server);
+        driver::spawn(&server, Life::FIRST);
         server
     }
 
@@ -171,6 +202,14 @@ impl ServerCore {
         &self.name
     }
 
+    /// Whether a request for one server may be for this one.
+    #[cfg(unix)]
+    pub(crate) fn serves(&self, head: &Head) -> bool {
+        let named = head.server.as_ref().is_none_or(|name| *name == self.name);
+        let one = head.reach == Reach::One && named;
+        one && (&head.topic, &head.exchange) == (&self.topic, &self.exchange)
+    }
+
     /// What it offers.
     pub fn offers(&self) -> &Offers {
         self.endpoints.offers()
@@ -178,14 +217,16 @@ impl ServerCore {
 
     /// Requests that it has and has not ended: those that wait and those that run.
     pub fn load(&self) -> usize {
-        self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed)
+        let starting = self.starting.load(Ordering::Relaxed);
+        let both = self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed);
+        both.saturating_sub(starting)
     }
 
     /// Takes a request, or says why not.
     ///
     /// # Errors
     /// [`NotAccepted::Refused`] when it is not for this server or the server is stopping: the request has failed.
-    /// [`NotAccepted::Full`] when the queue is full.
+    /// [`NotAccepted::Full`] or [`NotAccepted::Later`] when the queue is full.
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admit(delivery.in_flight()) {
             Ok(method) => method,
@@ -198,7 +239,7 @@ impl ServerCore {
                 )));
             }
         };
-        if delivery.in_flight().head().rare.is_some() {
+        if delivery.in_flight().head().asks_for_more() {
             let method = method.clone();
             return self.deliver_rare(delivery, &method, mode);
         }
@@ -218,7 +259,17 @@ impl ServerCore {
             }));
         }
         let method = method.clone();
-        self.enqueue(Waiting { delivery, method })?;
+        let weight = delivery.weight();
+        let (delivery, charge) = match &self.memory {
+            Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
+            _ => (delivery, None),
+        };
+        let waiting = Waiting {
+            delivery,
+            method,
+            _charge: charge,
+        };
+        self.enqueue(waiting, weight)?;
         Ok(Sent::OnItsWay)
     }
 
@@ -308,11 +359,12 @@ impl ServerCore {
             // The run has told those who attached to it.
             Err(NotAccepted::Refused(error)) => Err(NotAccepted::Refused(error)),
             Err(NotAccepted::Full(delivery, error)) => {
-                run.let_go(in_flight);
-                let (record, arguments) = delivery.into_parts();
-                record.finish(Reply::Failed(error.clone())); // The key is free again.
-                let delivery = Delivery::new(in_flight.clone(), arguments);
+                let delivery = given_back(delivery, &error, in_flight, run);
                 Err(NotAccepted::Full(delivery, error))
+            }
+            Err(NotAccepted::Later(delivery, error)) => {
+                let delivery = given_back(delivery, &error, in_flight, run);
+                Err(NotAccepted::Later(delivery, error))
             }
         }
     }
@@ -360,9 +412,29 @@ impl ServerCore {
         Inline::may_enter() && self.unstarted.load(Ordering::Acquire) == 0 && self.claim_slot()
     }
 
-    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), NotAccepted> {
+    /// Counts a large request against the memory of the bus. Small ones are bounded by their number.
+    #[inline(never)]
+    fn charge(
+        &self,
+        delivery: Delivery,
+        weight: usize,
+        memory: &Arc<MemoryBudget>,
+    ) -> Result<(Delivery, Option<Charge>), NotAccepted> {
+        match memory.charge(weight) {
+            Some(charge) => Ok((delivery, Some(charge))),
+            None => {
+                self.drops.turned_away();
+                let kind = CallErrorKind::Busy {
+                    retry_after: retry_after(None, Instant::now()),
+                };
+                let refused = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                Err(NotAccepted::Refused(refused))
+            }
+        }
+    }
+
+    fn enqueue(self: &Arc<Self>, waiting: Waiting, weight: usize) -> Result<(), NotAccepted> {
         let in_flight = waiting.delivery.in_flight().clone();
-        let weight = waiting.delivery.weight();
         let limit = self.limits.queue_bytes;
         if weight > limit {
             // It would never fit: not a matter of waiting.
@@ -395,7 +467,14 @@ impl ServerCore {
             }
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
-        match self.queue.try_push(waiting, weight) {
+        let mut pushed = self.queue.try_push(waiting, weight);
+        if self.limits.when_full == WhenFull::DropOldest {
+            while let Err(PushError::Full(waiting)) = pushed {
+                self.drop_oldest();
+                pushed = self.queue.try_push(waiting, weight);
+            }
+        }
+        match pushed {
             Ok(ticket) => {
                 in_flight.queued(self, ticket);
                 self.doorbell.ring();
@@ -403,8 +482,12 @@ impl ServerCore {
             }
             Err(PushError::Full(Waiting { delivery, .. })) => {
                 self.now_started();
+                self.drops.turned_away();
                 let error = self.full(&in_flight);
-                Err(NotAccepted::Full(delivery, error))
+                Err(match self.limits.when_full {
+                    WhenFull::Block => NotAccepted::Later(delivery, error),
+                    WhenFull::Reject | WhenFull::DropOldest => NotAccepted::Full(delivery, error),
+                })
             }
             Err(PushError::Closed(Waiting { delivery, .. })) => {
                 self.now_started();
@@ -418,6 +501,57 @@ impl ServerCore {
         }
     }
 
+    /// Takes a request that waited in front of the queue, whether there is room for it or not: nobody else would, and it is
+    /// bounded by the credit of the connection that it came by.
+    #[cfg(unix)]
+    pub(crate) fn take_over(self: &Arc<Self>, delivery: Delivery) {
+        let delivery = match self.deliver(delivery, Mode::Queue) {
+            Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => delivery,
+            Ok(_) | Err(NotAccepted::Refused(_)) => return,
+        };
+        let in_flight = delivery.in_flight().clone();
+        let Ok(method) = self.endpoints.find(in_flight.head()).cloned() else {
+            return; // It was found a moment ago.
+        };
+        let weight = delivery.weight();
+        let waiting = Waiting {
+            delivery,
+            method,
+            _charge: None,
+        };
+        self.unstarted.fetch_add(1, Ordering::SeqCst);
+        match self.queue.push_over(waiting, weight) {
+            Ok(ticket) => {
+                in_flight.queued(self, ticket);
+                self.doorbell.ring();
+            }
+            Err(
+                PushError::Closed(Waiting { delivery, .. })
+                | PushError::Full(Waiting { delivery, .. }),
+            ) => {
+                self.now_started();
+                let gone = CallErrorKind::ShuttingDown;
+                delivery.refuse(gone, Fate::NotExecuted, Stage::Accepted);
+            }
+        }
+    }
+
+    /// Takes the place of the request that has waited longest: it is out of date (`WhenFull::DropOldest`).
+    fn drop_oldest(&self) {
+        if let Some(Waiting { delivery, .. }) = self.queue.try_pop() {
+            delivery.refuse(self.busy(), Fate::NotExecuted, Stage::Accepted);
+            self.now_started();
+            self.drops.dropped();
+        }
+    }
+
+    fn busy(&self) -> CallErrorKind {
+        let oldest = |waiting: &Waiting| waiting.delivery.in_flight().head().made_at;
+        CallErrorKind::Busy {
+            retry_after: retry_after(self.queue.peek(oldest), Instant::now()),
+        }
+    }
+
     fn full(&self, in_flight: &InFlight) -> CallError {
         let kind = self.full_kind(in_flight.head().verb);
         in_flight.told(CallError::new(kind, Fate::NotExecuted, Stage::Accepted))
@@ -425,9 +559,7 @@ impl ServerCore {
 
     fn full_kind(&self, verb: Verb) -> CallErrorKind {
         match verb {
-            Verb::Call => CallErrorKind::Busy {
-                retry_after: BUSY_RETRY,
-            },
+            Verb::Call => self.busy(),
             Verb::Cast => CallErrorKind::QueueFull {
                 queue: "the server's queue",
                 limit: format!(
@@ -443,12 +575,13 @@ impl ServerCore {
         let ServerLimits {
             queue, queue_bytes, ..
         } = self.limits;
-        if weight > queue_bytes {
-            return Standing::Free; // It would never fit, and is refused when it is delivered.
+        if weight > queue_bytes || self.limits.when_full == WhenFull::DropOldest {
+            return Standing::Free; // It would never fit, and is refused when it is delivered; or it always does.
         }
         let left = queue_bytes.saturating_sub(self.queue.bytes());
         let has_room = self.queue.len() < queue && weight <= left;
-        self.backlog.standing(has_room, self.has_room())
+        let half_free = self.queue.len() <= queue / 2 && self.queue.bytes() <= queue_bytes / 2;
+        self.backlog.standing(has_room, half_free)
     }
 
     /// So many copies of fanout casts were not given to it for want of room.
@@ -461,21 +594,10 @@ impl ServerCore {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Wakes the waker of `cx` when there may be room in the queue.
-    pub fn wait_for_room(&self, cx: &mut Context<'_>) {
-        self.room.register(cx);
-        if self.has_room() {
-            self.room.wake();
-        }
-    }
-
-    /// Takes a request out of the queue that nobody waits for any more.
-    pub(crate) fn withdraw(&self, ticket: Ticket) {
-        if let Some(waiting) = self.queue.remove(ticket) {
-            drop(waiting);
-            self.now_started();
-            self.left_queue();
-        }
+    /// Wakes the waker of `cx` when there may be room in the queue for a request of `weight` bytes.
+    pub fn wait_for_room(&self, weight: usize, cx: &mut Context<'_>) {
+        self.room.register(weight, cx);
+        self.left_queue();
     }
 
     /// Handlers that run.
@@ -503,6 +625,16 @@ impl ServerCore {
         self.check_idle();
     }
 
+    /// Whether there is something in the queue to be started.
+    pub(crate) fn has_unstarted(&self) -> bool {
+        self.unstarted.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many requests of the queue are on the way to their first wait: the server's task starts one at a time.
+    pub(crate) fn is_starting(&self, requests: usize) {
+        self.starting.store(requests, Ordering::Relaxed);
+    }
+
     /// A request of the queue has been started, or will not be.
     pub(crate) fn now_started(&self) {
         self.unstarted.fetch_sub(1, Ordering::SeqCst);
@@ -512,15 +644,17 @@ impl ServerCore {
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
     /// consumer take turns in batches rather than message by message.
     pub(crate) fn left_queue(&self) {
-        if (self.room.is_awaited() || self.backlog.has_begun()) && self.has_room() {
-            self.backlog.half_free();
-            self.room.wake();
+        if !(self.room.is_awaited() || self.backlog.has_begun()) {
+            return;
         }
-    }
-
-    fn has_room(&self) -> bool {
-        self.queue.len() <= self.limits.queue / 2
-            && self.queue.bytes() <= self.limits.queue_bytes / 2
+        if self.queue.len() <= self.limits.queue / 2 {
+            let (bytes, limit) = (self.queue.bytes(), self.limits.queue_bytes);
+            if bytes <= limit / 2 {
+                self.backlog.half_free();
+            }
+            self.room
+                .wake_where(|weight| bytes <= (limit / 2).min(limit.saturating_sub(weight)));
+        }
     }
 
     fn check_idle(&self) {
@@ -539,15 +673,50 @@ impl ServerCore {
         self.stats.ended(head, outcome, &self.expects);
     }
 
-    /// Takes no new requests from here on; what is queued and what runs goes on.
-    pub(crate) fn stop_accepting(&self) {
-        self.stopping.store(true, Ordering::Release);
+    /// Takes no new requests but those that are on their way to it; what is queued and what runs goes on.
+    pub(crate) fn drain(self: &Arc<Self>) -> Draining {
+        let mut life = self.life();
+        Draining {
+            server: self.clone(),
+            epoch: life.drain(),
+            ran: self.stats.ran(),
+        }
     }
 
-    /// Refuses what is queued and lets what runs go on; returns how many were refused.
-    pub(crate) fn refuse_queued(&self) -> usize {
-        self.stop_accepting();
+    /// Something may be on its way to it.
+    pub(super) fn retires(&self) {
+        self.retiring.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// That has come.
+    pub(super) fn has_retired(&self) {
+        if self.retiring.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.wake();
+        }
+    }
+
+    /// Refuses what comes from here on, if nothing is on its way and it still drains since `epoch`; says so.
+    pub(crate) fn shuts(&self, epoch: Epoch) -> bool {
+        if self.retiring.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
+        let life = self.life();
+        if life.epoch == epoch && life.duty == Duty::Draining {
+            self.stopping.store(true, Ordering::Release);
+        }
+        true
+    }
+
+    /// Refuses what is queued and lets what runs go on; returns how many were refused. Does nothing when the server was
+    /// started again since `epoch`.
+    pub(crate) fn refuse_queued(&self, epoch: Option<Epoch>, to: Duty) -> usize {
+        let mut life = self.life();
+        if !life.stop(epoch, to) {
+            return 0;
+        }
+        self.stopping.store(true, Ordering::Release);
         let waiting = self.queue.close();
+        drop(life);
         let refused = waiting.len();
         for Waiting { delivery, .. } in waiting {
             delivery.refuse(
@@ -564,12 +733,55 @@ impl ServerCore {
 
     /// The transport it was bound to is closed: it takes no more requests, and refuses those that wait.
     pub fn close(&self) {
-        self.refuse_queued();
+        self.refuse_queued(None, Duty::Closed);
+    }
+
+    /// Takes requests again after it was stopped; says whether it did not already.
+    ///
+    /// # Errors
+    /// When it was closed.
+    pub(crate) fn begin_again(self: &Arc<Self>) -> Result<bool, ServeError> {
+        let mut life = self.life();
+        let Some(epoch) = life.begin_again() else {
+            return match life.duty {
+                Duty::Closed => Err(ServeError::Closed {
+                    topic: self.topic.to_string(),
+                }),
+                _ => Ok(false),
+            };
+        };
+        self.epoch.store(epoch.0, Ordering::Release);
+        self.queue.reopen();
+        self.at_work.begin_again();
+        self.stopping.store(false, Ordering::Release);
+        drop(life);
+        self.doorbell.ring(); // The task of its last life leaves.
+        self.idle.wake(); // Who drained that waits no longer.
+        driver::spawn(self, epoch);
+        Ok(true)
+    }
+
+    /// Whether it takes requests.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.life().duty == Duty::Serving
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// Whether it takes no new requests: who is cut off in the middle is so because of that.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is queued or running.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> bool {
-        self.idle.register(cx);
+        self.idle.register(0, cx);
         self.is_idle()
     }
 
@@ -579,8 +791,31 @@ impl ServerCore {
     }
 }
 
-/// What a caller that finds the queue full is told to wait before it tries again.
-const BUSY_RETRY: Duration = Duration::from_millis(50);
+impl Withdraw for ServerCore {
+    fn withdraw(&self, ticket: Ticket) {
+        if let Some(waiting) = self.queue.remove(ticket) {
+            drop(waiting);
+            self.now_started();
+            self.left_queue();
+        }
+    }
+}
+
+/// Makes the request under a key again of its run's, for which there was no room: the key is free.
+fn given_back(
+    of_run: Delivery,
+    error: &CallError,
+    in_flight: &Arc<InFlight>,
+    run: &Run,
+) -> Delivery {
+    run.let_go(in_flight);
+    let (record, arguments) = of_run.into_parts();
+    record.finish(Reply::Failed(error.clone()));
+    Delivery::new(in_flight.clone(), arguments)
+}
+
+/// The smallest request that counts against the memory of the bus.
+const CHARGED: usize = 4096;
 
 /// The most handlers that one thread starts inside each other; deeper ones go through the queue.
 const INLINE_DEPTH: u8 = 8;

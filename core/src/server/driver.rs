@@ -3,35 +3,68 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use crate::bus::Delivery;
 use crate::server::core::{Mode, ServerCore, Waiting};
+use crate::server::handler::Registered;
+use crate::server::life::{Duty, Epoch};
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
 const BATCH: usize = 64;
 
-/// Starts the task on the server's runtime. It ends when the server's queue is closed and empty.
-pub(crate) fn spawn(server: &Arc<ServerCore>) {
+/// Starts the task on the server's runtime. It ends when the server's queue is closed and empty, and leaves to its
+/// successor where the server was started again since `epoch`.
+pub(crate) fn spawn(server: &Arc<ServerCore>, epoch: Epoch) {
     server.runtime.spawn(Box::pin(Driver {
         server: server.clone(),
+        epoch,
+        aside: None,
     }));
 }
 
 struct Driver {
     server: Arc<ServerCore>,
+    epoch: Epoch,
+    /// A large request that is being read aside: none is started before it.
+    aside: Option<Arc<AtomicBool>>,
 }
 
 impl Future for Driver {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let server = &self.server;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let server = &this.server;
         for _ in 0..BATCH {
-            // Ask for the slot first: a request that is taken out of the queue is one that starts now.
-            if server.claim_slot() {
-                if let Some(Waiting { delivery, method }) = server.queue.try_pop() {
-                    running::start(server, delivery, &method, Mode::Queue);
+            if let Some(ended) = &this.aside {
+                if !ended.load(Ordering::Acquire) {
+                    if server.doorbell.poll_rung(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    continue;
+                }
+                this.aside = None;
+            }
+            if server.epoch() != this.epoch {
+                server.doorbell.ring(); // It may have been rung for its successor.
+                return Poll::Ready(());
+            }
+            // Ask for the slot first: a request that is taken out of the queue is one that starts now. And for none when
+            // there is nothing to start: it would be seen in the server's load.
+            if server.has_unstarted() && server.claim_slot() {
+                if let Some(Waiting {
+                    delivery, method, ..
+                }) = server.queue.try_pop()
+                {
+                    server.is_starting(1);
+                    if delivery.weight() >= LARGE {
+                        this.aside = Some(start_aside(server, delivery, method));
+                    } else {
+                        running::start(server, delivery, &method, Mode::Queue);
+                    }
                     server.left_queue();
                     continue;
                 }
@@ -40,7 +73,7 @@ impl Future for Driver {
             if server.queue.is_closed() && server.queue.is_empty() {
                 return Poll::Ready(());
             }
-            if server.doorbell.poll_rung(cx).is_pending() {
+            if server.doorbell.poll_rung(cx).is_pending() && server.epoch() == this.epoch {
                 return Poll::Pending;
             }
         }
@@ -49,9 +82,57 @@ impl Future for Driver {
     }
 }
 
+/// Requests from this size on are read on a thread for blocking work: it takes milliseconds, and a runtime's thread has
+/// others to serve (C-OV-2).
+const LARGE: usize = 256 * 1024;
+
+/// Starts the handler of a large request on a thread for that. The flag says when that has been done.
+fn start_aside(
+    server: &Arc<ServerCore>,
+    delivery: Delivery,
+    method: Arc<Registered>,
+) -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let start = Aside {
+        server: server.clone(),
+        request: Some((delivery, method)),
+        ended: ended.clone(),
+    };
+    server.runtime.spawn_blocking(Box::new(move || start.run()));
+    ended
+}
+
+/// A start on another thread. Dropped before that, by a runtime that has ended, it gives the slot back.
+struct Aside {
+    server: Arc<ServerCore>,
+    request: Option<(Delivery, Arc<Registered>)>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Aside {
+    fn run(mut self) {
+        if let Some((delivery, method)) = self.request.take() {
+            running::start(&self.server, delivery, &method, Mode::Queue);
+        }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            drop(request);
+            self.server.is_starting(0);
+            self.server.now_started();
+            self.server.release_slot();
+        }
+        self.ended.store(true, Ordering::Release);
+        self.server.doorbell.ring();
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         // The runtime has gone: what is queued will not be started.
-        self.server.refuse_queued();
+        self.server.refuse_queued(Some(self.epoch), Duty::Stopped);
     }
 }

@@ -125,7 +125,7 @@ struct Served {
 impl Served {
     #[inline]
     fn is_for(&self, head: &Head) -> bool {
-        let has_namespace = match &head.namespace {
+        let has_namespace = match head.namespace() {
             None => self.unnamed,
             Some(name) => self.names.contains(name),
         };
@@ -166,11 +166,11 @@ impl Endpoints {
         for building in built {
             let next = building.check(topic)?;
             for earlier in list.iter().filter(|earlier| earlier.hides(&next)) {
-                let hidden = |method: &&str| earlier.methods.find(method).is_some();
+                let hidden = |method: &&Method| earlier.methods.find(method).is_some();
                 if let Some(method) = next.methods.names().find(hidden) {
                     return Err(ServeError::NeverReached {
                         topic: topic.to_string(),
-                        method: method.to_owned(),
+                        method: method.to_string(),
                         version: next.version.to_string(),
                         before: earlier.version.to_string(),
                     });
@@ -217,7 +217,7 @@ impl Endpoints {
             return offers::refusal(self.offers.iter(), head);
         }
         let meant = self.list.iter().filter(|endpoint| endpoint.is_for(head));
-        let names = meant.flat_map(|endpoint| endpoint.methods.names());
+        let names = meant.flat_map(|endpoint| endpoint.methods.names().map(Method::as_str));
         CallErrorKind::NoSuchMethod {
             topic: head.topic.to_string(),
             method: head.method.to_string(),

@@ -106,12 +106,12 @@ impl Methods {
         }
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Registered>> {
+    pub(crate) fn find(&self, name: &Method) -> Option<&Arc<Registered>> {
         self.0.get(name)
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(Method::as_str)
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Method> {
+        self.0.keys()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -224,7 +224,7 @@ fn value<T: Serialize + Send + 'static>(value: T) -> Reply {
 fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T, E>) -> Reply {
     match outcome {
         Ok(answer) => value(answer),
-        Err(error) => Reply::Application(crate::error::failure_of(error)),
+        Err(error) => Reply::Application(Box::new(crate::error::failure_of(error))),
     }
 }
 

@@ -31,7 +31,7 @@ impl Offer {
     }
 
     fn is_of(&self, head: &Head) -> bool {
-        self.namespace.as_deref() == head.namespace.as_deref()
+        self.namespace.as_ref() == head.namespace()
     }
 }
 
@@ -97,12 +97,11 @@ pub(crate) fn refusal<'a>(
     }
     let names: BTreeSet<Option<&str>> = offers.map(|offer| offer.namespace.as_deref()).collect();
     let near = head
-        .namespace
-        .as_ref()
+        .namespace()
         .and_then(|asked| nearest(asked, names.iter().copied().flatten()));
     CallErrorKind::NoSuchNamespace {
         topic: head.topic.to_string(),
-        namespace: head.namespace.as_ref().map(ToString::to_string),
+        namespace: head.namespace().map(ToString::to_string),
         near: near.map(str::to_owned),
         offered: list(names.iter().map(|name| match name {
             Some(name) => format!("`{name}`"),

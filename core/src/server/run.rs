@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::bus::{Forwarded, Head, InFlight, Rare, ReplyTo};
+use crate::bus::{Forwarded, InFlight, ReplyTo};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, RemoteError, Stage};
 use crate::payload::Payload;
@@ -77,14 +77,10 @@ impl Run {
                 phase: Phase::Open,
             }),
         });
-        let rare = Rare {
-            idempotency_key: head.idempotency_key(),
-            heartbeat: None, // Each who waits has its own.
-        };
-        let head = Head {
-            rare: Some(Box::new(rare)),
-            ..head.clone()
-        };
+        let mut head = head.clone();
+        if let Some(rare) = &mut head.rare {
+            rare.heartbeat = None; // Each who waits has its own.
+        }
         let record = InFlight::of_run(head, run.clone());
         run.lock().record = Arc::downgrade(&record);
         (run, record)
@@ -286,11 +282,11 @@ impl Outcome {
                 kind,
                 message,
                 details,
-            }) => Reply::Application(ApplicationFailure {
+            }) => Reply::Application(Box::new(ApplicationFailure {
                 kind,
                 message,
                 error: Payload::Bytes(details),
-            }),
+            })),
             // Not told of any request yet: each has its own.
             Outcome::Failed(kind, fate, stage) => Reply::Failed(CallError::new(kind, fate, stage)),
         }

@@ -16,6 +16,7 @@ use crate::reply::Reply;
 use crate::runtime::BoxFuture;
 use crate::server::core::{Mode, Sent, ServerCore};
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
+use crate::server::seats;
 
 /// Starts the handler of `method` on this thread, in a slot that the caller has claimed: up to its first wait.
 /// `mode` is how it came.
@@ -25,6 +26,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
         server: server.clone(),
         in_flight,
         unstarted: mode == Mode::Queue,
+        at_work: false,
         outcome: None,
     };
     let in_flight = &slot.in_flight;
@@ -61,8 +63,8 @@ pub(crate) fn start_inline(
     let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
     match begun {
         Started::Done(reply) => {
-            server.release_slot();
             server.note(in_flight.head(), &reply);
+            server.release_slot();
             Sent::Answered(in_flight.as_outcome(reply))
         }
         later => {
@@ -71,6 +73,7 @@ pub(crate) fn start_inline(
                 server: server.clone(),
                 in_flight,
                 unstarted: false,
+                at_work: false,
                 outcome: None,
             };
             slot.go_on(later);
@@ -108,6 +111,8 @@ struct Slot {
     in_flight: Arc<InFlight>,
     /// It came from the queue and still counts as not started: none may overtake it before its first wait.
     unstarted: bool,
+    /// It goes on in a task or on a thread of its own, where it can be told to end.
+    at_work: bool,
     outcome: Option<Reply>,
 }
 
@@ -115,6 +120,10 @@ impl Slot {
     /// Takes over from the handler's first wait.
     fn go_on(mut self, started: Started) {
         self.has_started();
+        if !matches!(started, Started::Done(_)) {
+            self.server.at_work.enter(&self.in_flight);
+            self.at_work = true;
+        }
         match started {
             Started::Done(reply) => self.end(reply),
             Started::Future(future) => {
@@ -126,15 +135,16 @@ impl Slot {
                 server.runtime.spawn(Box::pin(running));
             }
             Started::Blocking(job) => {
-                let server = self.server.clone();
+                let (server, depth) = (self.server.clone(), self.in_flight.head().depth);
                 let run = Box::new(move || self.run(job));
-                server.runtime.spawn_blocking(run);
+                seats::run(&server.runtime, depth, run);
             }
         }
     }
 
     fn has_started(&mut self) {
         if std::mem::take(&mut self.unstarted) {
+            self.server.is_starting(0);
             self.server.now_started();
         }
     }
@@ -169,11 +179,18 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.has_started();
+        if self.at_work {
+            self.server.at_work.leave(&self.in_flight);
+        }
         // The slot first: whoever is woken by the reply finds it free, and the server's load
         // without it.
         self.server.release_slot();
         match self.outcome.take() {
-            Some(reply) => self.in_flight.ended(reply),
+            Some(reply) => {
+                if self.in_flight.ended(reply) {
+                    self.server.drops.late();
+                }
+            }
             // Its runtime has ended: started perhaps, and stopped somewhere on its way, so that
             // neither "ran" nor "did not run" would be true.
             None => self.in_flight.finish(failed(
@@ -201,7 +218,12 @@ impl Future for Running {
         };
         if !slot.in_flight.running_as(cx.waker()) {
             // Cancelled: dropped at this wait (C-DL-3).
-            this.abort(CallErrorKind::Cancelled);
+            let cut = slot.server.is_stopping();
+            this.abort(if cut {
+                CallErrorKind::ShuttingDown
+            } else {
+                CallErrorKind::Cancelled
+            });
             return Poll::Ready(());
         }
         let poll = || guarded(|| blocking::forbid(|| future.as_mut().poll(cx)));

@@ -90,6 +90,18 @@ impl Stats {
         Beating(self.beating.clone())
     }
 
+    /// Handlers that have ended by themselves.
+    pub(crate) fn ran(&self) -> usize {
+        let ran = [
+            &self.completed,
+            &self.failed,
+            &self.expected,
+            &self.panicked,
+        ];
+        let ran = ran.iter().map(|counter| counter.load(Ordering::Relaxed));
+        usize::try_from(ran.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn read(&self) -> ServerStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ServerStats {

@@ -57,7 +57,7 @@ impl Answer {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Value(bytes) | Self::Failure(bytes) => bytes.len(),
             Self::Bare { .. } | Self::Ended | Self::Refused { .. } => 0,

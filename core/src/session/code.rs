@@ -135,6 +135,8 @@ pub mod error_code {
     pub const TOO_DEEP: u16 = 19;
     /// The request exceeds what the server behind the hub takes; not executed.
     pub const TOO_LARGE: u16 = 20;
+    /// The reply was dropped: the connection had too much to write already. Executed.
+    pub const REPLY_DROPPED: u16 = 28;
     /// The idempotency key was seen with other arguments; not executed.
     pub const KEY_CONFLICT: u16 = 30;
     /// No heartbeat came for a nested call; the fate tells the rest.

@@ -87,6 +87,9 @@ pub struct Limits {
     /// Replies that wait here beyond which [`Session::reply_room`](super::Session::reply_room)
     /// says no, in bytes. Default 4 MiB.
     pub reply_bytes: usize,
+    /// Answers that wait here beyond which further ones are dropped, in bytes: those of a peer that calls for more than
+    /// it reads. One is always kept. Default 64 MiB.
+    pub unread_bytes: usize,
     /// Time to Hello. Default 5 s.
     pub handshake: Duration,
     /// Time in which a frame that was begun must be complete. Default 30 s.
@@ -134,6 +137,7 @@ impl Default for Limits {
             queue_requests: 1024,
             queue_bytes: 4 * 1024 * 1024,
             reply_bytes: 4 * 1024 * 1024,
+            unread_bytes: 64 * 1024 * 1024,
             handshake: Duration::from_secs(5),
             frame_completion: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),

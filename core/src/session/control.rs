@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::code::CloseCode;
 use super::config::{Role, TEXT_MAX};
-use super::credit::{Amount, Granted};
+use super::credit::Granted;
 use super::frame::{Kind, whole};
 use super::outbound::wire_id;
 use super::wire::{Parsed, Reader, cut_text, malformed, put_counted, put_size, put_varint};
@@ -60,25 +60,8 @@ impl Control {
 
 /// Writes the credit that is worth it.
 pub(super) fn put_credit(granted: &mut Granted, out: &mut Vec<u8>) {
-    if let Some(amount) = granted.due() {
-        whole(out, Kind::Credit, |out| {
-            put_varint(out, amount.requests.into());
-            put_size(out, amount.bytes);
-        });
-        granted.told();
-    }
-}
-
-pub(super) fn parse_credit(mut reader: Reader<'_>) -> Parsed<Amount> {
-    let amount = Amount {
-        requests: reader.u32()?,
-        bytes: reader.size()?,
-    };
-    reader.end()?;
-    if amount.requests == 0 {
-        malformed("credit for no request")
-    } else {
-        Ok(amount)
+    if granted.is_due() {
+        granted.tell(|body| whole(out, Kind::Credit, body));
     }
 }
 

@@ -88,6 +88,17 @@ pub enum Event {
         /// Of the registration.
         id: BindId,
     },
+    /// Hub: a member wants nothing more to be sent to it. When nothing is on its way there any more, answer with
+    /// [`Session::retired`](super::Session::retired).
+    Retire {
+        /// Of the registration.
+        id: BindId,
+    },
+    /// Member: what was on its way to a registration when the hub was asked to send nothing more has come.
+    Retired {
+        /// Of the registration.
+        id: BindId,
+    },
     /// Member: the hub's word on a registration.
     BindResult {
         /// Of the registration.

@@ -26,7 +26,7 @@ macro_rules! kinds {
 kinds! {
     1 Hello 2 Call 3 Cast 4 Reply 5 Failure 6 ReplyBegin 7 FailureBegin 8 Ended 9 Chunk
     10 ReplyChunk 11 Cancel 12 Credit 13 Ping 14 Pong 15 GoAway 16 Close 17 Bind 18 BindResult
-    19 Unbind 20 Auth 21 AuthResult 23 Beat 24 Missed
+    19 Unbind 20 Auth 21 AuthResult 23 Beat 24 Missed 25 Retire 26 Retired
 }
 
 /// Kinds from here on may be ignored by who does not know them (PR-FRAME-4).

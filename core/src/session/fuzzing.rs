@@ -204,6 +204,7 @@ impl Ours {
             let request = Request {
                 token,
                 flow: token,
+                way: 0,
                 verb,
                 header,
                 payload,
@@ -237,7 +238,9 @@ impl Ours {
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
                 Event::Cancelled(id) => session.release(id),
                 Event::Closed(_) => self.closed = true,
+                Event::Retire { id } => session.retired(id),
                 Event::Unbind { .. }
+                | Event::Retired { .. }
                 | Event::BindResult { .. }
                 | Event::Missed { .. }
                 | Event::GoingAway { .. } => {}

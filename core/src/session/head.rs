@@ -315,5 +315,9 @@ fn non_zero(byte: u8) -> Parsed<u8> {
 
 /// Whole milliseconds, rounded up: a deadline must not pass earlier at the peer than here.
 fn millis(remaining: Duration) -> u64 {
-    u64::try_from(remaining.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let rest = remaining.subsec_nanos().div_ceil(1_000_000);
+    remaining
+        .as_secs()
+        .saturating_mul(1000)
+        .saturating_add(rest.into())
 }

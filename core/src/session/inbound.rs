@@ -6,7 +6,7 @@ use super::answers::Answer;
 use super::chunking::Assembly;
 use super::code::{CloseCode, error_code};
 use super::config::{HANDSHAKE_BYTES, PROOF_BYTES, Role};
-use super::control::{parse_credit, parse_reason};
+use super::control::parse_reason;
 use super::credit::Amount;
 use super::event::{CloseReason, Event, IncomingId};
 use super::frame::{IGNORABLE, Kind, MAGIC, Next};
@@ -124,7 +124,7 @@ impl Session {
                 self.on_beat(body)?;
                 self.count_idle(now)
             }
-            Kind::Credit => self.requests.allowance.returned(parse_credit(body)?),
+            Kind::Credit => self.requests.allowance.returned(body),
             Kind::Ping => self.on_ping(body, now),
             Kind::Pong => self.on_pong(body, now),
             Kind::GoAway => self.on_go_away(body),
@@ -138,6 +138,20 @@ impl Session {
             Kind::Unbind => match self.registrations.on_unbind(body)? {
                 Some(id) => {
                     self.events.push_back(Event::Unbind { id });
+                    Ok(())
+                }
+                None => self.count_idle(now),
+            },
+            Kind::Retire => match self.registrations.on_retire(body)? {
+                Some(id) => {
+                    self.events.push_back(Event::Retire { id });
+                    Ok(())
+                }
+                None => self.count_idle(now),
+            },
+            Kind::Retired => match self.registrations.on_retired(body)? {
+                Some(id) => {
+                    self.events.push_back(Event::Retired { id });
                     Ok(())
                 }
                 None => self.count_idle(now),
@@ -213,14 +227,18 @@ impl Session {
                 "a request exceeds the limit of Hello",
             );
         }
+        let cast = match verb {
+            Verb::Call => 0,
+            Verb::Cast => self.serving.granted.next_cast(),
+        };
         let refusal = self.refusal_of(&head.header, head.unsupported, size)?;
         if let Some(code) = refusal {
-            self.refuse_incoming(seq, verb, size, code, now)?;
+            self.refuse_incoming(seq, cast, size, code, now)?;
         }
         let header = head.header;
         let Some(total) = head.total else {
             if refusal.is_none() {
-                self.serving.run(seq, verb, size);
+                self.serving.run(seq, cast, size);
                 let (id, payload) = (IncomingId(seq), part.to_vec());
                 self.events.push_back(Event::Request {
                     id,
@@ -236,6 +254,7 @@ impl Session {
             seq,
             InParts {
                 verb,
+                cast,
                 header,
                 size,
                 assembly,
@@ -268,21 +287,29 @@ impl Session {
         if unsupported {
             return Ok(Some(error_code::UNSUPPORTED));
         }
+        if size > self.memory.requests {
+            // Not the peer's fault: it has credit.
+            self.memory.shed = self.memory.shed.saturating_add(1);
+            return Ok(Some(error_code::OVERLOADED));
+        }
         let fits = self.serving.granted.take(size);
+        if fits {
+            self.memory.requests = self.memory.requests.saturating_sub(size);
+        }
         Ok((!fits).then_some(error_code::OVERLOADED))
     }
 
     fn refuse_incoming(
         &mut self,
         seq: u64,
-        verb: Verb,
+        cast: u64,
         size: usize,
         code: u16,
         now: Instant,
     ) -> Parsed<()> {
-        match verb {
-            Verb::Call => self.answers.push(seq, Answer::Refused { code }),
-            Verb::Cast => self.serving.granted.refused_cast(size),
+        match cast {
+            0 => self.answers.push(seq, Answer::Refused { code }),
+            cast => self.serving.granted.refused_cast(cast, size),
         }
         let slots = self.config.limits.max_in_flight as usize;
         if self.answers.refused() > slots.saturating_mul(REFUSALS_PER_SLOT) {

@@ -80,6 +80,8 @@ impl Session {
                 Ok(())
             }
             Answered::Cancelled { token } => {
+                // Answered `Ended`, it was cancelled in time.
+                self.late = self.late.saturating_add(u64::from(reply().is_ok()));
                 self.events.push_back(Event::Ended { token });
                 Ok(())
             }

@@ -132,6 +132,8 @@ pub struct Request {
     /// Requests of one flow become complete at the receiver in the order given (C-VB-4);
     /// different flows interleave.
     pub flow: u64,
+    /// Where it goes, as its sender counts: see [`Session::is_fair`](super::Session::is_fair).
+    pub way: u64,
     /// Call or cast.
     pub verb: Verb,
     /// Everything but the payload.

@@ -17,6 +17,8 @@ use super::wire::{
 enum Notice {
     Bind(u32, Registration),
     Unbind(u32),
+    Retire(u32),
+    Retired(u32),
     Result(u32, Result<(), BindRefusal>),
 }
 
@@ -29,6 +31,8 @@ pub(super) struct Registrations {
     last: u32,
     /// Live ones; the value says whether the hub has decided.
     live: BTreeMap<u32, bool>,
+    /// Those of them that are to be sent nothing more; the value says whether the hub has said that nothing more comes.
+    retiring: BTreeMap<u32, bool>,
     notices: VecDeque<Notice>,
     /// Hub: copies that a registration missed and was not told of. At most one entry for each.
     missed: BTreeMap<u32, u64>,
@@ -41,6 +45,7 @@ impl Registrations {
             limit: limit as usize,
             last: 0,
             live: BTreeMap::new(),
+            retiring: BTreeMap::new(),
             notices: VecDeque::new(),
             missed: BTreeMap::new(),
         }
@@ -52,6 +57,7 @@ impl Registrations {
 
     pub(super) fn clear(&mut self) {
         self.live.clear();
+        self.retiring.clear();
         self.notices.clear();
         self.missed.clear();
     }
@@ -91,10 +97,38 @@ impl Registrations {
         if self.role != Role::Member || self.live.remove(&id).is_none() {
             return;
         }
+        self.retiring.remove(&id);
         let unsent = |notice: &Notice| matches!(notice, Notice::Bind(bound, _) if *bound == id);
         match self.notices.iter().position(unsent) {
-            Some(position) => drop(self.notices.remove(position)),
+            Some(position) => {
+                self.notices.remove(position);
+                let asks =
+                    |notice: &Notice| matches!(notice, Notice::Retire(asked) if *asked == id);
+                self.notices.retain(|notice| !asks(notice));
+            }
             None => self.notices.push_back(Notice::Unbind(id)),
+        }
+    }
+
+    /// Member: asks for nothing more to be sent to it. `false` where there is no such registration, or it was asked for.
+    pub(super) fn retire(&mut self, BindId(id): BindId) -> bool {
+        let live = self.role == Role::Member && self.live.contains_key(&id);
+        if !live || self.retiring.contains_key(&id) {
+            return false;
+        }
+        self.retiring.insert(id, false);
+        self.notices.push_back(Notice::Retire(id));
+        true
+    }
+
+    /// Hub: nothing more will be sent to it.
+    pub(super) fn retired(&mut self, BindId(id): BindId) {
+        if self.role != Role::Hub || !self.live.contains_key(&id) {
+            return;
+        }
+        if let Some(told @ false) = self.retiring.get_mut(&id) {
+            *told = true;
+            self.notices.push_back(Notice::Retired(id));
         }
     }
 
@@ -170,7 +204,47 @@ impl Registrations {
             return violation(CloseCode::UnknownId, "a registration that was never made");
         }
         self.missed.remove(&id.0);
+        self.retiring.remove(&id.0);
         Ok(self.live.remove(&id.0).map(|_| id))
+    }
+
+    /// Hub: a Retire frame came. `None` when the registration is gone already.
+    pub(super) fn on_retire(&mut self, mut reader: Reader<'_>) -> Parsed<Option<BindId>> {
+        self.only(Role::Hub)?;
+        let id = BindId(reader.u32()?);
+        reader.end()?;
+        if !self.was_given(id) {
+            return violation(CloseCode::UnknownId, "a registration that was never made");
+        }
+        // Asked for again, it is answered once: else the answers would have no bound.
+        if !self.is_live(id) || self.retiring.contains_key(&id.0) {
+            return Ok(None);
+        }
+        self.retiring.insert(id.0, false);
+        Ok(Some(id))
+    }
+
+    /// Member: a Retired frame came. `None` when the registration was withdrawn meanwhile.
+    pub(super) fn on_retired(&mut self, mut reader: Reader<'_>) -> Parsed<Option<BindId>> {
+        self.only(Role::Member)?;
+        let id = BindId(reader.u32()?);
+        reader.end()?;
+        if !self.was_given(id) {
+            return violation(CloseCode::UnknownId, "a registration that was never made");
+        }
+        if !self.is_live(id) {
+            return Ok(None);
+        }
+        match self.retiring.get_mut(&id.0) {
+            Some(told @ false) => {
+                *told = true;
+                Ok(Some(id))
+            }
+            _ => violation(
+                CloseCode::UnexpectedFrame,
+                "nobody asked whether a registration has retired",
+            ),
+        }
     }
 
     /// Member: a BindResult frame came. `None` when it was withdrawn meanwhile.
@@ -234,6 +308,8 @@ impl Registrations {
                     put_offers(out, &registration.offers);
                 }),
                 Notice::Unbind(id) => whole(out, Kind::Unbind, |out| put_varint(out, id.into())),
+                Notice::Retire(id) => whole(out, Kind::Retire, |out| put_varint(out, id.into())),
+                Notice::Retired(id) => whole(out, Kind::Retired, |out| put_varint(out, id.into())),
                 Notice::Result(id, result) => whole(out, Kind::BindResult, |out| {
                     let (code, text) = match &result {
                         Ok(()) => (0, ""),

@@ -15,6 +15,7 @@ use super::window::Window;
 pub(super) struct Outgoing {
     pub(super) token: u64,
     pub(super) flow: u64,
+    pub(super) way: u64,
     pub(super) verb: Verb,
     /// Of the payload: what it costs in credit.
     pub(super) size: usize,
@@ -110,6 +111,15 @@ impl Requests {
         self.in_flight
     }
 
+    /// Whether one more of `size` bytes on `way` leaves enough credit for those on other ways.
+    pub(super) fn is_fair(&self, way: u64, size: usize) -> bool {
+        let queued = Amount {
+            requests: u32::try_from(self.queued).unwrap_or(u32::MAX),
+            bytes: self.queued_bytes,
+        };
+        self.allowance.is_fair(way, size, queued)
+    }
+
     /// Numbers given so far: the highest is this.
     pub(super) fn last_seq(&self) -> u64 {
         self.last_seq
@@ -143,18 +153,20 @@ impl Requests {
 
     /// The peer's Hello came: this is what it allows.
     pub(super) fn open(&mut self, window: Amount) {
-        self.allowance = Allowance::new(window);
+        self.allowance.open(window);
     }
 
     pub(super) fn push(&mut self, request: Request, now: Instant) -> RequestId {
         let Request {
             token,
             flow,
+            way,
             verb,
             header,
             payload,
         } = request;
         let size = payload.len();
+        self.allowance.accepted(way, size);
         // A deadline too far for the clock is none.
         let deadline = header
             .remaining
@@ -168,6 +180,7 @@ impl Requests {
         let id = self.table.insert(Outgoing {
             token,
             flow,
+            way,
             verb,
             size,
             seq: 0,
@@ -223,7 +236,7 @@ impl Requests {
                     self.calls.insert(self.last_seq, id);
                     self.in_flight = self.in_flight.saturating_add(1);
                 }
-                Verb::Cast => self.allowance.cast_left(entry.size),
+                Verb::Cast => self.allowance.cast_left(entry.way, entry.size),
             }
         }
     }
@@ -319,7 +332,7 @@ impl Requests {
         let Some(entry) = self.calls.remove(seq).and_then(|id| self.table.remove(id)) else {
             return Answered::Unknown;
         };
-        self.allowance.restore(entry.size);
+        self.allowance.answered(entry.way, entry.size);
         match entry.state {
             // A call that was half sent when it was cancelled has been aborted with the cancel.
             State::Abandoned { told: true } => Answered::Nobody,
@@ -413,9 +426,9 @@ impl Requests {
         let State::Waiting(waiting) = &entry.state else {
             return Some(entry.token);
         };
-        if waiting.credited {
-            self.allowance.restore(entry.size);
-        } else {
+        self.allowance
+            .withdrawn(entry.way, entry.size, waiting.credited);
+        if !waiting.credited {
             self.queued = self.queued.saturating_sub(1);
             self.queued_bytes = self.queued_bytes.saturating_sub(entry.size);
             self.stale = self.stale.saturating_add(1);

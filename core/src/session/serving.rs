@@ -18,7 +18,8 @@ pub(super) enum Served {
     /// It was given out. Its slot is free when the handler has ended, not when a cancel comes
     /// (C-DL-4, FAULTS rule 3).
     Running {
-        verb: Verb,
+        /// The number of a cast; 0 for a call.
+        cast: u64,
         size: usize,
         cancelled: bool,
     },
@@ -31,6 +32,8 @@ pub(super) enum Served {
 #[derive(Debug)]
 pub(super) struct InParts {
     pub(super) verb: Verb,
+    /// The number of a cast; 0 for a call.
+    pub(super) cast: u64,
     pub(super) header: RequestHeader,
     pub(super) size: usize,
     pub(super) assembly: Assembly,
@@ -112,11 +115,11 @@ impl Serving {
     }
 
     /// A whole request was given out.
-    pub(super) fn run(&mut self, seq: u64, verb: Verb, size: usize) {
+    pub(super) fn run(&mut self, seq: u64, cast: u64, size: usize) {
         self.table.insert(
             seq,
             Served::Running {
-                verb,
+                cast,
                 size,
                 cancelled: false,
             },
@@ -145,13 +148,13 @@ impl Serving {
             return Ok(None);
         }
         self.in_parts = self.in_parts.saturating_sub(1);
-        let (verb, size) = (request.verb, request.size);
+        let (cast, size) = (request.cast, request.size);
         if !request.assembly.is_kept() {
             self.table.remove(seq);
             return Ok(None);
         }
         let running = Served::Running {
-            verb,
+            cast,
             size,
             cancelled: false,
         };
@@ -166,7 +169,7 @@ impl Serving {
         matches!(
             self.table.get_mut(seq),
             Some(Served::Running {
-                verb: Verb::Call,
+                cast: 0,
                 cancelled: false,
                 ..
             })
@@ -179,25 +182,23 @@ impl Serving {
         };
         match served {
             Served::Running {
-                verb: Verb::Call,
-                cancelled,
-                ..
+                cast: 0, cancelled, ..
             } if !*cancelled => {
                 *cancelled = true;
                 Cancelled::Running
             }
             Served::Running { .. } | Served::Answered { .. } => Cancelled::Nothing,
             Served::InParts(request) => {
-                let (verb, size) = (request.verb, request.size);
+                let (cast, size) = (request.cast, request.size);
                 let kept = request.assembly.is_kept();
                 self.in_parts = self.in_parts.saturating_sub(1);
-                if kept && verb == Verb::Call {
+                if kept && cast == 0 {
                     *served = Served::Answered { size };
                     return Cancelled::CallInParts;
                 }
                 self.table.remove(seq);
                 if kept {
-                    self.granted.cast_ended(size);
+                    self.granted.cast_ended(cast, size);
                 }
                 Cancelled::Done
             }
@@ -210,20 +211,20 @@ impl Serving {
             return Ended::Nothing;
         };
         let Served::Running {
-            verb,
+            cast,
             size,
             cancelled,
         } = *served
         else {
             return Ended::Nothing;
         };
-        match verb {
-            Verb::Cast => {
+        match cast {
+            1.. => {
                 self.table.remove(seq);
-                self.granted.cast_ended(size);
+                self.granted.cast_ended(cast, size);
                 Ended::Nothing
             }
-            Verb::Call => {
+            0 => {
                 *served = Served::Answered { size };
                 if cancelled {
                     Ended::CancelledCall
@@ -247,7 +248,7 @@ impl Serving {
             matches!(
                 served,
                 Served::Running {
-                    verb: Verb::Call,
+                    cast: 0,
                     cancelled: false,
                     ..
                 }

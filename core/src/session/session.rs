@@ -64,6 +64,21 @@ pub struct Session {
     pub(super) answered: u64,
     /// Bytes of requests staged since the last part of a reply.
     pub(super) since_reply_part: usize,
+    /// Answers that came when nobody waited for them any more.
+    pub(super) late: u64,
+    /// What may be taken, as the user of the session says.
+    pub(super) memory: Memory,
+}
+
+/// How much more may be held.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Bytes of requests.
+    pub(super) requests: usize,
+    /// Whether answers that are not read are to be dropped early.
+    pub(super) scarce: bool,
+    /// Requests and answers that were dropped for want of it.
+    pub(super) shed: u64,
 }
 
 /// How far the session has come.
@@ -117,6 +132,12 @@ impl Session {
             peer_leaves: false,
             answered: 0,
             since_reply_part: 0,
+            late: 0,
+            memory: Memory {
+                requests: usize::MAX,
+                scarce: false,
+                shed: 0,
+            },
             config,
         };
         if role == Role::Member {
@@ -303,7 +324,10 @@ impl Session {
     /// (C-DL-4). A reply to a cancelled call is dropped here. A stale id is ignored.
     pub fn reply(&mut self, id: IncomingId, reply: Reply) {
         let answer = match (self.serving.end(id.0), &self.phase) {
-            (Ended::Call, Phase::Open(open)) => Answer::from_reply(reply, open.peer.max_message),
+            (Ended::Call, Phase::Open(open)) => {
+                let answer = Answer::from_reply(reply, open.peer.max_message);
+                self.kept(answer)
+            }
             (Ended::CancelledCall, _) => Answer::Ended,
             _ => return,
         };
@@ -342,6 +366,19 @@ impl Session {
     /// `NO_SERVER`, not executed; those that came are still to be answered.
     pub fn unbind(&mut self, id: BindId) {
         self.registrations.unbind(id);
+    }
+
+    /// Member: has the hub send nothing more to a registration, which stays until it is withdrawn.
+    /// [`Event::Retired`] follows when what was on its way has come. `false` where there is no such registration, or that
+    /// was asked before.
+    pub fn retire(&mut self, id: BindId) -> bool {
+        self.registrations.retire(id)
+    }
+
+    /// Hub: answers [`Event::Retire`]. All that was sent to the registration must have been given to the session, and
+    /// have its completion: of a Cast, that it was written.
+    pub fn retired(&mut self, id: BindId) {
+        self.registrations.retired(id);
     }
 
     /// Hub: answers [`Event::Bind`]. A refused registration counts as withdrawn.
@@ -386,6 +423,15 @@ impl Session {
         !self.is_closed() && fits && self.requests.queued() < limits.queue_requests
     }
 
+    /// Whether a request with a payload of `size` bytes on `way` would leave enough of the peer's
+    /// credit to requests on other ways (C-OV-2). All requests on a way count together, from when
+    /// they are accepted until their credit is back. A driver holds back what is not fair, and lets
+    /// the others pass; what it gives anyway is taken.
+    #[must_use]
+    pub fn is_fair(&self, way: u64, size: usize) -> bool {
+        !self.is_open() || self.requests.is_fair(way, size)
+    }
+
     /// Requests that wait here for credit, or to be staged.
     #[must_use]
     pub fn queued_requests(&self) -> usize {
@@ -409,6 +455,54 @@ impl Session {
     #[must_use]
     pub fn serving(&self) -> usize {
         self.serving.len()
+    }
+
+    /// How many values have come since this was asked last for which nobody waited any more: their calls were given up
+    /// when they were on their way already (C-DL-5).
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// An answer, unless too many wait already for a peer that does not read them: then it is dropped, and the peer told
+    /// that (P24).
+    fn kept(&mut self, answer: Answer) -> Answer {
+        let limits = &self.config.limits;
+        let most = if self.memory.scarce {
+            limits.reply_bytes
+        } else {
+            limits.unread_bytes
+        };
+        let waiting = self.answers.bytes();
+        if waiting == 0 || waiting.saturating_add(answer.len()) <= most {
+            return answer;
+        }
+        self.memory.shed = self.memory.shed.saturating_add(1);
+        Answer::Bare {
+            code: error_code::REPLY_DROPPED,
+            fate: fate_code::EXECUTED,
+        }
+    }
+
+    /// Bytes of messages that it holds: of requests from the peer until their handlers have ended, and of answers in
+    /// either direction. A step of a few hundred instructions, to be asked for once in a while.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let requests = self.serving.granted.taken().bytes;
+        requests
+            .saturating_add(self.answers.bytes())
+            .saturating_add(self.reply_parts.buffered())
+    }
+
+    /// How much memory there is for more: requests whose payloads exceed `requests` bytes together, from now on, are
+    /// refused with `OVERLOADED`; with `scarce`, answers that the peer does not read are dropped early.
+    pub fn limit_memory(&mut self, requests: usize, scarce: bool) {
+        self.memory.requests = requests;
+        self.memory.scarce = scarce;
+    }
+
+    /// How many requests and answers were dropped for want of memory since this was asked last.
+    pub fn take_shed(&mut self) -> u64 {
+        std::mem::take(&mut self.memory.shed)
     }
 
     /// Whether there is room for more replies: a driver holds handlers' results back while not

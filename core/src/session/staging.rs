@@ -44,7 +44,7 @@ impl Session {
         self.control.is_pending()
             || !self.beats.is_empty()
             || self.registrations.has_notices()
-            || self.serving.granted.due().is_some()
+            || self.serving.granted.is_due()
     }
 
     /// Stages frames until enough is ahead or nothing is left.

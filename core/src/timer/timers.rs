@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use super::wheel::{Key, Wheel};
@@ -69,6 +69,7 @@ impl Timers {
                     wheel: Wheel::new(),
                     turner: Turner::NotStarted,
                     planned: u64::MAX,
+                    awaiting: Vec::new(),
                 }),
             }),
         }
@@ -109,13 +110,32 @@ impl Timers {
         let mut state = self.wheelwork.lock();
         let target = state.wheel.remove(key.0);
         state.wheel.shrink();
-        drop(state);
+        if !state.awaiting.is_empty() {
+            let awaiting = state.emptied();
+            drop(state);
+            awaiting.into_iter().for_each(Waker::wake);
+        }
         target.is_some()
     }
 
     /// Abandons the deadlines that are armed, and refuses more.
     pub fn close(&self) {
         self.wheelwork.abandon();
+    }
+
+    /// Whether none is armed; else the waker of `cx` is woken when that is so.
+    pub fn poll_empty(&self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.wheelwork.lock();
+        let empty = state.wheel.len() == 0;
+        if !empty
+            && !state
+                .awaiting
+                .iter()
+                .any(|known| known.will_wake(cx.waker()))
+        {
+            state.awaiting.push(cx.waker().clone());
+        }
+        empty
     }
 
     /// How many deadlines are armed.
@@ -155,6 +175,18 @@ struct State {
     turner: Turner,
     /// The tick at which the turner will come by itself.
     planned: u64,
+    /// Who waits for the wheel to be empty.
+    awaiting: Vec<Waker>,
+}
+
+impl State {
+    /// Who is to be told that the wheel is empty, if it is.
+    fn emptied(&mut self) -> Vec<Waker> {
+        if self.awaiting.is_empty() || self.wheel.len() > 0 {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.awaiting)
+    }
 }
 
 /// Who turns the wheel.
@@ -180,6 +212,7 @@ impl Wheelwork {
                 return Err(TimersGone);
             }
             state.wheel.turn(now.as_millis() as u64, &mut fired);
+            let awaiting = state.emptied();
             if fired.is_empty() {
                 state.wheel.shrink();
                 state.planned = state.wheel.next().unwrap_or(u64::MAX);
@@ -189,6 +222,7 @@ impl Wheelwork {
                 return Ok(next);
             }
             drop(state);
+            awaiting.into_iter().for_each(Waker::wake);
             for target in fired.drain(..) {
                 tell(&target, Expiry::Due);
             }
@@ -205,7 +239,9 @@ impl Wheelwork {
         let mut state = self.lock();
         let turner = std::mem::replace(&mut state.turner, Turner::Gone);
         let armed = state.wheel.drain();
+        let awaiting = state.emptied();
         drop(state);
+        awaiting.into_iter().for_each(Waker::wake);
         if let Turner::At(waker) = turner {
             waker.wake(); // So that it ends.
         }

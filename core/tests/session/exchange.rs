@@ -58,6 +58,7 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
     sent.codec = 3;
     sent.depth = 31;
     sent.fanout = true;
+    sent.wait_for_server = true;
     sent.remaining = Some(Duration::from_millis(1500));
     sent.idempotency_key = Some(IdempotencyKey([9; 16]));
     sent.headers = vec![
@@ -310,6 +311,44 @@ fn registrations_are_made_refused_and_withdrawn() {
         Event::Reply { token: 2, reply },
     ];
     assert_eq!(pair.hub_events, expected);
+}
+
+/// PR-BIND-6: what was on its way comes before the word that nothing more comes.
+#[test]
+fn a_registration_that_retires_gets_what_was_on_its_way() {
+    let (mut pair, bound) = Pair::bound();
+    let to_it = |token, size| {
+        let mut cast = cast(token, vec![7; size]);
+        cast.header = header(Destination::Bound(bound));
+        cast
+    };
+    // In parts, and small: both are given before the question comes.
+    pair.hub.request(to_it(1, 100_000), pair.now).unwrap();
+    pair.hub.request(to_it(2, 10), pair.now).unwrap();
+    assert!(pair.member.retire(bound));
+    pair.settle();
+    let sent = |event: &Event| matches!(event, Event::Sent { .. });
+    assert_eq!(
+        pair.hub_events.iter().filter(|event| sent(event)).count(),
+        2
+    );
+    assert!(pair.hub_events.contains(&Event::Retire { id: bound }));
+    pair.hub.retired(bound);
+    pair.settle();
+    let came = pair.member_events.iter().map(|event| match event {
+        Event::Request { payload, .. } => payload.len(),
+        Event::Retired { id } if *id == bound => 0,
+        other => panic!("{other:?}"),
+    });
+    let mut came: Vec<usize> = came.collect();
+    assert_eq!(came.pop(), Some(0), "the last word");
+    came.sort_unstable();
+    assert_eq!(came, [10, 100_000]);
+    // It stays until it is withdrawn.
+    pair.member.unbind(bound);
+    pair.hub_events.clear();
+    pair.settle();
+    assert_eq!(pair.hub_events, [Event::Unbind { id: bound }]);
 }
 
 #[test]

@@ -334,10 +334,88 @@ fn a_member_that_binds_without_end_and_does_not_read_is_stopped() {
                     return;
                 }
                 Event::Unbind { .. } => {}
+                Event::Retire { id } => session.retired(id),
                 other => panic!("{other:?}"),
             }
         }
+        // Answered as well.
+        session.receive(&frame(RETIRE, &[id]), now);
         session.receive(&frame(UNBIND, &[id]), now);
     }
     panic!("still open");
+}
+
+/// FAULTS-P24: whoever calls for more than it reads loses answers, and nobody's memory grows without bound.
+#[test]
+fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
+    let limits = Limits {
+        unread_bytes: 100_000,
+        reply_bytes: 30_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits, Limits::default());
+    pair.settle();
+    for token in 0..6 {
+        let now = pair.now;
+        pair.member.request(call(token, vec![1]), now).unwrap();
+    }
+    pair.settle();
+    let ids: Vec<_> = pair.at_hub().into_iter().map(|(id, _)| id).collect();
+    let value = vec![7; 40_000];
+    for (n, id) in ids.iter().enumerate() {
+        // From the fifth on, memory is scarce.
+        pair.hub.limit_memory(usize::MAX, n >= 4);
+        pair.hub.reply(*id, Ok(value.clone()));
+    }
+    assert_eq!(pair.hub.take_shed(), 4);
+    assert!(pair.hub.held_bytes() <= 100_000);
+    pair.settle();
+    let outcomes: Vec<_> = pair
+        .member_events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Reply { reply, .. } => {
+                Some(reply.as_ref().map(Vec::len).map_err(|e| (e.code, e.fate)))
+            }
+            _ => None,
+        })
+        .collect();
+    let dropped = Err((error_code::REPLY_DROPPED, fate_code::EXECUTED));
+    assert_eq!(outcomes.iter().filter(|o| **o == Ok(40_000)).count(), 2);
+    assert_eq!(outcomes.iter().filter(|o| **o == dropped).count(), 4);
+    // One alone is always kept.
+    let now = pair.now;
+    pair.member.request(call(9, vec![1]), now).unwrap();
+    pair.settle();
+    let (id, _) = pair.at_hub().remove(0);
+    pair.hub.reply(id, Ok(vec![7; 200_000]));
+    assert_eq!(pair.hub.take_shed(), 0);
+}
+
+/// What there is no memory for is refused, and is no fault of the peer's.
+#[test]
+fn requests_that_there_is_no_memory_for_are_refused() {
+    let mut pair = Pair::new();
+    pair.settle();
+    pair.hub.limit_memory(1500, false);
+    for token in 0..3 {
+        let now = pair.now;
+        pair.member
+            .request(call(token, vec![0; 1000]), now)
+            .unwrap();
+    }
+    let now = pair.now;
+    pair.member.request(call(3, vec![0; 100_000]), now).unwrap();
+    pair.settle();
+    assert_eq!(pair.at_hub().len(), 1);
+    assert_eq!(pair.hub.take_shed(), 3);
+    let refused = pair
+        .member_events
+        .iter()
+        .filter(|event| {
+            matches!(event, Event::Reply { reply: Err(error), .. }
+                if (error.code, error.fate) == (error_code::OVERLOADED, fate_code::NOT_EXECUTED))
+        })
+        .count();
+    assert_eq!(refused, 3);
 }

@@ -103,6 +103,14 @@ impl World {
                 };
                 self.sides[at].session.bind_result(id, result);
             }
+            Event::Retire { id } => {
+                self.sides[at].bound.retain(|&bound| bound != id);
+                self.sides[at].session.retired(id);
+            }
+            Event::Retired { id } => {
+                let asked = self.sides[at].retiring.remove(&id);
+                assert!(asked, "{id:?} has retired and was not asked to, or twice");
+            }
             Event::Unbind { id } => self.sides[at].bound.retain(|&bound| bound != id),
             Event::BindResult { id, result } => {
                 if result.is_err() {

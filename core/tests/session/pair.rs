@@ -175,6 +175,7 @@ pub(crate) fn request(token: u64, verb: Verb, payload: Vec<u8>) -> Request {
     Request {
         token,
         flow: token,
+        way: 0,
         verb,
         header,
         payload: payload.into(),

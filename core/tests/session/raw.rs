@@ -29,6 +29,8 @@ pub(crate) const UNBIND: u8 = 19;
 pub(crate) const AUTH: u8 = 20;
 pub(crate) const AUTH_RESULT: u8 = 21;
 pub(crate) const MISSED: u8 = 24;
+pub(crate) const RETIRE: u8 = 25;
+pub(crate) const RETIRED: u8 = 26;
 pub(crate) const BEAT: u8 = 23;
 
 pub(crate) const PARTS: u8 = 32;

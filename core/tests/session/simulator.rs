@@ -1,7 +1,7 @@
 //! A simulated world: two sessions, two pipes, a clock, faults, and what must hold after each
 //! step. Everything follows from a seed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,8 @@ pub(crate) struct Side {
     pub(crate) ran: BTreeMap<u64, u32>,
     pub(crate) last_of_flow: BTreeMap<u64, u64>,
     pub(crate) bound: Vec<BindId>,
+    /// The member's, of which it has asked for what is on its way.
+    pub(crate) retiring: HashSet<BindId>,
     pub(crate) closed: bool,
 }
 
@@ -141,6 +143,7 @@ impl World {
             ran: BTreeMap::new(),
             last_of_flow: BTreeMap::new(),
             bound: Vec::new(),
+            retiring: HashSet::new(),
             closed: false,
         };
         Self {
@@ -304,6 +307,7 @@ impl World {
         let request = Request {
             token,
             flow,
+            way: flow,
             verb,
             header,
             payload: arguments(token, flow, size).into(),
@@ -378,9 +382,16 @@ impl World {
         }
     }
 
-    /// The member registers and withdraws; the hub agrees, mostly.
+    /// The member registers and withdraws, at once or having asked for what is on its way; the hub agrees, mostly.
     fn bind(&mut self) {
-        if self.random.one_in(3) {
+        let member = &mut self.sides[1];
+        if self.random.one_in(4) {
+            if let Some(&id) = member.bound.last() {
+                if member.session.retire(id) {
+                    member.retiring.insert(id);
+                }
+            }
+        } else if self.random.one_in(3) {
             if let Some(id) = self.sides[1].bound.pop() {
                 self.sides[1].session.unbind(id);
             }

@@ -136,7 +136,14 @@ fn bytes_that_no_encoder_makes_end_the_session() {
             ),
             ("key of 15 bytes", call(&extended(4, &[0; 15])), Malformed),
             ("key of 17 bytes", call(&extended(4, &[0; 17])), Malformed),
-            ("credit for nothing", frame(CREDIT, &[0, 1]), Malformed),
+            (
+                "a wait that says more",
+                call(&extended(10, b"?")),
+                Malformed,
+            ),
+            ("credit for nothing", frame(CREDIT, &[]), Malformed),
+            ("two runs that are one", frame(CREDIT, &[0, 1]), Malformed),
+            ("an empty run", frame(CREDIT, &[1, 0]), Malformed),
             (
                 "registration without a server",
                 frame(BIND, &[1, 1, b'x', 1, b't', 0]),
@@ -243,7 +250,7 @@ fn ids_that_mean_nothing_end_the_session() {
             ),
             (
                 "credit for nothing sent",
-                frame(CREDIT, &[1, 0]),
+                frame(CREDIT, &[1, 1]),
                 CreditExceeded,
             ),
             ("a name never told", frame(CALL, &[1, 0, 2]), UnknownId),
@@ -264,6 +271,8 @@ fn ids_that_mean_nothing_end_the_session() {
                 WrongDirection,
             ),
             ("a hub's word", frame(MISSED, &[1, 1]), WrongDirection),
+            ("a hub's word", frame(RETIRED, &[1]), WrongDirection),
+            ("the end of nothing", frame(RETIRE, &[1]), UnknownId),
             ("GoAway twice", go_away.repeat(2), UnexpectedFrame),
         ],
     );
@@ -291,8 +300,47 @@ fn ids_that_mean_nothing_end_the_session() {
                 frame(MISSED, &[1, 1]),
                 UnknownId,
             ),
+            ("a member's word", frame(RETIRE, &[1]), WrongDirection),
+            ("the end of nothing", frame(RETIRED, &[1]), UnknownId),
         ],
     );
+}
+
+/// PR-BIND-6: nobody asked, and asked for twice it is told once.
+#[test]
+fn a_registration_retires_once_and_when_it_was_asked_to() {
+    let now = Instant::now();
+    for asks in [false, true] {
+        let mut member = open(Role::Member, limits(), now);
+        let id = member.bind(registration()).unwrap();
+        assert!(!asks || member.retire(id));
+        assert!(!asks || !member.retire(id), "once");
+        output(&mut member, now);
+        if asks {
+            member.receive(&frame(RETIRED, &[1]), now);
+            assert_eq!(events(&mut member), [Event::Retired { id }]);
+        }
+        member.receive(&frame(RETIRED, &[1]), now);
+        expect_closed(&mut member, CloseCode::UnexpectedFrame, "unasked", now);
+    }
+    let mut hub = open(Role::Hub, limits(), now);
+    hub.receive(&frame(BIND, b"\x01\x01x\x01t\x01s"), now);
+    let bound = events(&mut hub);
+    let Some(&Event::Bind { id, .. }) = bound.first() else {
+        panic!("{bound:?}");
+    };
+    hub.bind_result(id, Ok(()));
+    output(&mut hub, now);
+    hub.receive(&frame(RETIRE, &[1]).repeat(2), now);
+    assert_eq!(events(&mut hub), [Event::Retire { id }]);
+    hub.retired(id);
+    hub.retired(id);
+    assert_eq!(output(&mut hub, now), frame(RETIRED, &[1]));
+    hub.receive(&frame(RETIRE, &[1]), now);
+    hub.receive(&frame(UNBIND, &[1]), now);
+    hub.retired(id);
+    assert_eq!(events(&mut hub), [Event::Unbind { id }]);
+    assert!(!hub.has_output());
 }
 
 #[test]

@@ -130,7 +130,9 @@ fn request(method: &Method, service: &Service, names: &Names) -> TokenStream {
     let fingerprint = fingerprint::name(method);
     let since = names.version(names.since(method));
     let body = quote_spanned! {shown_at(ident)=>
-        self.service.request(#wire_name, #since, #fingerprint, #arguments)
+        self.service.request(
+            const { #core::name::Method::literal(#wire_name) }, #since, #fingerprint, #arguments
+        )
     };
     quote! {
         #(#attributes)*

@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use crate::record;
 use crate::registry::CASES;
 use crate::{Setup, World};
 
@@ -58,10 +59,13 @@ pub fn run(setup: &Setup, name: &str) -> Verdict {
     match ended.recv_timeout(case.limit) {
         // The thread has dropped its end: it returned or panicked.
         Err(RecvTimeoutError::Disconnected) | Ok(()) => match runner.join() {
-            Ok(None) => Verdict::Passed,
-            Ok(Some(reason)) => {
-                println!("`{name}` skipped on {setup:?}: {reason}");
-                Verdict::Skipped(reason)
+            Ok(skipped) => {
+                let verdict = skipped.map_or(Verdict::Passed, Verdict::Skipped);
+                if let Verdict::Skipped(reason) = &verdict {
+                    println!("`{name}` skipped on {setup:?}: {reason}");
+                }
+                record::note(setup, case, &verdict);
+                verdict
             }
             Err(panic) => resume_unwind(panic),
         },

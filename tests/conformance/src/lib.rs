@@ -13,10 +13,11 @@
 //! The line becomes a module with one `#[test]` for each case. In reading order: [`setup`] is what a transport's author
 //! says; [`case`](mod@case) is how one case is run, within its time limit; [`world`] is what a case has at hand;
 //! [`stage`] are the gates and journals by which cases wait for states instead of sleeping; [`cases`] are the cases,
-//! one file for each part of the contract.
+//! one file for each part of the contract; [`record`] and [`table`] tell a reader what was shown where.
 
 pub mod case;
 pub mod cases;
+pub mod record;
 mod registry;
 pub mod setup;
 pub mod stage;

@@ -73,6 +73,12 @@ registry! { $
         a_copy_carries_what_the_cast_said ["C-AD-4", "C-AD-6"]
         fanouts_may_wait_for_a_server_in_their_order ["C-AD-4", "C-OC-4", "C-VB-4"]
     }
+    fanout_offers, USUAL: {
+        a_fanout_runs_where_its_version_is_served ["C-AD-4", "C-VE-2"]
+        a_fanout_whose_version_nobody_serves_runs_nowhere ["C-AD-4", "C-VE-2"]
+        a_gather_tells_who_does_not_serve_its_version ["C-AD-4", "C-VE-2"]
+        a_fanout_in_a_namespace_runs_where_that_is ["C-AD-4", "C-VE-2"]
+    }
     gather, USUAL: {
         a_gather_brings_every_servers_answer_once ["C-AD-4"]
         answers_come_in_the_order_in_which_they_arrive ["C-AD-4"]
@@ -135,6 +141,7 @@ registry! { $
         a_reply_of_another_kind_is_an_error ["C-VE-4", "C-OC"]
         what_reads_the_same_may_be_sent_as_another_type ["C-VE-4", "C-VB-6"]
         typed_and_untyped_callers_share_a_typed_server ["C-VE-4"]
+        a_typed_caller_is_served_by_an_untyped_server ["C-VE-4"]
     }
     verbs, USUAL: {
         a_cast_reaches_one_handler_once ["C-VB-1"]
@@ -207,6 +214,22 @@ registry! { $
         a_queue_takes_as_many_bytes_as_it_says ["C-OV-1"]
         a_server_that_stands_still_delays_no_other ["C-OV-2"]
         what_decodes_to_too_much_is_refused_for_its_own_call_only ["C-OV-3"]
+    }
+    policies, USUAL: {
+        a_busy_server_tells_for_how_long_the_longer_it_stands_still ["C-OV-1"]
+        calls_wait_for_a_server_that_blocks ["C-OV-1", "C-VB-4"]
+        casts_wait_for_a_server_that_blocks ["C-OV-1", "C-VB-1"]
+        what_comes_later_does_not_overtake_what_waits_for_room ["C-VB-4"]
+        a_call_that_waits_for_room_ends_at_its_deadline ["C-DL-1", "C-OV-1"]
+        a_call_that_waits_for_room_can_be_given_up ["C-DL-3", "C-OV-1"]
+        what_waits_for_one_server_delays_no_other ["C-OV-2"]
+        a_bus_that_is_closed_fails_what_waits_for_room ["C-LC-3", "C-OV-1"]
+        a_server_that_stops_refuses_what_waits_for_room ["C-LC-1", "C-OV-1"]
+        a_lossy_server_drops_the_oldest_casts_and_counts_them ["C-OV-1", "FAULTS-R5"]
+        a_call_that_loses_its_place_is_told_so ["C-OV-1", "C-OC"]
+        a_lossy_server_makes_room_in_bytes ["C-OV-1", "FAULTS-R6"]
+        a_handles_policy_does_not_change_that_of_a_server ["C-OV-1"]
+        a_late_reply_is_counted ["C-DL-5"]
     }
     context, USUAL: {
         headers_reach_the_handler_in_the_callers_order ["C-AD-7"]
@@ -300,6 +323,30 @@ registry! { $
         a_blocking_wait_with_retries_in_an_async_handler_is_told ["C-VB-3", "FAULTS-A13"]
         call_and_invoke_try_again_alike ["C-VB-3"]
     }
+    pressure, USUAL: {
+        calls_to_a_server_that_is_stuck_leave_room_for_others ["C-OV-2"]
+        casts_to_a_server_that_is_stuck_leave_room_for_others ["C-OV-2", "C-VB-4"]
+        a_bus_holds_no_more_than_it_may ["C-OV-1", "FAULTS-R6"]
+    }
+    draining, USUAL: {
+        a_stopped_server_starts_again_under_its_name ["C-LC-1", "C-LC-4"]
+        what_ran_before_counts_in_a_server_that_starts_again ["C-LC-1", "C-DL-4"]
+        a_server_that_is_started_while_it_drains_goes_on ["C-LC-1"]
+        start_stop_drain_and_close_may_come_in_any_order_from_several_threads ["C-LC-1"]
+        a_closed_server_cuts_off_what_runs_and_stays_closed ["C-LC-1"]
+        a_drain_reports_what_became_of_everything ["C-LC-1"]
+        a_blocking_handler_sees_that_its_drain_is_over ["C-LC-1", "C-DL-3"]
+        a_draining_servers_handler_may_call_out_and_be_called_back ["C-LC-1"]
+        a_bus_that_drains_finishes_what_it_has ["C-LC-1", "FAULTS-T22"]
+        a_bus_that_drains_waits_for_its_own_replies ["C-LC-1"]
+        casts_leave_before_a_drained_bus_is_closed ["C-LC-1", "FAULTS-T23"]
+        a_bus_drains_no_longer_than_it_may ["C-LC-1"]
+        a_bus_may_be_drained_and_closed_from_several_threads ["C-LC-1"]
+    }
+    retiring, USUAL: {
+        no_cast_is_lost_by_a_server_that_drains ["C-LC-1", "FAULTS-T22"]
+        a_server_that_drains_does_what_is_on_its_way ["C-LC-1", "FAULTS-T22"]
+    }
     reconnect, USUAL: {
         a_bus_says_that_it_is_connected_until_it_is_closed ["C-LC-2"]
         events_end_when_the_last_handle_is_dropped ["C-LC-2", "C-LC-3"]
@@ -314,6 +361,7 @@ registry! { $
     }
     numbers, LONG: {
         a_million_casts_from_eight_threads_arrive_once_each_in_order ["C-VB-4", "C-VB-5", "FAULTS-C1"]
+        blocking_handlers_that_wait_for_blocking_ones_come_to_their_end ["C-OV-1", "C-VB-3"]
         ten_thousand_invokes_in_flight_end_together ["C-VB-2"]
         a_storm_of_dropped_promises_leaves_every_table_empty ["C-DL-5", "FAULTS-R11"]
         promises_dropped_at_once_leave_every_table_empty ["C-DL-5"]

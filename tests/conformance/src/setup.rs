@@ -25,6 +25,8 @@ pub struct Setup {
     pub(crate) in_flight: usize,
     /// Whether a sender is told of a full queue by the server's own.
     pub(crate) shares_queues: bool,
+    /// The column of a table that it counts for; none unless said.
+    pub(crate) column: Option<&'static str>,
 }
 
 impl Setup {
@@ -43,6 +45,7 @@ impl Setup {
             layout,
             in_flight: 10_000,
             shares_queues: layout == Layout::Together,
+            column: None,
         }
     }
 
@@ -61,6 +64,15 @@ impl Setup {
     pub fn shares_queues(self) -> Self {
         Setup {
             shares_queues: true,
+            ..self
+        }
+    }
+
+    /// The same as one of the setups that a [table](crate::table) shows together, in the column `name`.
+    #[must_use]
+    pub fn in_column(self, name: &'static str) -> Self {
+        Setup {
+            column: Some(name),
             ..self
         }
     }

@@ -94,13 +94,18 @@ impl World {
     }
 
     /// Closes the bus that opened the address first, where that is neither the one that serves nor the one that calls;
-    /// else does nothing and says `false`. On a socket, that one is the hub.
+    /// else does nothing and says `false`. On a socket, that one is the hub. Where the others do not take its place by
+    /// themselves, because the address says who serves, another one does.
     pub fn lose_the_hub(&self) -> bool {
         self.pair();
-        self.between.take().is_some_and(|bus| {
-            bus.close();
-            true
-        })
+        let Some(hub) = self.between.take() else {
+            return false;
+        };
+        hub.close();
+        if self.place.when_in_use.is_some() {
+            self.between.replace(Some(self.passing(|builder| builder)));
+        }
+        true
     }
 
     /// The bus that calls.

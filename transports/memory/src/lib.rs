@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 
-use tidings_core::bus::{Delivery, Head};
+use tidings_core::bus::Delivery;
 use tidings_core::codec::DEFAULT_MAX_MESSAGE;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
@@ -139,8 +139,8 @@ impl Transport for MemoryTransport {
         self.router.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        self.router.wait_for_room(head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        self.router.wait_for_room(delivery, cx);
     }
 
     fn bind(&self, server: Arc<ServerCore>) -> Result<(), ServeError> {

@@ -1,6 +1,8 @@
 //! While there is no hub, and when there is one again: who waits, who takes over, and what is left of it.
 
 mod common;
+#[path = "common/stream.rs"]
+mod stream;
 #[path = "common/unlocked.rs"]
 mod unlocked;
 
@@ -156,6 +158,7 @@ fn servers_that_start_while_the_hub_is_away_are_there_when_it_returns() {
         let directory = Directory::new();
         let member = alone(runtime, &directory);
         let mut events = member.events();
+        assert!(matches!(events.next(), Some(Event::Disconnected { .. })));
         let start = Instant::now();
         let _before = serve_ping(&member);
         assert!(start.elapsed() < LONG / 4, "nobody waits for an answer");
@@ -242,6 +245,7 @@ fn what_waited_at_a_takeover_goes_on_in_its_order() {
                 });
         let server = server.start().unwrap();
         let mut events = node.events();
+        assert!(matches!(events.next(), Some(Event::Connected { .. })));
         drop(hub);
         assert!(matches!(events.next(), Some(Event::Disconnected { .. })));
         let request = |n: u32| {

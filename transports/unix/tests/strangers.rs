@@ -184,6 +184,7 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
             let request = Request {
                 token,
                 flow: 0,
+                way: 0,
                 verb: Verb::Call,
                 header,
                 payload: vec![0x80, 0x80, 0x04].into(), // 65,536 as postcard has it.

@@ -7,7 +7,7 @@ use tidings::Bus;
 
 use crate::arguments::Measure;
 use crate::counters::{allocations, switches};
-use crate::groups::socket::{HUB_ROLE, open};
+use crate::groups::socket::{HUB_ROLE, connect};
 use crate::harness::Target;
 use crate::place::Place;
 use crate::report::{Report, Row, Section, Unit};
@@ -25,7 +25,7 @@ pub(super) fn run(measure: &Measure, report: &mut Report) {
     let (address, hub) = place.serve(Wire::Unix, HUB_ROLE);
     let driver = Driver::tokio_beside();
     let open = || {
-        let bus = open(&address, &driver, "?connect");
+        let bus = connect(&address, &driver, "");
         // Answered by the hub: there is no such server. From then on the connection is open, and idle.
         let call = bus.call::<u64>("nobody.serves", &7_u64).into_future();
         driver.block_on(call).expect_err("nobody serves");

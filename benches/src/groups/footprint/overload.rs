@@ -5,7 +5,7 @@ use std::future::pending;
 use tidings::Promise;
 
 use crate::arguments::Measure;
-use crate::groups::socket::open;
+use crate::groups::socket::{connect, listen};
 use crate::harness::Target;
 use crate::place::{Address, Place};
 use crate::process;
@@ -22,7 +22,7 @@ const OFFERED: usize = 10 * BUDGET / MESSAGE;
 /// A server whose handler never ends, and which may queue [`BUDGET`] bytes.
 pub(super) fn serve(address: &Address) {
     let driver = Driver::tokio();
-    let bus = open(address, &driver, "?listen");
+    let bus = listen(address, &driver, "");
     let server = bus
         .listen("slow")
         .serial()
@@ -42,7 +42,7 @@ pub(super) fn run(measure: &Measure, report: &mut Report) {
     let place = Place::new();
     let (address, server) = place.serve(Wire::Unix, ROLE);
     let driver = Driver::tokio();
-    let bus = open(&address, &driver, "?connect");
+    let bus = connect(&address, &driver, "");
     let offered = if measure.quick { OFFERED / 10 } else { OFFERED };
     server.start_counting();
     let refused = driver.block_on(async {

@@ -15,20 +15,24 @@ use crate::process::Server;
 use crate::runtimes::{Driver, yield_now};
 use crate::setting::{BLOCK, Blob, Size, Wire};
 
-/// Opens the bus at `address`: `?listen` to be its hub, else `?connect`, and other options.
-pub(in crate::groups) fn open(address: &Address, driver: &Driver, options: &str) -> Bus {
-    let address = match address {
-        Address::Unix(_) => format!("{address}{options}"),
-        // Who does not listen there connects.
-        Address::Tcp(_) => format!("{address}{}", options.replace("?connect", "?")),
-    };
-    let bus = Bus::builder().runtime(driver.runtime()).open(&address);
+/// Opens the bus at `address` as its hub.
+pub(in crate::groups) fn listen(address: &Address, driver: &Driver, options: &str) -> Bus {
+    open(&format!("{}{options}", address.listening()), driver)
+}
+
+/// Connects to the hub at `address`.
+pub(in crate::groups) fn connect(address: &Address, driver: &Driver, options: &str) -> Bus {
+    open(&format!("{}{options}", address.connecting()), driver)
+}
+
+fn open(address: &str, driver: &Driver) -> Bus {
+    let bus = Bus::builder().runtime(driver.runtime()).open(address);
     bus.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Connects to the hub at `address`, has its server answer once, and leaves.
 pub(in crate::groups) fn first_reply(address: &Address, driver: &Driver) {
-    let client = EchoClient::new(&open(address, driver, "?connect"));
+    let client = EchoClient::new(&connect(address, driver, ""));
     driver.block_on(async { client.block(BLOCK).await.expect(SERVED) });
 }
 
@@ -65,7 +69,7 @@ impl Ours {
     }
 
     fn connected(address: &Address, driver: Driver, servers: Vec<Rc<Server>>) -> Self {
-        let client = EchoClient::new(&open(address, &driver, "?connect"));
+        let client = EchoClient::new(&connect(address, &driver, ""));
         // Shakes hands now: who is silent until its turn comes is taken for gone.
         driver.block_on(noted(&client));
         Ours {

@@ -2,7 +2,9 @@
 
 use std::future::pending;
 
-use super::ours::open;
+use tidings::Bus;
+
+use super::ours::{connect, listen};
 use super::service::{EchoServer, Echoing};
 use super::{limit, raw};
 use crate::place::Address;
@@ -29,17 +31,17 @@ pub(in crate::groups) fn role(name: &str) -> Option<fn(&Address)> {
         RAW_TOKIO => raw::serve_on_tokio,
         RAW_SMOL => raw::serve_on_smol,
         LIMIT => limit::serve,
-        TOKIO => |address| serve(address, &Driver::tokio(), "?listen"),
-        SMOL => |address| serve(address, &Driver::Smol, "?listen"),
+        TOKIO => |address| serve(address, &Driver::tokio(), listen),
+        SMOL => |address| serve(address, &Driver::Smol, listen),
         // Its hub has to be heard while it waits for leave to serve.
-        MEMBER => |address| serve(address, &Driver::tokio_beside(), "?connect"),
+        MEMBER => |address| serve(address, &Driver::tokio_beside(), connect),
         HUB => connect_others,
         _ => return None,
     })
 }
 
-fn serve(address: &Address, driver: &Driver, options: &str) {
-    let bus = open(address, driver, options);
+fn serve(address: &Address, driver: &Driver, open: fn(&Address, &Driver, &str) -> Bus) {
+    let bus = open(address, driver, "");
     let server = bus.serve(EchoServer::new(Echoing::default()));
     let _server = server.expect("the topic is free");
     process::announce();
@@ -49,7 +51,7 @@ fn serve(address: &Address, driver: &Driver, options: &str) {
 /// Stands between processes that call and processes that serve.
 fn connect_others(address: &Address) {
     let driver = Driver::tokio();
-    let _bus = open(address, &driver, "?listen");
+    let _bus = listen(address, &driver, "");
     process::announce();
     driver.block_on(pending::<()>());
 }

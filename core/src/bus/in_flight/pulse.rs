@@ -82,9 +82,9 @@ impl InFlight {
             }
             _ => {
                 let watch = state
-                    .pulses
+                    .more
                     .as_ref()
-                    .and_then(|pulses| pulses.watch.as_ref());
+                    .and_then(|more| more.pulses.watch.as_ref());
                 if let Some(Task::Watch(missed)) = watch.map(|watch| &watch.task) {
                     missed.store(0, Ordering::Relaxed);
                 }
@@ -104,7 +104,7 @@ impl InFlight {
             || matches!(state.place, Place::Ended)
             || matches!(state.port, Port::Answered(_) | Port::Closed);
         if !over {
-            let kept = place(state.pulses.get_or_insert_default()).replace(pulse);
+            let kept = place(&mut state.more.get_or_insert_default().pulses).replace(pulse);
             drop(state);
             drop(kept);
         }

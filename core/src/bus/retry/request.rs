@@ -98,10 +98,6 @@ impl<T, E> fmt::Debug for Retrying<T, E> {
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
 pub struct RetryCall<T, E = CallError>(Step<T, E>);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, when it is sent; a box would be an allocation for each call"
-)]
 enum Step<T, E> {
     Unsent(Option<Retrying<T, E>>),
     Sent(BoxFuture<Reply>, Teller),

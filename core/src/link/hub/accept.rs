@@ -16,6 +16,7 @@ use crate::link::establish::Establishing;
 use crate::link::outbox::{self, Intake};
 use crate::link::socket::{Listener, Socket};
 use crate::notice::Notice;
+use crate::overload::Charge;
 use crate::runtime::{Interest, Readiness};
 use crate::session::{CloseCode, Role, Session};
 
@@ -126,7 +127,7 @@ impl Core {
 /// Starts the connection's task.
 fn admit<L: Listener>(core: &Arc<Core>, listener: &Arc<L>, socket: L::Socket) {
     let options = &core.options;
-    let (outbox, intake) = outbox::outbox(options.outbox_messages, options.outbox_bytes);
+    let (outbox, intake) = outbox::outbox(options, core.tally.clone());
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&connection) else {
         let caller = socket.peer().unwrap_or_default();
@@ -217,6 +218,8 @@ impl<S: Socket> Stranger<S> {
             connection: self.connection,
             control: self.control,
             intake: self.intake,
+            tally: core.tally.clone(),
+            memory: Charge::on(&core.options.memory),
             max_message: core.options.limits.max_message,
             runtime: core.runtime.clone(),
         }))

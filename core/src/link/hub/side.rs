@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
-use crate::bus::{Caller, Delivery, Head, InFlight};
+use super::fading::{Settling, Waited};
+use crate::bus::{Caller, Delivery};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
-use crate::link::parked::{Parked, Way};
+
 use crate::link::remote_server::RemoteServer;
-use crate::link::side::Side;
+use crate::link::side::{Side, Taken};
 use crate::link::translate::{self, Addressee, Incoming};
-use crate::name::{Exchange, NameError, ServerName, Topic};
+use crate::name::{Exchange, ServerName, Topic};
 use crate::notice::Notice;
+use crate::overload::{Parked, Way};
 use crate::router::Router;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::{
     BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -29,6 +31,8 @@ pub(super) struct HubSide {
     caller: Arc<Caller>,
     outbox: Arc<Outbox>,
     bound: HashMap<BindId, Bound>,
+    /// Those of them that the router knows no more, and to which something is on its way.
+    retiring: Vec<BindId>,
     parked: Parked,
 }
 
@@ -36,6 +40,8 @@ pub(super) struct HubSide {
 struct Bound {
     names: (Exchange, Topic, ServerName),
     server: Arc<RemoteServer>,
+    /// It was taken out of the router: its name may be another server's now.
+    retired: bool,
 }
 
 impl HubSide {
@@ -47,6 +53,7 @@ impl HubSide {
             caller: Arc::default(),
             outbox,
             bound: HashMap::new(),
+            retiring: Vec::new(),
             parked: Parked::default(),
         }
     }
@@ -70,9 +77,8 @@ impl HubSide {
             code: error_code::FORBIDDEN,
             text,
         };
-        let names = names_of(registration).map_err(|error| refused(error.to_string()))?;
-        let offers =
-            translate::offers_of(registration).map_err(|error| refused(error.to_string()))?;
+        let names = names_of(registration);
+        let offers = translate::offers_of(registration);
         let (exchange, topic, name) = &names;
         let policy = &self.core.options.policy;
         if let Some(text) = policy.refusal_to_serve((exchange, topic, name), &self.caller) {
@@ -82,7 +88,13 @@ impl HubSide {
         let server = Arc::new(RemoteServer::new(outbox, id, offers, policy));
         match self.core.router.add(exchange, topic, name, server.clone()) {
             Ok(()) => {
-                self.bound.insert(id, Bound { names, server });
+                let retired = false;
+                let bound = Bound {
+                    names,
+                    server,
+                    retired,
+                };
+                self.bound.insert(id, bound);
                 Ok(())
             }
             Err(ServeError::NameTaken { .. }) => Err(refused(NAME_TAKEN.into())),
@@ -91,9 +103,19 @@ impl HubSide {
     }
 
     fn withdraw(&mut self) {
-        for (_, bound) in self.bound.drain() {
-            let (exchange, topic, name) = bound.names;
-            self.core.router.remove(&exchange, &topic, &name);
+        for (_, mut bound) in self.bound.drain() {
+            bound.leave(&self.core.router);
+        }
+        self.retiring.clear();
+    }
+}
+
+impl Bound {
+    /// Takes it out of the router, once.
+    fn leave(&mut self, router: &Router) {
+        if !std::mem::replace(&mut self.retired, true) {
+            let (exchange, topic, name) = &self.names;
+            router.remove(exchange, topic, name);
         }
     }
 }
@@ -101,12 +123,12 @@ impl HubSide {
 /// The text of a refusal by which a member tells this reason from others.
 pub(in crate::link) const NAME_TAKEN: &str = "name taken";
 
-fn names_of(registration: &Registration) -> Result<(Exchange, Topic, ServerName), NameError> {
-    Ok((
-        Exchange::from_shared(registration.exchange.clone().into_arc())?,
-        Topic::from_shared(registration.topic.clone().into_arc())?,
-        ServerName::from_shared(registration.server.clone().into_arc())?,
-    ))
+fn names_of(registration: &Registration) -> (Exchange, Topic, ServerName) {
+    (
+        registration.exchange.clone().into(),
+        registration.topic.clone().into(),
+        registration.server.clone().into(),
+    )
 }
 
 impl Side for HubSide {
@@ -121,20 +143,20 @@ impl Side for HubSide {
         self.core.said_hello(self.id);
     }
 
-    fn request(&mut self, incoming: Incoming) -> Option<Arc<InFlight>> {
+    fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken> {
         let Destination::Topic(target) = &incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
-        let addressee = Addressee::of_target(target).ok()?;
+        let addressee = Addressee::of_target(target);
         let caller = Some(self.caller.clone());
-        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
-        self.parked.deliver(delivery, &self.core.router);
-        Some(in_flight)
+        let answer = self.parked.deliver(delivery, &self.core.router, mode);
+        Some(Taken { in_flight, answer })
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&self.core.router, cx)
+        self.parked.poll(&Waited(&self.core), cx)
     }
 
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
@@ -142,15 +164,53 @@ impl Side for HubSide {
     }
 
     fn unbind(&mut self, id: BindId) {
-        if let Some(bound) = self.bound.remove(&id) {
-            let (exchange, topic, name) = bound.names;
-            self.core.router.remove(&exchange, &topic, &name);
+        if let Some(mut bound) = self.bound.remove(&id) {
+            bound.leave(&self.core.router);
+            self.retiring.retain(|retiring| *retiring != id);
         }
     }
 
     fn bind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
 
     fn unbind_server(&mut self, _session: &mut Session, _server: &Arc<ServerCore>) {}
+
+    fn retire_server(&mut self, _session: &mut Session, _retiring: Retiring) {}
+
+    fn settle(&mut self, settling: &Settling) {
+        for delivery in self.parked.take_for(settling.server()) {
+            drop(
+                self.parked
+                    .deliver(delivery, &Waited(&self.core), Mode::Queue),
+            );
+        }
+    }
+
+    fn retire(&mut self, id: BindId) {
+        if let Some(bound) = self.bound.get_mut(&id) {
+            bound.leave(&self.core.router);
+            // In this order: whoever finds that it has gone finds that the router has others.
+            bound.server.retire();
+            self.retiring.push(id);
+        }
+    }
+
+    fn retired(&mut self, _id: BindId) {}
+
+    fn tell_retired(&mut self, session: &mut Session) {
+        if self.retiring.is_empty() {
+            return;
+        }
+        let bound = &self.bound;
+        self.retiring.retain(|id| {
+            let stays = bound
+                .get(id)
+                .is_some_and(|bound| !bound.server.has_nothing());
+            if !stays {
+                session.retired(*id);
+            }
+            stays
+        });
+    }
 
     fn tell_missed(&mut self, session: &mut Session) {
         if self.outbox.take_some_missed() {
@@ -177,12 +237,12 @@ impl Side for HubSide {
 }
 
 impl Way for Router {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        self.route(delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        self.route(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        Router::wait_for_room(self, head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        Router::wait_for_room(self, delivery, cx);
     }
 }
 

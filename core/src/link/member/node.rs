@@ -12,17 +12,17 @@ use super::registrations::Standing;
 use super::task::{self, Found};
 use super::{Member, Shared};
 use crate::blocking;
-use crate::bus::{Caller, Delivery, Head};
+use crate::bus::{Caller, Delivery};
 use crate::connection::{Epoch, Role, Watch};
 use crate::error::ServeError;
 use crate::link::LinkOptions;
 use crate::link::hub::{Hub, HubLimits};
 use crate::link::outbox::Intake;
 use crate::link::pace::Pace;
-use crate::link::parked::{Parked, Way};
 use crate::link::socket::{self, Listener, Meet};
+use crate::overload::{BusStats, Parked, Way};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::transport::{Capabilities, Transport};
 
 /// How long a hub that has just taken an address over lets requests wait for servers that are not there: those who
@@ -199,8 +199,11 @@ impl Seat {
                     // Until what is parked has gone as well, nothing may pass by it.
                     intake.keep_behind(true);
                     parked.poll(hub, cx);
-                    while parked.len() < most && intake.pass(|next| parked.deliver(next, hub)) {}
-                    intake.keep_behind(parked.len() > 0);
+                    while parked.len() < most
+                        && intake.pass(|next| drop(parked.deliver(next, hub, Mode::Queue)))
+                    {
+                    }
+                    intake.keep_behind(!parked.is_empty());
                 });
                 if !rung {
                     return Poll::Pending;
@@ -212,18 +215,22 @@ impl Seat {
 }
 
 impl Way for Hub {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        self.send(delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        self.send(delivery, mode)
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        Transport::wait_for_room(self, head, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        Transport::wait_for_room(self, delivery, cx);
     }
 }
 
 impl Transport for Node {
     fn capabilities(&self) -> Capabilities {
         self.member.capabilities()
+    }
+
+    fn address(&self) -> Option<String> {
+        self.hub().and_then(Hub::address)
     }
 
     fn identity(&self) -> Option<Arc<Caller>> {
@@ -245,10 +252,10 @@ impl Transport for Node {
         }
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         match self.hub_at_once() {
-            Some(hub) => Transport::wait_for_room(hub, head, cx),
-            None => self.member.wait_for_room(head, cx),
+            Some(hub) => Transport::wait_for_room(hub, delivery, cx),
+            None => self.member.wait_for_room(delivery, cx),
         }
     }
 
@@ -275,6 +282,49 @@ impl Transport for Node {
         }
     }
 
+    fn retire(&self, retiring: Retiring) {
+        let servers = self.seat.servers();
+        match self.hub() {
+            Some(hub) => {
+                self.member.unbind(retiring.server());
+                drop(servers); // It stays the hub.
+                hub.retire(retiring);
+            }
+            None => self.member.retire(retiring),
+        }
+    }
+
+    fn counts_memory(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> BusStats {
+        let as_hub = self.hub().map(Transport::stats).unwrap_or_default();
+        self.member.stats() + as_hub
+    }
+
+    fn leave(&self) -> BoxFuture<()> {
+        match self.hub() {
+            Some(hub) => hub.leave(),
+            None => self.member.leave(),
+        }
+    }
+
+    fn abort(&self) -> BoxFuture<()> {
+        match self.hub() {
+            Some(hub) => {
+                hub.cut();
+                self.close();
+                hub.ended()
+            }
+            None => {
+                self.member.cut();
+                self.close();
+                self.member.ended()
+            }
+        }
+    }
+
     fn close(&self) {
         let servers = self.seat.servers();
         let is_first = self.member.shared.now_closed();
@@ -283,7 +333,7 @@ impl Transport for Node {
             if let Some(hub) = self.hub() {
                 hub.close();
             }
-            self.member.leave();
+            self.member.take_leave();
         }
     }
 }

@@ -5,16 +5,16 @@ use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
-use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
+use crate::bus::{Caller, Delivery, Head, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
-use crate::link::hub::NAME_TAKEN;
-use crate::link::parked::{Parked, Way};
-use crate::link::side::Side;
+use crate::link::hub::{NAME_TAKEN, Settling};
+use crate::link::side::{Side, Taken};
 use crate::link::translate::{self, Addressee, Incoming};
 use crate::name_map::IdMap;
 use crate::notice::Notice;
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::overload::{Parked, Way};
+use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::{
     self, BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
 };
@@ -27,6 +27,8 @@ struct Bound(IdMap<BindId, Arc<ServerCore>>);
 pub(super) struct MemberSide {
     shared: Arc<Shared>,
     bound: Bound,
+    /// Those of them that retire, until nothing is left of what was on its way; whether that has come.
+    retiring: Vec<(BindId, Retiring, bool)>,
     parked: Parked,
     /// The caller told last: the session gives the same `Arc` for the same caller.
     caller: Option<(Arc<session::Caller>, Arc<Caller>)>,
@@ -37,16 +39,19 @@ impl MemberSide {
         MemberSide {
             shared,
             bound: Bound::default(),
+            retiring: Vec::new(),
             parked: Parked::default(),
             caller: None,
         }
     }
 
-    fn is_bound(&self, server: &Arc<ServerCore>) -> bool {
-        self.bound
-            .0
-            .values()
-            .any(|known| Arc::ptr_eq(known, server))
+    /// The registration of a server; one that retires is so no more, and it may have another.
+    fn registration_of(&self, server: &Arc<ServerCore>) -> Option<BindId> {
+        let is_it = |id: &BindId, known: &Arc<ServerCore>| {
+            Arc::ptr_eq(known, server) && self.retiring.iter().all(|(other, ..)| other != id)
+        };
+        let mut all = self.bound.0.iter();
+        all.find_map(|(id, known)| is_it(id, known).then_some(*id))
     }
 
     fn caller(&mut self, told: Arc<session::Caller>) -> Arc<Caller> {
@@ -76,7 +81,7 @@ impl Side for MemberSide {
         self.shared.first.tell(Ok(()));
     }
 
-    fn request(&mut self, mut incoming: Incoming) -> Option<Arc<InFlight>> {
+    fn request(&mut self, mut incoming: Incoming, mode: Mode) -> Option<Taken> {
         let Destination::Bound(id) = incoming.header.destination else {
             return None; // The session lets no other through (PR-REQ-4).
         };
@@ -87,10 +92,10 @@ impl Side for MemberSide {
             topic: server.topic().clone(),
             server: Some(server.name().clone()),
         };
-        let delivery = incoming.into_delivery(addressee, caller).ok()?;
+        let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
-        self.parked.deliver(delivery, &server);
-        Some(in_flight)
+        let answer = self.parked.deliver(delivery, &server, mode);
+        Some(Taken { in_flight, answer })
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
@@ -105,7 +110,7 @@ impl Side for MemberSide {
 
     fn bind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
         // Asked for twice where a connection begins just when a server starts.
-        if self.is_bound(server) || !self.shared.registrations.is_known(server) {
+        if self.registration_of(server).is_some() || !self.shared.registrations.is_known(server) {
             return;
         }
         let Ok(registration) = translate::registration(server) else {
@@ -123,15 +128,44 @@ impl Side for MemberSide {
     }
 
     fn unbind_server(&mut self, session: &mut Session, server: &Arc<ServerCore>) {
-        let found = self
-            .bound
-            .0
-            .iter()
-            .find(|(_, known)| Arc::ptr_eq(known, server));
-        if let Some(id) = found.map(|(id, _)| *id) {
+        if let Some(id) = self.registration_of(server) {
             self.bound.0.remove(&id);
             session.unbind(id);
         }
+    }
+
+    fn retire_server(&mut self, session: &mut Session, retiring: Retiring) {
+        // Where it has none, nothing comes.
+        if let Some(id) = self.registration_of(retiring.server()) {
+            if session.retire(id) {
+                self.retiring.push((id, retiring, false));
+            }
+        }
+    }
+
+    fn settle(&mut self, _settling: &Settling) {} // It is drained by what the hub says.
+
+    fn retire(&mut self, _id: BindId) {} // The session lets no hub retire anything (P17).
+
+    fn retired(&mut self, id: BindId) {
+        for (retiring, _, come) in &mut self.retiring {
+            *come |= *retiring == id;
+        }
+    }
+
+    fn tell_retired(&mut self, session: &mut Session) {
+        if self.retiring.is_empty() {
+            return;
+        }
+        let (parked, bound) = (&self.parked, &mut self.bound.0);
+        self.retiring.retain(|(id, retiring, come)| {
+            let stays = !come || parked.has_for(retiring.server());
+            if !stays {
+                bound.remove(id);
+                session.unbind(*id);
+            }
+            stays
+        });
     }
 
     fn bind_result(&mut self, id: BindId, result: Result<(), BindRefusal>) {
@@ -142,6 +176,9 @@ impl Side for MemberSide {
             }
             Err(_) => Standing::Refused,
         };
+        if matches!(standing, Standing::Refused | Standing::Forbidden(_)) {
+            self.retiring.retain(|(retiring, ..)| *retiring != id);
+        }
         let server = match standing {
             Standing::Refused | Standing::Forbidden(_) => self.bound.0.remove(&id),
             _ => self.bound.0.get(&id).cloned(),
@@ -184,19 +221,19 @@ impl Bound {
 }
 
 impl Way for Arc<ServerCore> {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
-        ServerCore::deliver(self, delivery, Mode::Queue)
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        ServerCore::deliver(self, delivery, mode)
     }
 
-    fn wait_for_room(&self, _head: &Head, cx: &mut Context<'_>) {
-        ServerCore::wait_for_room(self, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        ServerCore::wait_for_room(self, delivery.weight(), cx);
     }
 }
 
 impl Way for Bound {
-    fn deliver(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         match self.server(delivery.in_flight().head()) {
-            Some(server) => Way::deliver(server, delivery),
+            Some(server) => Way::deliver(server, delivery, mode),
             // Withdrawn while it waited.
             None => {
                 let gone = CallErrorKind::ShuttingDown;
@@ -206,9 +243,9 @@ impl Way for Bound {
         }
     }
 
-    fn wait_for_room(&self, head: &Head, cx: &mut Context<'_>) {
-        if let Some(server) = self.server(head) {
-            ServerCore::wait_for_room(server, cx);
+    fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
+        if let Some(server) = self.server(delivery.in_flight().head()) {
+            Way::wait_for_room(server, delivery, cx);
         }
     }
 }

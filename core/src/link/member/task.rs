@@ -17,6 +17,7 @@ use crate::link::driver::{Driver, Parts};
 use crate::link::outbox::Intake;
 use crate::link::pace::Pace;
 use crate::link::socket::Socket;
+use crate::overload::Charge;
 use crate::runtime::{BoxFuture, Readiness};
 use crate::session::{Role, Session};
 
@@ -125,6 +126,8 @@ async fn serve(
         connection: connected.connection,
         control: connected.control,
         intake,
+        tally: shared.tally.clone(),
+        memory: Charge::on(&shared.options.memory),
         max_message: shared.options.limits.max_message,
         runtime: shared.runtime.clone(),
     });

@@ -38,7 +38,7 @@ fn seen(window: IdempotencyWindow) -> Arc<Seen> {
 fn asked(ear: &Arc<Ear>, id: u64, caller: Option<Caller>) -> Arc<InFlight> {
     let rare = Rare {
         idempotency_key: Some(7_u128.into()),
-        heartbeat: None,
+        ..Rare::default()
     };
     let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
     let head = Head {
@@ -46,7 +46,7 @@ fn asked(ear: &Arc<Ear>, id: u64, caller: Option<Caller>) -> Arc<InFlight> {
         rare: Some(Box::new(rare)),
         ..Head::new(Verb::Call, Exchange::DEFAULT, topic, method, Instant::now())
     };
-    InFlight::from_remote(head, ear.clone(), id)
+    InFlight::from_remote(head, ear.clone(), id, 1 << 20)
 }
 
 fn enter(seen: &Seen, request: &Arc<InFlight>) -> Entered {
@@ -206,7 +206,7 @@ fn a_run_that_nobody_comes_back_for_ends_at_its_deadline() {
         deadline: Some(Instant::now() + Duration::from_millis(30)),
         ..first.head().clone()
     };
-    let first = InFlight::from_remote(head, ear.clone(), 1);
+    let first = InFlight::from_remote(head, ear.clone(), 1, 1 << 20);
     let (run, record) = new(enter(&seen, &first));
     run.told_to(&first);
     run.limit();

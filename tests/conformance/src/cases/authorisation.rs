@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidings_core::authorise::{Acl, Action, Asked, Rule, Verdict};
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::server::{Endpoint, MethodSpec, Service, handler};
 use tidings_core::{CallError, CallErrorKind, Caller, Context, Fate, Request, Server, Version};
 
@@ -115,6 +116,7 @@ pub fn a_typed_request_is_asked_about_like_any_other(world: &World) {
     let _server = server.authorise(no).start().unwrap();
     let client = ServiceClient::new(world.client(), "typed", None);
     let ask = |method, fingerprint| {
+        let method = Method::literal(method);
         client.request::<_, u32, CallError>(method, Version::DEFAULT, fingerprint, 5_u32)
     };
     assert_eq!(ask("yes", || 1).wait().unwrap(), 5);
@@ -162,7 +164,8 @@ pub fn a_refusal_does_not_tell_whether_the_method_exists(world: &World) {
     for (namespace, version) in [(None, "9.0"), (Some("elsewhere"), "1.0")] {
         let client = ServiceClient::new(world.client(), "guarded", namespace);
         let version = version.parse().unwrap();
-        let other = client.request::<_, (), CallError>("no_quick", version, || 7, ());
+        let other =
+            client.request::<_, (), CallError>(Method::literal("no_quick"), version, || 7, ());
         assert_eq!(forbidden(&other.wait().unwrap_err()), forbidden(&exists));
     }
     // Nor is a name suggested that not everybody may know.

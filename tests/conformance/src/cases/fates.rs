@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::{
     Bus, CallError, CallErrorKind, Context, Fate, IdempotencyKey, MethodError, Promise, Request,
     Server, Version,
@@ -222,7 +223,7 @@ const IDLE: &[Row] = &[
             let client = ServiceClient::new(&scene.bus, "topic", None);
             let since = Version::new(1, 3, 0);
             failed(
-                client.request::<_, (), _>("fine", since, || 0, id),
+                client.request::<_, (), _>(Method::literal("fine"), since, || 0, id),
                 "version",
             )
         },

@@ -162,7 +162,7 @@ pub fn a_heartbeat_does_not_move_the_deadline(world: &World) {
         }
     });
     let server = server.start().unwrap();
-    let timeout = Duration::from_millis(120);
+    let timeout = Duration::from_millis(400);
     let begin = Instant::now();
     let call = ask(world, "topic.stay", 1).timeout(timeout);
     let call = call.heartbeat(Duration::from_secs(20)).invoke();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::server::{Endpoint, MethodSpec, Service, handler};
 use tidings_core::{CallError, CallErrorKind, Fate, Version};
 
@@ -106,7 +107,12 @@ pub fn typed_and_untyped_callers_share_a_typed_server(world: &World) {
     let _server = world.server().serve(Squares).unwrap();
     let typed = ServiceClient::new(world.client(), "squares", None);
     for _ in 0..3 {
-        let squared = typed.request::<_, u64, CallError>("square", Version::DEFAULT, || 7, 3_u64);
+        let squared = typed.request::<_, u64, CallError>(
+            Method::literal("square"),
+            Version::DEFAULT,
+            || 7,
+            3_u64,
+        );
         assert_eq!(squared.wait().unwrap(), 9);
         let squared = world.client().call::<u64>("squares.square", &3_u64);
         assert_eq!(squared.wait().unwrap(), 9);
@@ -116,4 +122,37 @@ pub fn typed_and_untyped_callers_share_a_typed_server(world: &World) {
             CallErrorKind::BadRequest(_)
         ));
     }
+}
+
+/// C-VE-4: where both sides' types are the same, though nobody compares them.
+pub fn a_typed_caller_is_served_by_an_untyped_server(world: &World) {
+    let server = world.listen("squares").on("square", |n: u64| n * n);
+    let server = server.on("order", |Order { item, count, note }| {
+        format!("{count} {item}, {note:?}")
+    });
+    let _server = server.start().unwrap();
+    let typed = ServiceClient::new(world.client(), "squares", None);
+    let squared = typed.request::<_, u64, CallError>(
+        Method::literal("square"),
+        Version::DEFAULT,
+        || 7,
+        3_u64,
+    );
+    assert_eq!(squared.wait().unwrap(), 9);
+    let order = Order {
+        item: "nuts".into(),
+        count: 3,
+        note: Some("soon".into()),
+    };
+    let ordered = typed.request::<_, String, CallError>(
+        Method::literal("order"),
+        Version::DEFAULT,
+        || 8,
+        order,
+    );
+    assert_eq!(ordered.wait().unwrap(), "3 nuts, Some(\"soon\")");
+    typed
+        .request::<_, u64, CallError>(Method::literal("square"), Version::DEFAULT, || 7, 4_u64)
+        .cast()
+        .unwrap();
 }

@@ -1,6 +1,7 @@
 //! What tells services on one topic apart (C-VE-2, C-VE-5).
 
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::server::{Endpoint, MethodSpec, Service, handler};
 use tidings_core::{CallError, CallErrorKind, Fate, Request, ServeError, Version};
 
@@ -203,7 +204,7 @@ pub fn typed_services_share_a_server_by_namespace(world: &World) {
     let ask = |namespace| {
         let client = ServiceClient::new(world.client(), "topic", namespace);
         client
-            .request::<_, String, CallError>("which", Version::DEFAULT, || 7, ())
+            .request::<_, String, CallError>(Method::literal("which"), Version::DEFAULT, || 7, ())
             .wait()
     };
     assert_eq!(ask(Some("inventory")).unwrap(), "inventory");

@@ -146,3 +146,30 @@ fn there_is_room_again(world: &World) {
         answered().is_ok_and(|answer| answer == 1)
     });
 }
+
+/// C-OV-1, C-VB-3: more of them than there are threads, three deep.
+pub fn blocking_handlers_that_wait_for_blocking_ones_come_to_their_end(world: &World) {
+    const CALLS: usize = 700;
+    let bus = world.server().clone();
+    let server = world
+        .listen("topic")
+        .on_blocking("nest", move |depth: u32| -> u32 {
+            match depth {
+                0 => 0,
+                _ => {
+                    1 + bus
+                        .call::<u32>("topic.nest", &(depth - 1))
+                        .wait()
+                        .unwrap_or(100)
+                }
+            }
+        });
+    // Those within wait for room as well.
+    let _server = server.concurrency(4 * CALLS).start().unwrap();
+    let promises: Vec<Promise<u32>> = (0..CALLS)
+        .map(|_| world.client().invoke("topic.nest", &3_u32))
+        .collect();
+    for promise in promises {
+        assert_eq!(promise.wait().unwrap(), 3);
+    }
+}

@@ -1,6 +1,7 @@
 //! Which version serves which, several of them on one topic, caps, and types that differ (C-VE).
 
 use tidings_core::bus::ServiceClient;
+use tidings_core::name::Method;
 use tidings_core::server::{Endpoint, MAX_OFFERS, MethodSpec, Service, handler};
 use tidings_core::{CallError, CallErrorKind, Fate, Request, ServeError, Server, Version};
 
@@ -352,7 +353,7 @@ pub fn a_request_above_the_cap_is_not_sent(world: &World) {
     let ask = |since: &str| {
         let since = since.parse().expect("a version");
         typed
-            .request::<_, (), CallError>("ask", since, || 0, 1_u32)
+            .request::<_, (), CallError>(Method::literal("ask"), since, || 0, 1_u32)
             .wait()
     };
     ask("1.3").unwrap();
@@ -442,6 +443,7 @@ pub fn types_that_differ_are_refused_on_their_method_only(world: &World) {
     let _server = world.server().serve(Fingerprinted).unwrap();
     let client = ServiceClient::new(world.client(), "typed", None);
     let ask = |method, fingerprint| {
+        let method = Method::literal(method);
         client.request::<_, u32, CallError>(method, Version::DEFAULT, fingerprint, 5_u32)
     };
     for _ in 0..3 {

@@ -1,17 +1,18 @@
 //! A hub that does not hold the lock of its address, so that the test decides when it can be taken over.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 use tidings_core::Caller;
-use tidings_core::link::{Hub, HubLimits, LinkOptions, Listener, Socket};
+use tidings_core::link::{Hub, HubLimits, LinkOptions, Listener};
 use tidings_core::runtime::Runtime;
 
 use crate::common::Directory;
+use crate::stream::Stream;
 
 /// Takes the lock of the directory's address, until dropped.
 pub(crate) fn held_lock(directory: &Directory) -> File {
@@ -48,8 +49,7 @@ impl Listener for Unlocked {
 
     fn accept(&self) -> io::Result<Stream> {
         let (stream, _) = self.0.accept()?;
-        stream.set_nonblocking(true)?;
-        Ok(Stream(stream))
+        Ok(Stream::new(stream))
     }
 
     fn close(&self) {
@@ -58,27 +58,5 @@ impl Listener for Unlocked {
 
     fn admits(&self, _peer: &Caller) -> bool {
         true
-    }
-}
-
-pub(crate) struct Stream(UnixStream);
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Socket for Stream {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(buffer)
-    }
-
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.0).write_vectored(slices)
-    }
-
-    fn peer(&self) -> io::Result<Caller> {
-        Ok(Caller::of_transport("unix"))
     }
 }

@@ -1,0 +1,159 @@
+//! Under pressure: large messages beside small calls.
+//!
+//! The figures are printed: `cargo test --release --test pressure -- --nocapture --test-threads 1`.
+#![cfg(any(feature = "tokio", feature = "smol"))]
+
+#[path = "faults/engine.rs"]
+#[allow(dead_code, reason = "the tests with several processes use more of it")]
+mod engine;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tidings::{Bus, Server};
+
+use engine::{Directory, Engine, until};
+
+/// A hub that serves, and members that call.
+struct Place {
+    hub: Bus,
+    members: Vec<Bus>,
+    _directory: Directory,
+}
+
+impl Place {
+    fn open(engine: Engine, members: usize, options: &str) -> Place {
+        let directory = Directory::new();
+        Place {
+            hub: engine.open(&format!("{}{options}", directory.hub())),
+            members: (0..members)
+                .map(|_| engine.open(&format!("{}{options}", directory.member())))
+                .collect(),
+            _directory: directory,
+        }
+    }
+}
+
+fn echo(bus: &Bus) -> Server {
+    bus.listen("echo").on("say", |n: u32| n).start().unwrap()
+}
+
+/// How long calls take.
+struct Times(Vec<Duration>);
+
+/// From one call to the next.
+const EVERY: Duration = Duration::from_millis(1);
+
+impl Times {
+    /// Of a call every millisecond, each from when it was due: one that has to wait makes those behind it late, as it
+    /// would others who call meanwhile.
+    fn take(bus: &Bus, time: Duration) -> Times {
+        let (begin, mut times) = (Instant::now(), Vec::new());
+        let mut due = begin;
+        while due < begin + time {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let n = times.len() as u32;
+            assert_eq!(bus.call::<u32>("echo.say", &n).wait().unwrap(), n);
+            times.push(due.elapsed());
+            due += EVERY;
+        }
+        times.sort_unstable();
+        Times(times)
+    }
+
+    fn at(&self, hundredths: usize) -> Duration {
+        self.0[(self.0.len() - 1) * hundredths / 100]
+    }
+}
+
+const MIB: usize = 1 << 20;
+/// Messages of 16 MiB less their head.
+const LARGE: usize = 16 * MIB - 64;
+/// How much longer a small call may take beside bulk, of a hundred the slowest but one.
+const TIMES: u32 = 5;
+/// Others on the machine may take its time, which bulk is not to blame for: it is measured so often at most.
+const TRIES: usize = 5;
+/// Of the time between two large messages, one part in so many is for the first.
+const PAUSE: u32 = 3;
+const WHILE: Duration = Duration::from_secs(2);
+
+/// C-OV-2: on the same connection, and on another one of the hub's. Bulk leaves some of the processors' time, as a small
+/// call has to wait for those whatever else is done with them.
+fn bulk_leaves_small_calls_alone(engine: Engine) {
+    for same in [true, false] {
+        let place = Place::open(engine, 2, "");
+        let _echo = echo(&place.hub);
+        let bulk = place
+            .hub
+            .listen("bulk")
+            .on("take", |bytes: String| bytes.len());
+        let _bulk = bulk.start().unwrap();
+        let (caller, sender) = (&place.members[0], &place.members[usize::from(!same)]);
+        let where_to = if same { "the same" } else { "another" };
+        let within = (0..TRIES).any(|_| {
+            let (idle, beside, sent) = beside_bulk(caller, sender);
+            eprintln!(
+                "{}, {sent} of 16 MiB on {where_to} connection: small calls idle {:?} p50 {:?} p99, beside bulk {:?} p50 {:?} p99",
+                engine.name(),
+                idle.at(50),
+                idle.at(99),
+                beside.at(50),
+                beside.at(99),
+            );
+            beside.at(99) <= idle.at(99) * TIMES
+        });
+        assert!(
+            within,
+            "beside bulk on {where_to} connection, small calls wait"
+        );
+    }
+}
+
+/// How long small calls take without, and with large messages on their way; and how many of those.
+fn beside_bulk(caller: &Bus, sender: &Bus) -> (Times, Times, usize) {
+    let text = "x".repeat(LARGE);
+    let ends = AtomicBool::new(false);
+    let sent = AtomicUsize::new(0);
+    let idle = Times::take(caller, WHILE);
+    let beside = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                let taken = sender.call::<usize>("bulk.take", &text).wait();
+                assert_eq!(taken.unwrap(), LARGE);
+                sent.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(begin.elapsed() * PAUSE);
+            }
+        });
+        until("bulk is on its way", || sent.load(Ordering::Relaxed) > 0);
+        let beside = Times::take(caller, WHILE);
+        ends.store(true, Ordering::Relaxed);
+        beside
+    });
+    (idle, beside, sent.into_inner())
+}
+
+macro_rules! on_each_runtime {
+    ($($test:ident,)*) => {
+        #[cfg(feature = "tokio")]
+        mod on_tokio {
+            $(#[test]
+            fn $test() {
+                crate::engine::Engine::Tokio.alone(super::$test);
+            })*
+        }
+
+        #[cfg(feature = "smol")]
+        mod on_smol {
+            $(#[test]
+            fn $test() {
+                crate::engine::Engine::Smol.alone(super::$test);
+            })*
+        }
+    };
+}
+
+on_each_runtime! {
+    bulk_leaves_small_calls_alone,
+}
