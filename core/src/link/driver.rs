@@ -539,7 +539,7 @@ impl Driver {
     fn mode(&self, remaining: Option<Duration>) -> Mode {
         let limit = remaining.map_or(INLINE, |left| left.min(INLINE));
         if self.turn.elapsed() < limit {
-            Mode::Inline
+            Mode::Turn
         } else {
             Mode::Queue
         }

@@ -25,7 +25,7 @@ use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::at_work::AtWork;
 use crate::server::drain::Draining;
-use crate::server::driver;
+use crate::server::driver::{self, LARGE};
 use crate::server::drops::Counters;
 use crate::server::endpoint::Endpoints;
 use crate::server::handler::Registered;
@@ -44,6 +44,9 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
+    /// known to take next to no time.
+    Turn,
 }
 
 /// How a request that was taken goes on.
@@ -253,13 +256,22 @@ impl ServerCore {
         method: &Arc<Registered>,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
-        if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
+        let weight = delivery.weight();
+        if weight > self.limits.queue_bytes {
+            // It would never fit: not a matter of waiting.
+            return Err(NotAccepted::Refused(self.too_large(delivery, weight)));
+        }
+        let may_start = match mode {
+            Mode::Queue => false,
+            Mode::Inline => true,
+            Mode::Turn => weight < LARGE && method.quickness.is_quick(),
+        };
+        if may_start && self.runtime.is_current() && self.claim_inline() {
             return Ok(Inline::enter(|| {
-                running::start_inline(self, delivery, method)
+                running::start_inline(self, delivery, method, mode)
             }));
         }
         let method = method.clone();
-        let weight = delivery.weight();
         let (delivery, charge) = match &self.memory {
             Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
             _ => (delivery, None),
@@ -281,6 +293,11 @@ impl ServerCore {
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
+        // The task of a connection sends the beats as well: none would leave while it runs the handler.
+        let mode = match (mode, in_flight.head().heartbeat()) {
+            (Mode::Turn, Some(_)) => Mode::Queue,
+            _ => mode,
+        };
         let sent = match in_flight.head().idempotency_key() {
             Some(key) => self.take_once(delivery, key, method, mode)?,
             None => self.take(delivery, method, mode)?,
@@ -433,21 +450,18 @@ impl ServerCore {
         }
     }
 
+    #[cold]
+    fn too_large(&self, delivery: Delivery, size: usize) -> CallError {
+        let kind = CallErrorKind::TooLarge {
+            size,
+            limit: self.limits.queue_bytes,
+            set_by: "the server's queue_bytes",
+        };
+        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)
+    }
+
     fn enqueue(self: &Arc<Self>, waiting: Waiting, weight: usize) -> Result<(), NotAccepted> {
         let in_flight = waiting.delivery.in_flight().clone();
-        let limit = self.limits.queue_bytes;
-        if weight > limit {
-            // It would never fit: not a matter of waiting.
-            let kind = CallErrorKind::TooLarge {
-                size: weight,
-                limit,
-                set_by: "the server's queue_bytes",
-            };
-            let error = waiting
-                .delivery
-                .refuse(kind, Fate::NotExecuted, Stage::Accepted);
-            return Err(NotAccepted::Refused(error));
-        }
         if in_flight.head().reach == Reach::Every {
             match self.standing(weight) {
                 Standing::Free => {}
@@ -834,9 +848,14 @@ impl Inline {
 
     fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
-        // User code in `run` is guarded against panics, so that the count is always taken back.
-        let outcome = run();
+        let _deeper = Inline;
+        run()
+    }
+}
+
+impl Drop for Inline {
+    /// Even if a logger has panicked.
+    fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
-        outcome
     }
 }

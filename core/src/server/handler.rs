@@ -17,6 +17,7 @@ use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
+use crate::server::quickness::Quickness;
 
 /// What starting a handler gives.
 pub enum Started {
@@ -81,6 +82,7 @@ impl MethodSpec {
 pub(crate) struct Registered {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) fingerprint: Option<fn() -> u64>,
+    pub(crate) quickness: Quickness,
 }
 
 /// The methods of a server by name.
