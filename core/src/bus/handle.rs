@@ -265,6 +265,7 @@ impl Bus {
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
+        let tally = Arc::<Tally>::default();
         let open = Open {
             caller: transport.identity(),
             watch: transport.watch().unwrap_or_else(Watch::local),
@@ -273,9 +274,9 @@ impl Bus {
             policy,
             ticks,
             retry_budget: OnceLock::new(),
-            waiting: WaitingRoom::new(backlog),
+            waiting: WaitingRoom::new(backlog, tally.clone()),
             memory,
-            tally: Arc::default(),
+            tally,
             servers: Mutex::default(),
             phase: AtomicU8::new(Phase::Open as u8),
             opened_at: Instant::now(),

@@ -8,15 +8,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use crate::bus::handle::Open;
-use crate::bus::{Delivery, Room, Withdraw};
+use crate::bus::{Delivery, Head, Room, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::name_map::IdMap;
-use crate::overload::{Parked, Way};
+use crate::overload::{Parked, Tally, Way};
 use crate::server::{Mode, NotAccepted, Sent};
 
 /// What waits for room on the side of its sender.
@@ -31,6 +30,7 @@ pub(crate) struct WaitingRoom {
     given_up: AtomicBool,
     bell: Doorbell,
     room: Room,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl WaitingRoom {
-    pub(super) fn new(limits: Limits) -> Arc<WaitingRoom> {
+    pub(super) fn new(limits: Limits, tally: Arc<Tally>) -> Arc<WaitingRoom> {
         // Bounded here, together with what has left the inbox.
         let unbounded = Limits {
             items: usize::MAX,
@@ -58,6 +58,7 @@ impl WaitingRoom {
             given_up: AtomicBool::new(false),
             bell: Doorbell::new(),
             room: Room::new(),
+            tally,
         })
     }
 
@@ -91,12 +92,14 @@ impl WaitingRoom {
         in_flight.into_outbox();
         match self.inbox.try_push(delivery, weight) {
             Ok(ticket) => {
-                if !in_flight.waits_in(self, ticket) {
+                let waits = in_flight.waits_in(self, ticket);
+                // Or the task went, with the bus, just when this came.
+                if !waits || !self.lock().has_task {
                     self.withdraw(ticket);
                 }
             }
             // Without bounds it is never full, and never closed.
-            Err(PushError::Full(delivery) | PushError::Closed(delivery)) => self.left(&delivery),
+            Err(PushError::Full(delivery) | PushError::Closed(delivery)) => self.gave_up(&delivery),
         }
         self.bell.ring();
         if starts {
@@ -143,8 +146,11 @@ impl WaitingRoom {
         NotAccepted::Full(delivery, error)
     }
 
-    fn left(&self, delivery: &Delivery) {
-        self.account(delivery.in_flight().head().flow, delivery.weight());
+    /// A request goes nowhere.
+    fn gave_up(&self, delivery: &Delivery) {
+        let Head { flow, verb, .. } = *delivery.in_flight().head();
+        self.account(flow, delivery.weight());
+        self.tally.unsent(verb);
     }
 
     fn account(&self, flow: u64, weight: usize) {
@@ -170,7 +176,7 @@ impl WaitingRoom {
 impl Withdraw for WaitingRoom {
     fn withdraw(&self, ticket: Ticket) {
         match self.inbox.remove(ticket) {
-            Some(delivery) => self.left(&delivery),
+            Some(delivery) => self.gave_up(&delivery),
             None => {
                 self.given_up.store(true, Ordering::Release);
                 self.bell.ring();
@@ -203,9 +209,7 @@ impl Future for Task {
                 return Poll::Ready(()); // Dropped, the task fails what waits.
             };
             if room.given_up.swap(false, Ordering::AcqRel) {
-                for delivery in this.parked.purge(Instant::now()) {
-                    room.left(&delivery);
-                }
+                this.parked.given_up();
             }
             let way = Through(&room, &bus);
             let mut moved = rung;
@@ -239,10 +243,10 @@ impl Drop for Task {
         }
         let room = self.room.clone();
         for delivery in self.parked.drain() {
-            room.left(&delivery);
+            room.gave_up(&delivery);
         }
         while let Some(delivery) = room.inbox.try_pop() {
-            room.left(&delivery);
+            room.gave_up(&delivery);
         }
         room.lock().has_task = false;
     }
@@ -254,13 +258,17 @@ struct Through<'a>(&'a WaitingRoom, &'a Open);
 impl Way for Through<'_> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let Through(room, bus) = self;
-        let (flow, weight) = (delivery.in_flight().head().flow, delivery.weight());
+        let Head { flow, verb, .. } = *delivery.in_flight().head();
+        let weight = delivery.weight();
         match bus.transport().send(delivery, mode) {
             Err(NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error)) => {
                 Err(NotAccepted::Later(delivery, error))
             }
             gone => {
                 room.account(flow, weight);
+                if gone.is_err() {
+                    room.tally.unsent(verb);
+                }
                 gone
             }
         }
@@ -268,5 +276,9 @@ impl Way for Through<'_> {
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         self.1.transport().wait_for_room(delivery, cx);
+    }
+
+    fn gave_up(&self, delivery: &Delivery) {
+        self.0.gave_up(delivery);
     }
 }

@@ -285,6 +285,7 @@ impl Driver {
             let header = match self.names.header(head, to, now) {
                 Ok(header) => header,
                 Err(kind) => {
+                    self.tally.unsent(head.verb);
                     let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
                     in_flight.finish(Reply::Failed(error));
                     continue;
@@ -326,6 +327,7 @@ impl Driver {
                 }
                 Err(rejected) => {
                     self.pending.remove(token);
+                    self.tally.unsent(verb);
                     let (kind, fate) = translate::refusal(rejected.why);
                     let error = CallError::new(kind, fate, Stage::QueuedHere);
                     in_flight.finish(Reply::Failed(error));
@@ -464,11 +466,14 @@ impl Driver {
                     }
                 }
                 Event::Cancelled(id) => {
-                    let lost = self.session.is_closed();
-                    match self.serving.get(&id) {
-                        Some(in_flight) if lost => in_flight.caller_lost(),
-                        Some(in_flight) => in_flight.abandon(CallErrorKind::Cancelled),
-                        None => {}
+                    if let Some(in_flight) = self.serving.get(&id) {
+                        in_flight.abandon(CallErrorKind::Cancelled);
+                    }
+                    self.side.given_up();
+                }
+                Event::CallerLost(id) => {
+                    if let Some(in_flight) = self.serving.get(&id) {
+                        in_flight.caller_lost();
                     }
                 }
                 Event::Beat { token } => {

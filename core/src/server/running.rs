@@ -98,7 +98,7 @@ impl Watch {
     fn new(method: &Registered, mode: Mode) -> Watch {
         let asks = match mode {
             Mode::Turn => true,
-            Mode::Queue => !method.quickness.is_quick(),
+            Mode::Queue | Mode::Over => !method.quickness.is_quick(),
             Mode::Inline => false,
         };
         Watch(asks.then(Instant::now))

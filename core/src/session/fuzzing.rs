@@ -236,7 +236,7 @@ impl Ours {
                 }
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
-                Event::Cancelled(id) => session.release(id),
+                Event::Cancelled(id) | Event::CallerLost(id) => session.release(id),
                 Event::Closed(_) => self.closed = true,
                 Event::Retire { id } => session.retired(id),
                 Event::Unbind { .. }

@@ -48,7 +48,10 @@ fn a_handler_that_computes_long_holds_up_nothing_else_on_its_connection() {
         .request("patient.wait", &())
         .heartbeat(BEATS)
         .invoke();
-    let computes: Promise<()> = caller.request("busy.compute", &()).heartbeat(BEATS).invoke();
+    let computes: Promise<()> = caller
+        .request("busy.compute", &())
+        .heartbeat(BEATS)
+        .invoke();
     for n in 0..OFTEN {
         assert_eq!(caller.call::<u32>("echo.echo", &n).wait().unwrap(), n);
     }
