@@ -532,7 +532,13 @@ impl Intake {
     /// Drops what nobody waits for any more.
     fn purge(&mut self, now: Instant) {
         for way in self.ways.lines() {
-            drop(self.ways.purge(way, now));
+            for outgoing in self.ways.purge(way, now) {
+                // Nobody hears of it, but where its own time is over before its sender's word of that has come.
+                let timeout = outgoing.delivery.in_flight().head().timeout();
+                let timeout = timeout.unwrap_or_default();
+                let late = CallErrorKind::DeadlineExceeded { timeout };
+                self.refuse(outgoing, late, Stage::QueuedHere);
+            }
             self.left(way);
         }
     }
