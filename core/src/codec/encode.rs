@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::EncodeError;
 use super::kinds::{Noting, Sum};
+use crate::buffers;
 
 /// Bytes for a small message at once, rather than in four steps.
 const FIRST: usize = 64;
@@ -87,7 +88,7 @@ struct Capped {
 impl Capped {
     fn new(limit: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(limit.min(FIRST)),
+            bytes: buffers::take(limit.min(FIRST)),
             room: limit,
             overflow: None,
         }
