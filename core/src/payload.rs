@@ -62,6 +62,15 @@ impl Payload {
         Payload::Value(Box::new(Kept(Some(value))))
     }
 
+    /// The bytes of `value`, in `codec`.
+    pub(crate) fn bytes_of<T: Serialize>(
+        value: &T,
+        limit: usize,
+        codec: CodecId,
+    ) -> Result<Self, EncodeError> {
+        Ok(Payload::encoded(encoded(value, limit, codec)?, codec))
+    }
+
     /// Bytes that came in `codec`.
     pub fn encoded(bytes: Vec<u8>, codec: CodecId) -> Self {
         match codec {
