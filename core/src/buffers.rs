@@ -3,24 +3,52 @@
 
 use std::cell::RefCell;
 
-/// Buffers that one thread keeps.
-const MOST: usize = 32;
+/// What one thread keeps, in bytes.
+const KEPT: usize = 128 * 1024;
 
 /// The largest buffer that is kept, in bytes: about what else a message takes that waits in a queue.
 const LARGEST: usize = 2048;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare::new()) };
+}
+
+struct Spare {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Spare {
+    const fn new() -> Spare {
+        Spare {
+            buffers: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let buffer = self.buffers.pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        let bytes = self.bytes + buffer.capacity();
+        if bytes <= KEPT {
+            self.bytes = bytes;
+            self.buffers.push(buffer);
+        }
+    }
 }
 
 /// An empty buffer, with room for `at_least` bytes where none is kept.
 pub(crate) fn take(at_least: usize) -> Vec<u8> {
     // A thread that ends has none any more.
-    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-    match spare {
-        Ok(Some(buffer)) => buffer,
-        _ => Vec::with_capacity(at_least),
-    }
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().take());
+    spare
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| Vec::with_capacity(at_least))
 }
 
 /// A copy of `bytes`.
@@ -39,12 +67,7 @@ pub(crate) fn give(mut buffer: Vec<u8>) {
         return;
     }
     buffer.clear();
-    let _ended = SPARE.try_with(|spare| {
-        let mut spare = spare.borrow_mut();
-        if spare.len() < MOST {
-            spare.push(buffer);
-        }
-    });
+    let _ended = SPARE.try_with(|spare| spare.borrow_mut().give(buffer));
 }
 
 #[cfg(test)]
@@ -52,13 +75,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_and_small_ones_are_kept() {
+    fn so_many_small_ones_are_kept() {
         give(Vec::with_capacity(LARGEST + 1));
         assert_eq!(take(10).capacity(), 10);
-        let many: Vec<_> = (0..2 * MOST).map(|_| copy_of(&[7; 100])).collect();
+        let many: Vec<_> = (0..KEPT / 1000 + 10).map(|_| copy_of(&[7; 1000])).collect();
         many.into_iter().for_each(give);
-        SPARE.with_borrow(|spare| assert_eq!(spare.len(), MOST));
+        SPARE.with_borrow(|spare| {
+            assert_eq!(spare.buffers.len(), KEPT / 1000);
+            assert_eq!(spare.bytes, KEPT / 1000 * 1000);
+        });
         let again = take(1);
-        assert!(again.is_empty() && again.capacity() >= 100);
+        assert!(again.is_empty() && again.capacity() == 1000);
     }
 }
