@@ -144,7 +144,7 @@ fn a_value_without_end_is_stopped_at_the_limit() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 1001,
+            at_least: 1024,
             limit: 1000
         }
     );
@@ -168,7 +168,7 @@ fn an_overflow_that_the_value_ignores_is_still_an_error() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 13,
+            at_least: 14,
             limit: 5
         }
     );
