@@ -371,7 +371,8 @@ pub fn a_bus_drains_no_longer_than_it_may(world: &World) {
     eventually("it is queued", || server.load() == 2);
     let begin = Instant::now();
     let report = bus.drain_wait(Duration::from_millis(50));
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!((report.cancelled, report.undelivered), (1, 1), "{report:?}");
     for promise in [running, queued] {
         assert_ne!(promise.wait().unwrap_err().fate(), Fate::Executed);
