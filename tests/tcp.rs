@@ -115,6 +115,11 @@ mod tokio_serves_smol {
         over_one_connection,
         tcp(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
     );
+    #[cfg(feature = "tls")]
+    suite!(
+        over_one_connection_tls,
+        tls(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    );
 }
 
 #[cfg(all(feature = "tokio", feature = "smol"))]
@@ -124,5 +129,10 @@ mod smol_serves_tokio {
     suite!(
         over_one_connection,
         tcp(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
+    );
+    #[cfg(feature = "tls")]
+    suite!(
+        over_one_connection_tls,
+        tls(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
     );
 }
