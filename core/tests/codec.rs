@@ -118,7 +118,7 @@ fn encoding_ends_at_the_limit() {
     assert_eq!(
         encode(&value, 0),
         Err(EncodeError::TooLarge {
-            at_least: 1,
+            at_least: 99,
             limit: 0
         })
     );

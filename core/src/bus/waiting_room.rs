@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use crate::bus::handle::Open;
-use crate::bus::{Delivery, Head, Room, Withdraw};
+use crate::bus::{Delivery, Head, Reach, Room, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::IdMap;
 use crate::overload::{Parked, Tally, Way};
 use crate::server::{Mode, NotAccepted, Sent};
@@ -35,12 +36,60 @@ pub(crate) struct WaitingRoom {
 
 #[derive(Default)]
 struct State {
-    /// How much waits of each flow.
-    flows: IdMap<u64, usize>,
+    /// What waits of each flow, by destination.
+    flows: IdMap<u64, Vec<Line>>,
     requests: usize,
     bytes: usize,
     has_task: bool,
     closed: bool,
+}
+
+/// Requests of one flow to one destination.
+struct Line {
+    exchange: Exchange,
+    topic: Topic,
+    server: Option<ServerName>,
+    is_fanout: bool,
+    requests: usize,
+    /// What they wait for. A line that has waited for its server is one that does.
+    for_what: For,
+}
+
+/// What requests wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The queue to a connection, because they say so.
+    Connection,
+    /// The queue of a server, because that says so, whatever they say.
+    Server,
+}
+
+impl Line {
+    fn new(head: &Head) -> Line {
+        Line {
+            exchange: head.exchange.clone(),
+            topic: head.topic.clone(),
+            server: head.server.clone(),
+            is_fanout: is_fanout(head),
+            requests: 0,
+            for_what: For::Connection,
+        }
+    }
+
+    fn is_of(&self, head: &Head) -> bool {
+        (&self.topic, &self.exchange, &self.server) == (&head.topic, &head.exchange, &head.server)
+            && self.is_fanout == is_fanout(head)
+    }
+
+    /// Whether a request of the same flow would overtake one of these.
+    fn is_before(&self, head: &Head) -> bool {
+        (&self.topic, &self.exchange) == (&head.topic, &head.exchange)
+            && (self.server == head.server || self.is_fanout || is_fanout(head))
+    }
+}
+
+fn is_fanout(head: &Head) -> bool {
+    head.reach == Reach::Every && head.server.is_none()
 }
 
 impl WaitingRoom {
@@ -67,10 +116,30 @@ impl WaitingRoom {
         self.active.load(Ordering::Acquire) && self.lock().flows.contains_key(&flow)
     }
 
+    /// What those wait for that a request would overtake; `None` when there are none such.
+    pub(super) fn before(&self, head: &Head) -> Option<For> {
+        let state = self.lock();
+        let lines = state.flows.get(&head.flow)?;
+        let mut before = lines.iter().filter(|line| line.is_before(head));
+        let first = before.next()?.for_what;
+        let for_server = first == For::Server || before.any(|line| line.for_what == For::Server);
+        Some(if for_server { For::Server } else { first })
+    }
+
+    /// Refuses a request that may not wait for a connection, and not overtake those of its handle that do.
+    pub(super) fn refuse(&self, delivery: Delivery) -> NotAccepted {
+        Self::told_full(
+            delivery,
+            "the queue to the connection",
+            "its limit, and others of this handle wait for room".to_owned(),
+        )
+    }
+
     /// Has a request wait for room.
     pub(super) fn push(
         self: &Arc<Self>,
         delivery: Delivery,
+        for_what: For,
         bus: &Arc<Open>,
     ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
@@ -85,7 +154,19 @@ impl WaitingRoom {
         }
         state.requests += 1;
         state.bytes += weight;
-        *state.flows.entry(in_flight.head().flow).or_default() += 1;
+        let head = in_flight.head();
+        let lines = state.flows.entry(head.flow).or_default();
+        let at = lines.iter().position(|line| line.is_of(head));
+        let at = at.unwrap_or_else(|| {
+            lines.push(Line::new(head));
+            lines.len() - 1
+        });
+        if let Some(line) = lines.get_mut(at) {
+            line.requests += 1;
+            if for_what == For::Server {
+                line.for_what = for_what;
+            }
+        }
         self.active.store(true, Ordering::Release);
         let starts = !std::mem::replace(&mut state.has_task, true);
         drop(state);
@@ -134,13 +215,13 @@ impl WaitingRoom {
     }
 
     fn full(&self, delivery: Delivery) -> NotAccepted {
-        let kind = CallErrorKind::QueueFull {
-            queue: "the line of requests that wait for room",
-            limit: format!(
-                "{} messages or {} bytes",
-                self.limits.items, self.limits.bytes
-            ),
-        };
+        let limits = self.limits;
+        let limit = format!("{} messages or {} bytes", limits.items, limits.bytes);
+        Self::told_full(delivery, "the line of requests that wait for room", limit)
+    }
+
+    fn told_full(delivery: Delivery, queue: &'static str, limit: String) -> NotAccepted {
+        let kind = CallErrorKind::QueueFull { queue, limit };
         let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
         let error = delivery.in_flight().told(error);
         NotAccepted::Full(delivery, error)
@@ -148,19 +229,22 @@ impl WaitingRoom {
 
     /// A request goes nowhere.
     fn gave_up(&self, delivery: &Delivery) {
-        let Head { flow, verb, .. } = *delivery.in_flight().head();
-        self.account(flow, delivery.weight());
-        self.tally.unsent(verb);
+        let head = delivery.in_flight().head();
+        self.account(head, delivery.weight());
+        self.tally.unsent(head.verb);
     }
 
-    fn account(&self, flow: u64, weight: usize) {
+    fn account(&self, head: &Head, weight: usize) {
         let mut state = self.lock();
         state.requests = state.requests.saturating_sub(1);
         state.bytes = state.bytes.saturating_sub(weight);
-        if let Some(waiting) = state.flows.get_mut(&flow) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                state.flows.remove(&flow);
+        if let Some(lines) = state.flows.get_mut(&head.flow) {
+            if let Some(line) = lines.iter_mut().find(|line| line.is_of(head)) {
+                line.requests -= 1;
+            }
+            lines.retain(|line| line.requests > 0);
+            if lines.is_empty() {
+                state.flows.remove(&head.flow);
             }
         }
         self.active.store(state.requests > 0, Ordering::Release);
@@ -258,16 +342,15 @@ struct Through<'a>(&'a WaitingRoom, &'a Open);
 impl Way for Through<'_> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let Through(room, bus) = self;
-        let Head { flow, verb, .. } = *delivery.in_flight().head();
-        let weight = delivery.weight();
+        let (in_flight, weight) = (delivery.in_flight().clone(), delivery.weight());
         match bus.transport().send(delivery, mode) {
             Err(NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error)) => {
                 Err(NotAccepted::Later(delivery, error))
             }
             gone => {
-                room.account(flow, weight);
+                room.account(in_flight.head(), weight);
                 if gone.is_err() {
-                    room.tally.unsent(verb);
+                    room.tally.unsent(in_flight.head().verb);
                 }
                 gone
             }
