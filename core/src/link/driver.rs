@@ -279,7 +279,7 @@ impl Driver {
             let Some((way, outgoing)) = intake.next(&self.session, now) else {
                 return taken > 0;
             };
-            let to = outgoing.to;
+            let (to, lane) = (outgoing.to, intake.lane(way));
             let (in_flight, payload, load) = translate::parts(outgoing);
             let head = in_flight.head();
             let header = match self.names.header(head, to, now) {
@@ -291,7 +291,8 @@ impl Driver {
                     continue;
                 }
             };
-            let (flow, verb) = (head.flow, head.verb);
+            // Others of its handle need not wait for a large one that goes elsewhere.
+            let (flow, verb) = (head.flow ^ lane, head.verb);
             let is_untracked = load.is_none() && !in_flight.may_be_given_up();
             let token = if is_untracked {
                 UNTRACKED

@@ -396,6 +396,11 @@ impl Intake {
         }
     }
 
+    /// What [`Ways::lane`] says of a way.
+    pub(super) fn lane(&self, way: usize) -> u64 {
+        self.ways.lane(way)
+    }
+
     /// Gives the next request to `send`; until that returns, it counts as one that waits.
     pub(super) fn pass(&mut self, send: impl FnOnce(Delivery)) -> bool {
         self.gather();

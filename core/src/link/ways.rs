@@ -60,6 +60,8 @@ pub(super) struct Ways {
 struct Way {
     /// The hash of its place.
     key: u64,
+    /// The same for all ways on which a server may be reached.
+    lane: u64,
     place: Place,
     line: VecDeque<Outgoing>,
     held: Held,
@@ -124,8 +126,15 @@ impl Ways {
     }
 
     fn begin(&mut self, key: u64, place: Place) -> usize {
+        let lane = match &place {
+            Place::Bound(_) => key,
+            Place::Named(exchange, topic, _) => {
+                self.hasher.hash_one((exchange.as_str(), topic.as_str()))
+            }
+        };
         let way = Way {
             key,
+            lane,
             place,
             line: VecDeque::new(),
             held: Held::default(),
@@ -156,6 +165,12 @@ impl Ways {
         let found = turns.into_iter().find(is_empty)?;
         self.turn = found + 1;
         Some(found)
+    }
+
+    /// A number for all that has to keep its order with what goes this way: requests to one topic may be for one server,
+    /// whether they name it or not (C-VB-4).
+    pub(super) fn lane(&self, way: usize) -> u64 {
+        self.all.get(way).map_or(0, |way| way.lane)
     }
 
     /// What is set aside on all ways.
