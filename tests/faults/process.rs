@@ -16,12 +16,17 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) engine: Engine,
     pub(crate) directory: PathBuf,
+    /// Where the bus of the directory is, for the process that serves it and for one that connects.
+    pub(crate) hub: String,
+    pub(crate) member: String,
 }
 
 const ROLE: &str = "TIDINGS_FAULTS_ROLE";
 const NAME: &str = "TIDINGS_FAULTS_NAME";
 const ENGINE: &str = "TIDINGS_FAULTS_ENGINE";
 const DIRECTORY: &str = "TIDINGS_FAULTS_DIRECTORY";
+const HUB: &str = "TIDINGS_FAULTS_HUB";
+const MEMBER: &str = "TIDINGS_FAULTS_MEMBER";
 
 impl Part {
     /// The part of this process; none for one that nobody of us started.
@@ -32,6 +37,8 @@ impl Part {
             name: variable(NAME)?,
             engine: Engine::named(&variable(ENGINE)?),
             directory: variable(DIRECTORY)?.into(),
+            hub: variable(HUB)?,
+            member: variable(MEMBER)?,
         })
     }
 }
@@ -54,6 +61,8 @@ impl Process {
             .env(NAME, name)
             .env(ENGINE, engine.name())
             .env(DIRECTORY, directory.path())
+            .env(HUB, directory.hub())
+            .env(MEMBER, directory.member())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
