@@ -4,10 +4,10 @@
 #[cfg(feature = "tls")]
 #[path = "common/certificates.rs"]
 mod certificates;
+#[path = "common/loopback.rs"]
+mod loopback;
 
-use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
-
+use loopback::fresh;
 use tidings_conformance::{Engine, Layout, Place, Setup, suite};
 use tidings_tcp::Tcp;
 
@@ -22,15 +22,6 @@ fn tcp(engine: Engine, layout: Layout) -> Setup {
         place.when_in_use(format!("{at}?{OPTIONS}"))
     };
     Setup::new(Tcp::new(), place, engine, layout).in_column("tcp")
-}
-
-/// An address of this host that no other test uses, of whatever process: all of `127.0.0.0/8` is this host, so that
-/// the process is in the address, and the port counts within it.
-fn fresh() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    let port = NEXT.fetch_add(1, Ordering::Relaxed);
-    let [_, high, middle, low] = process::id().to_be_bytes();
-    format!("tcp:127.{}.{middle}.{low}:{port}", 64 + high % 64)
 }
 
 #[cfg(feature = "tls")]

@@ -299,9 +299,13 @@ impl InFlight {
         let mut state = self.lock();
         let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
-        let more = state.more.take();
+        // The pulses are left to be ended before anybody learns the outcome.
+        let others = state.more.as_mut().map(|more| {
+            let children = std::mem::take(&mut more.children);
+            (children, std::mem::take(&mut more.watchers))
+        });
         settle(state, reply);
-        drop((place, more));
+        drop((place, others));
         late
     }
 

@@ -340,6 +340,11 @@ fn is_chosen_copy(to: To, head: &Head) -> bool {
     matches!(to, To::Bound(_)) && head.reach == Reach::Every
 }
 
+fn too_late(head: &Head) -> CallErrorKind {
+    let timeout = head.timeout().unwrap_or_default();
+    CallErrorKind::DeadlineExceeded { timeout }
+}
+
 fn is_lossy(head: &Head) -> bool {
     head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
 }
@@ -446,8 +451,7 @@ impl Intake {
             let head = in_flight.head();
             let gives_up = head.when_disconnected.gives_up(since);
             let kind = if head.is_late(now) || in_flight.is_cancelled() {
-                let timeout = head.timeout().unwrap_or_default();
-                CallErrorKind::DeadlineExceeded { timeout }
+                too_late(head)
             } else if gives_up.is_some_and(|at| at <= now) {
                 not_connected()
             } else {
@@ -534,15 +538,13 @@ impl Intake {
         self.outbox.aside.store(requests, Ordering::Release);
     }
 
-    /// Drops what nobody waits for any more.
+    /// Takes out what nobody waits for any more, and what is too late: that may be told here first, before its sender's
+    /// own clock says so.
     fn purge(&mut self, now: Instant) {
         for way in self.ways.lines() {
             for outgoing in self.ways.purge(way, now) {
-                // Nobody hears of it, but where its own time is over before its sender's word of that has come.
-                let timeout = outgoing.delivery.in_flight().head().timeout();
-                let timeout = timeout.unwrap_or_default();
-                let late = CallErrorKind::DeadlineExceeded { timeout };
-                self.refuse(outgoing, late, Stage::QueuedHere);
+                let kind = too_late(outgoing.delivery.in_flight().head());
+                self.refuse(outgoing, kind, Stage::QueuedHere);
             }
             self.left(way);
         }
@@ -584,3 +586,6 @@ impl Drop for Intake {
         self.outbox.tally.tell_unsent(&self.address);
     }
 }
+
+#[cfg(test)]
+mod tests;
