@@ -1,7 +1,8 @@
 //! Several hosts: one process serves an address, the others connect; all of them serve and call.
 //!
 //! Here all of it is one process, so that it runs by itself. Between hosts the hub would say
-//! `tcp:*:4000?listen&tls&..`, as the next example does: what other hosts can reach is encrypted.
+//! `tcp:*:4000?listen&tls&client_ca=..`, as the next example does: what other hosts can reach is
+//! encrypted, and says who may come in.
 
 use tidings::{Bus, Context, OpenError};
 

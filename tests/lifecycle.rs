@@ -6,6 +6,9 @@
     feature = "memory"
 ))]
 
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
 #[path = "faults/engine.rs"]
 #[allow(dead_code, reason = "the tests with several processes use more of it")]
 mod engine;
@@ -44,6 +47,19 @@ impl Stage {
         };
         let (serving, calling) = match scheme {
             "unix" => (open(&directory.hub()), open(&directory.member())),
+            // Whoever comes first serves it, and the other one may come to.
+            "unix-node" => {
+                let address = format!("unix:{}", directory.socket().display());
+                (open(&address), open(&address))
+            }
+            #[cfg(feature = "tls")]
+            "tls" => {
+                let hub = certificates::of_hub();
+                let serving = open(&format!("tcp:127.0.0.1:0?listen&{hub}"));
+                let at = serving.address().unwrap();
+                let calling = open(&format!("{at}?{}", certificates::of_member()));
+                (serving, calling)
+            }
             "tcp" => {
                 let serving = open("tcp:127.0.0.1:0?listen");
                 let calling = open(&serving.address().unwrap());
@@ -100,7 +116,15 @@ impl Stage {
     }
 }
 
-const SCHEMES: [&str; 4] = ["mem:lifecycle", "mem:lifecycle?codec=strict", "unix", "tcp"];
+const SCHEMES: &[&str] = &[
+    "mem:lifecycle",
+    "mem:lifecycle?codec=strict",
+    "unix",
+    "unix-node",
+    "tcp",
+    #[cfg(feature = "tls")]
+    "tls",
+];
 
 fn in_time(what: String, test: impl FnOnce() + Send + 'static) {
     let (done, ended) = channel();

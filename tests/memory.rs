@@ -56,3 +56,28 @@ mod on_smol {
     suite!(plain, memory(Engine::Smol, Layout::Apart));
     suite!(plain_strict, strict(Engine::Smol, Layout::Apart));
 }
+
+/// Two runtimes in one process, whose buses call each other.
+#[cfg(all(feature = "tokio", feature = "smol"))]
+mod tokio_serves_smol {
+    use super::*;
+
+    fn called(setup: fn(Engine, Layout) -> Setup) -> Setup {
+        setup(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    }
+
+    suite!(in_one_process, called(memory));
+    suite!(in_one_process_strict, called(strict));
+}
+
+#[cfg(all(feature = "tokio", feature = "smol"))]
+mod smol_serves_tokio {
+    use super::*;
+
+    fn called(setup: fn(Engine, Layout) -> Setup) -> Setup {
+        setup(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
+    }
+
+    suite!(in_one_process, called(memory));
+    suite!(in_one_process_strict, called(strict));
+}

@@ -2,7 +2,7 @@
 //! servers are replaced one by one (C-VE, C-LC-1).
 //!
 //! Each call has a number of its own. At the end each that was made was answered rightly, and ran once. A call may meet a
-//! server just as it goes: then it is told that nothing ran, and is made again.
+//! server just as it goes: then it is told that nothing ran, and is made again, by the client or by the bus.
 #![cfg(all(
     feature = "macros",
     feature = "memory",
@@ -12,6 +12,16 @@
 #[path = "faults/engine.rs"]
 #[allow(dead_code, reason = "the tests with several processes use more of it")]
 mod engine;
+#[cfg(feature = "unix")]
+#[path = "faults/wire.rs"]
+mod wire;
+
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
+#[cfg(feature = "tcp")]
+#[path = "common/loopback.rs"]
+mod loopback;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,11 +29,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tidings::{Bus, CallError, CallErrorKind, Fate, Server};
+use tidings::{Bus, CallError, CallErrorKind, Fate, Retry, RetryBudget, Server};
 
-#[cfg(feature = "unix")]
-use engine::Directory;
 use engine::{Engine, LONG, until};
+#[cfg(feature = "unix")]
+use wire::Wire;
 
 /// The service as it was first.
 mod first {
@@ -148,6 +158,9 @@ struct Made {
 /// Calls that a client has in flight.
 const WINDOW: usize = 8;
 
+/// The client that leaves it to the bus to make calls again.
+const RETRYING: &str = "retrying client";
+
 impl Client {
     /// Calls `ask` with the number of each call, again and again, and has its outcome checked.
     fn start<T: Send + 'static>(
@@ -234,6 +247,15 @@ fn a_service_is_upgraded_while_it_is_used(place: &Place) {
     let old = first::StockClient::new(&(place.open)());
     let old = Client::start("old client", move |id| old.take(id).invoke(), right);
 
+    // Another one has the bus try again, and is never told of a server that went.
+    let retrying = first::StockClient::new(&(place.open)());
+    let retry = Retry::new()
+        .attempts(100)
+        .backoff(Duration::from_millis(1), Duration::from_millis(50))
+        .budget(RetryBudget::new(0, 1_000_000));
+    let ask = move |id| retrying.take(id).retry(retry.clone()).invoke();
+    let retrying = Client::start(RETRYING, ask, right);
+
     // A client of the next release comes before its servers, and asks for what these have.
     let raised = Arc::new(AtomicBool::new(false));
     let seen = raised.clone();
@@ -250,7 +272,7 @@ fn a_service_is_upgraded_while_it_is_used(place: &Place) {
         }
     };
     let early = Client::start("early client", ask, right);
-    let mut clients = vec![old, early];
+    let mut clients = vec![old, retrying, early];
     Client::all_go_on(&clients);
 
     place.upgrade(&mut servers[..1], Release::Second, &clients);
@@ -276,6 +298,7 @@ fn a_service_is_upgraded_while_it_is_used(place: &Place) {
             made.ids.len(),
             made.repeated
         );
+        assert!(name != RETRYING || made.repeated == 0, "{name} lost calls");
         let ran = place.ledger.0.lock().unwrap();
         for id in made.ids {
             assert_eq!(ran.get(&id), Some(&1), "{name}: call {id} ran once");
@@ -296,10 +319,10 @@ fn in_memory(open: impl Fn(&str) -> Bus + 'static, options: &str) {
     a_service_is_upgraded_while_it_is_used(&place);
 }
 
-/// Over a socket: a hub that does nothing else, with a connection for each server and client.
+/// Between connections: a hub that does nothing else, with one for each server and client.
 #[cfg(feature = "unix")]
-fn over_a_socket(engine: Engine) {
-    let directory = Directory::new();
+fn over(wire: Wire, engine: Engine) {
+    let directory = wire.directory();
     let _hub = engine.open(&directory.hub());
     let address = directory.member();
     let place = Place {
@@ -331,7 +354,19 @@ mod on_tokio {
     #[cfg(feature = "unix")]
     #[test]
     fn over_a_socket() {
-        super::over_a_socket(Engine::Tokio);
+        over(Wire::Unix, Engine::Tokio);
+    }
+
+    #[cfg(all(feature = "unix", feature = "tcp"))]
+    #[test]
+    fn over_tcp() {
+        over(Wire::Tcp, Engine::Tokio);
+    }
+
+    #[cfg(all(feature = "unix", feature = "tls"))]
+    #[test]
+    fn over_tls() {
+        over(Wire::Tls, Engine::Tokio);
     }
 }
 
@@ -347,6 +382,18 @@ mod on_smol {
     #[cfg(feature = "unix")]
     #[test]
     fn over_a_socket() {
-        super::over_a_socket(Engine::Smol);
+        over(Wire::Unix, Engine::Smol);
+    }
+
+    #[cfg(all(feature = "unix", feature = "tcp"))]
+    #[test]
+    fn over_tcp() {
+        over(Wire::Tcp, Engine::Smol);
+    }
+
+    #[cfg(all(feature = "unix", feature = "tls"))]
+    #[test]
+    fn over_tls() {
+        over(Wire::Tls, Engine::Smol);
     }
 }

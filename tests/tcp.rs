@@ -1,9 +1,13 @@
 //! The TCP transport passes the suite, plain and with TLS, on both runtimes, and between them.
 #![cfg(all(unix, any(feature = "tokio", feature = "smol")))]
 
-use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
+#[path = "common/loopback.rs"]
+mod loopback;
 
+use loopback::fresh;
 use tidings_conformance::{Engine, Layout, Place, Setup, suite};
 use tidings_tcp::Tcp;
 
@@ -20,55 +24,16 @@ fn tcp(engine: Engine, layout: Layout) -> Setup {
     Setup::new(Tcp::new(), place, engine, layout).in_column("tcp")
 }
 
-/// An address of this host that no other test uses, of whatever process: all of `127.0.0.0/8` is this host, so that
-/// the process is in the address, and the port counts within it.
-fn fresh() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    let port = NEXT.fetch_add(1, Ordering::Relaxed);
-    let [_, high, middle, low] = process::id().to_be_bytes();
-    format!("tcp:127.{}.{middle}.{low}:{port}", 64 + high % 64)
-}
-
 #[cfg(feature = "tls")]
-mod with_tls {
-    use super::*;
-    use std::sync::LazyLock;
-
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    use tempfile::TempDir;
-
-    /// A certificate for the hub, which all trust.
-    static CERTIFICATES: LazyLock<TempDir> = LazyLock::new(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, pem: String| std::fs::write(directory.path().join(name), pem);
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = authority.self_signed(&key).unwrap();
-        write("ca.pem", certificate.pem()).unwrap();
-        let issuer = Issuer::new(authority, key);
-        let params = CertificateParams::new(vec!["hub.test".into()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        write("hub.pem", certificate.pem()).unwrap();
-        write("hub.key", key.serialize_pem()).unwrap();
-        directory
-    });
-
-    pub(super) fn tls(engine: Engine, layout: Layout) -> Setup {
-        let place = || {
-            let at = fresh();
-            let file = |name: &str| CERTIFICATES.path().join(name).display().to_string();
-            let (ca, cert, key) = (file("ca.pem"), file("hub.pem"), file("hub.key"));
-            let place = format!("{at}?listen&tls&cert={cert}&key={key}&{OPTIONS}");
-            let place = Place::new(place);
-            place.when_in_use(format!("{at}?tls&ca={ca}&name=hub.test&{OPTIONS}"))
-        };
-        Setup::new(Tcp::new(), place, engine, layout).in_column("tcp, TLS")
-    }
+fn tls(engine: Engine, layout: Layout) -> Setup {
+    let place = || {
+        let at = fresh();
+        let (hub, member) = (certificates::of_hub(), certificates::of_member());
+        let place = Place::new(format!("{at}?listen&{hub}&{OPTIONS}"));
+        place.when_in_use(format!("{at}?{member}&{OPTIONS}"))
+    };
+    Setup::new(Tcp::new(), place, engine, layout).in_column("tcp, TLS")
 }
-#[cfg(feature = "tls")]
-use with_tls::tls;
 
 #[cfg(feature = "tokio")]
 mod on_tokio {
@@ -115,6 +80,11 @@ mod tokio_serves_smol {
         over_one_connection,
         tcp(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
     );
+    #[cfg(feature = "tls")]
+    suite!(
+        over_one_connection_tls,
+        tls(Engine::TokioMultiThread, Layout::Apart).callers_on(Engine::Smol)
+    );
 }
 
 #[cfg(all(feature = "tokio", feature = "smol"))]
@@ -124,5 +94,10 @@ mod smol_serves_tokio {
     suite!(
         over_one_connection,
         tcp(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
+    );
+    #[cfg(feature = "tls")]
+    suite!(
+        over_one_connection_tls,
+        tls(Engine::Smol, Layout::Apart).callers_on(Engine::TokioCurrentThread)
     );
 }

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::bus::{Caller, IdempotencyKey, InFlight};
+use crate::codec::CodecId;
 
 /// The request that a handler is serving. Cheap to clone; may be kept and sent to other threads.
 ///
@@ -112,6 +113,12 @@ impl fmt::Debug for Context {
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<InFlight>>> = const { RefCell::new(None) };
+}
+
+/// How the handler on this thread is to hand its value over, where that is in bytes: the most of them, and in what.
+pub(crate) fn encodes_its_reply() -> Option<(usize, CodecId)> {
+    let of = |current: &RefCell<Option<Arc<InFlight>>>| current.borrow().as_ref()?.encodes_reply();
+    CURRENT.try_with(of).ok().flatten()
 }
 
 /// Runs `code`, which must not panic, as part of the handler of `request`, and gives that back.

@@ -19,6 +19,8 @@ pub mod authorise;
 #[cfg(not(tidings_loom))]
 pub mod blocking;
 #[cfg(not(tidings_loom))]
+mod buffers;
+#[cfg(not(tidings_loom))]
 pub mod bus;
 #[cfg(not(tidings_loom))]
 pub mod codec;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::buffers;
 use crate::codec::{self, Budget, CodecId, DecodeError, EncodeError};
 use crate::server::handler::drop_quietly;
 
@@ -59,6 +60,15 @@ impl Payload {
             return Payload::Value(Box::new(Unit));
         }
         Payload::Value(Box::new(Kept(Some(value))))
+    }
+
+    /// The bytes of `value`, in `codec`.
+    pub(crate) fn bytes_of<T: Serialize>(
+        value: &T,
+        limit: usize,
+        codec: CodecId,
+    ) -> Result<Self, EncodeError> {
+        Ok(Payload::encoded(encoded(value, limit, codec)?, codec))
     }
 
     /// Bytes that came in `codec`.
@@ -133,7 +143,11 @@ impl Payload {
     /// [`DecodeError`] when the bytes are not a `T` or exceed `budget`.
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
         let bytes = match self {
-            Payload::Bytes(bytes) => return codec::decode(&bytes, budget),
+            Payload::Bytes(bytes) => {
+                let decoded = codec::decode(&bytes, budget);
+                buffers::give(bytes);
+                return decoded;
+            }
             Payload::Checked(bytes) => bytes,
             Payload::Shared(shared) => return shared.decode(budget),
             // Two types meet that nobody has compared, or two of one shape.
@@ -144,7 +158,9 @@ impl Payload {
                     .map_err(|e| DecodeError::Malformed(e.to_string()))?,
             },
         };
-        codec::decode_checked(&bytes, budget)
+        let decoded = codec::decode_checked(&bytes, budget);
+        buffers::give(bytes);
+        decoded
     }
 
     /// As [`take`](Self::take), but gives the payload back when it is not a `T`.

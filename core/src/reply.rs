@@ -22,35 +22,38 @@ impl Reply {
     /// (C-OC-1): the handler has run.
     #[must_use]
     pub fn encoded(self, limit: usize, codec: CodecId) -> Reply {
-        let executed = |kind| Reply::Failed(CallError::new(kind, Fate::Executed, Stage::Running));
-        let encode = |payload: Payload, codec: CodecId| {
-            payload.encode(limit, codec).map_err(|error| match error {
-                EncodeError::TooLarge { at_least, limit } => CallErrorKind::ReplyTooLarge {
-                    size: at_least,
-                    limit,
-                },
-                other => CallErrorKind::ReplyEncode(other.to_string()),
-            })
-        };
         match self {
-            Reply::Value(payload) => encode(payload, codec).map_or_else(executed, Reply::Value),
+            Reply::Value(payload) => Reply::of_encoded(payload.encode(limit, codec)),
             Reply::Application(failure) => {
                 let ApplicationFailure {
                     kind,
                     message,
                     error,
                 } = *failure;
-                match encode(error, CodecId::POSTCARD) {
+                match error.encode(limit, CodecId::POSTCARD) {
                     Ok(error) => Reply::Application(Box::new(ApplicationFailure {
                         kind,
                         message,
                         error,
                     })),
-                    Err(kind) => executed(kind),
+                    Err(error) => Reply::of_encoded(Err(error)),
                 }
             }
             failed @ Reply::Failed(_) => failed,
         }
+    }
+
+    /// The value that a handler has encoded, or could not.
+    pub(crate) fn of_encoded(payload: Result<Payload, EncodeError>) -> Reply {
+        let kind = match payload {
+            Ok(payload) => return Reply::Value(payload),
+            Err(EncodeError::TooLarge { at_least, limit }) => CallErrorKind::ReplyTooLarge {
+                size: at_least,
+                limit,
+            },
+            Err(other) => CallErrorKind::ReplyEncode(other.to_string()),
+        };
+        Reply::Failed(CallError::new(kind, Fate::Executed, Stage::Running))
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
 
 use crate::authorise::Policy;
-use crate::bus::{Delivery, Head, IdempotencyKey, Reach, Standing};
+use crate::bus::{Delivery, Head, IdempotencyKey, InFlight, Reach, Standing};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
@@ -40,6 +40,9 @@ pub trait Destination: Send + Sync {
 
     /// Wakes the waker of `cx` when there may be room for `delivery`.
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
+
+    /// A request waits in front of its queue.
+    fn is_awaited(&self, _in_flight: &Arc<InFlight>) {}
 
     /// How it stands to one more copy of a fanout cast, of `weight` bytes.
     fn standing(&self, weight: usize) -> Standing;
@@ -66,6 +69,9 @@ impl Destination for Arc<ServerCore> {
     }
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, delivery.weight(), cx);
+    }
+    fn is_awaited(&self, in_flight: &Arc<InFlight>) {
+        self.beat_for(in_flight);
     }
     fn standing(&self, weight: usize) -> Standing {
         ServerCore::standing(self, weight)
@@ -230,6 +236,20 @@ impl Router {
         removed
     }
 
+    /// Removes a server that takes what is on its way to it, with what stands in line for it and does not wait for others
+    /// to come.
+    pub fn retire(&self, server: &Arc<ServerCore>) {
+        let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
+        self.remove(exchange, topic, name);
+        for delivery in self.left_in_line(exchange, topic, name) {
+            // Refused, it is told.
+            drop(match delivery.in_flight().head().reach {
+                Reach::Registry => self.route(delivery, Mode::Queue),
+                Reach::One | Reach::Every => server.deliver(delivery, Mode::Over),
+            });
+        }
+    }
+
     /// Sends a request to the server that it names, or to the least busy one of its topic that is for it; a fanout cast to
     /// every one.
     ///
@@ -268,7 +288,7 @@ impl Router {
         let head = delivery.in_flight().head();
         match (head.reach, &head.server) {
             (Reach::One, _) | (Reach::Every, Some(_)) => server.deliver(delivery, mode),
-            (Reach::Every, None) => self.fan_out(delivery),
+            (Reach::Every, None) => self.fan_out(delivery, mode),
             (Reach::Registry, _) => self.answer(delivery),
         }
     }
@@ -299,6 +319,16 @@ impl Router {
             Err(_) if head.wait_for_server => self.waiting.wait_for_room(head, cx),
             // Nobody to wait for: let the sender try, and learn that.
             Err(_) => cx.waker().wake_by_ref(),
+        }
+    }
+
+    /// A request waits in front of the queue of a server, which is to be told so.
+    #[cfg(unix)]
+    pub(crate) fn is_awaited(&self, in_flight: &Arc<InFlight>) {
+        if in_flight.head().heartbeat().is_some() {
+            if let Ok(server) = self.choose(in_flight.head()) {
+                server.is_awaited(in_flight);
+            }
         }
     }
 

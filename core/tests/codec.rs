@@ -118,7 +118,7 @@ fn encoding_ends_at_the_limit() {
     assert_eq!(
         encode(&value, 0),
         Err(EncodeError::TooLarge {
-            at_least: 1,
+            at_least: 99,
             limit: 0
         })
     );
@@ -144,7 +144,7 @@ fn a_value_without_end_is_stopped_at_the_limit() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 1001,
+            at_least: 1024,
             limit: 1000
         }
     );
@@ -168,7 +168,7 @@ fn an_overflow_that_the_value_ignores_is_still_an_error() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 13,
+            at_least: 14,
             limit: 5
         }
     );

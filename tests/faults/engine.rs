@@ -83,10 +83,34 @@ fn tokio_runtime() -> Arc<dyn Runtime> {
 }
 
 /// A directory of its own, mode 0700, removed at the end.
-pub(crate) struct Directory(PathBuf);
+pub(crate) struct Directory {
+    path: PathBuf,
+    hub: String,
+    member: String,
+}
 
 impl Directory {
+    /// With a bus at a socket in it.
     pub(crate) fn new() -> Directory {
+        let path = Directory::create();
+        let at = format!("unix:{}", socket_in(&path).display());
+        Directory::of(path, &at, "", "connect")
+    }
+
+    /// With a bus at this address, and the options of those who serve it and of those who connect.
+    pub(crate) fn with_bus_at(at: String, hub: &str, member: &str) -> Directory {
+        Directory::of(Directory::create(), &at, hub, member)
+    }
+
+    fn of(path: PathBuf, at: &str, hub: &str, member: &str) -> Directory {
+        Directory {
+            path,
+            hub: with_options(at, &["listen", hub]),
+            member: with_options(at, &[member]),
+        }
+    }
+
+    fn create() -> PathBuf {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tidings-faults-{}-{serial}", std::process::id());
@@ -94,32 +118,42 @@ impl Directory {
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path).unwrap();
-        Directory(path)
+        path
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        socket_in(&self.0)
+        socket_in(&self.path)
     }
 
     /// The address of the bus in this directory, for a process that connects.
     pub(crate) fn member(&self) -> String {
-        format!("unix:{}?connect", self.socket().display())
+        self.member.clone()
     }
 
     /// The same for the process that serves it.
     pub(crate) fn hub(&self) -> String {
-        format!("unix:{}?listen", self.socket().display())
+        self.hub.clone()
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// The address with these options, those that are empty left out, beside any that it has.
+pub(crate) fn with_options(address: &str, options: &[&str]) -> String {
+    let mut address = address.to_owned();
+    for option in options.iter().filter(|option| !option.is_empty()) {
+        address.push(if address.contains('?') { '&' } else { '?' });
+        address.push_str(option);
+    }
+    address
 }
 
 pub(crate) fn socket_in(directory: &Path) -> PathBuf {

@@ -9,6 +9,7 @@ use crate::journal;
 use crate::process::Process;
 use crate::traffic::{Entry, Mix, Outcome, Traffic};
 use crate::verdict::{self, Tally};
+use crate::wire::Wire;
 
 const ROUNDS: u64 = 20;
 /// The time in which a promise must resolve, from the kill, or from when it was made after that.
@@ -25,13 +26,13 @@ enum Victim {
 /// T1, T2, T18, T20: each promise of those who live has its outcome within a second, and it is true by the journals of
 /// what the workers ran, those that were killed as well; nothing runs twice; and all come back by themselves once the
 /// address is served again.
-pub(crate) fn whoever_is_killed_every_promise_soon_tells_the_truth(engine: Engine) {
+pub(crate) fn whoever_is_killed_every_promise_soon_tells_the_truth(engine: Engine, wire: Wire) {
     let mut tally = Tally::default();
     let mut slowest = Slowest::default();
     let mut round = 0;
     while round < ROUNDS {
         // A crew for three rounds: the pauses before a member tries again grow with each loss.
-        let mut crew = Crew::start(engine);
+        let mut crew = Crew::start(engine, wire);
         for victim in [Victim::Worker, Victim::Client, Victim::Hub] {
             if round < ROUNDS {
                 crew.round(victim, round, &mut slowest);
@@ -40,9 +41,9 @@ pub(crate) fn whoever_is_killed_every_promise_soon_tells_the_truth(engine: Engin
         }
         tally.add(&crew.end());
     }
-    eprintln!("{}: {tally}", engine.name());
+    eprintln!("{} over {wire:?}: {tally}", engine.name());
     eprintln!(
-        "{}: from the kill to the last outcome of what was in flight, at most {slowest}",
+        "{} over {wire:?}: from the kill to the last outcome of what was in flight, at most {slowest}",
         engine.name()
     );
     // It proves nothing about the fates if none of a kind was told.
@@ -86,8 +87,8 @@ struct Crew {
 }
 
 impl Crew {
-    fn start(engine: Engine) -> Crew {
-        let directory = Directory::new();
+    fn start(engine: Engine, wire: Wire) -> Crew {
+        let directory = wire.directory();
         let start = |role, name| Process::start(role, name, engine, &directory);
         let hub = start("hub", "hub");
         let workers = WORKERS.map(|name| start("worker", name));

@@ -16,6 +16,7 @@ use crate::process::Process;
 use crate::roles::{End, Order};
 use crate::traffic::Outcome;
 use crate::verdict;
+use crate::wire::Wire;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// What a busy machine may add to the time in which a loss is noticed.
@@ -63,8 +64,11 @@ fn lost(call: Promise<u64>, stopped: Instant) -> Duration {
 }
 
 /// C-DL-6: SIGSTOP keeps the connection, so that nothing but the want of a beat tells of it; over the hub.
-pub(crate) fn a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat(
+    engine: Engine,
+    wire: Wire,
+) {
+    let directory = wire.directory();
     let _hub = Process::start("hub", "hub", engine, &directory);
     let sleeper = Process::start("worker", "sleeper", engine, &directory);
     let _other = Process::start("worker", "other", engine, &directory);
@@ -78,7 +82,10 @@ pub(crate) fn a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat(engine:
     until_started(&directory, 2);
     sleeper.stop();
     let took = lost(call, Instant::now());
-    eprintln!("{}: a stopped worker is noticed in {took:?}", engine.name());
+    eprintln!(
+        "{} over {wire:?}: a stopped worker is noticed in {took:?}",
+        engine.name()
+    );
     assert!(!other.is_ready(), "the other one lives");
     drop(other);
     // One that is stopped before the call comes to it is noticed as well.
@@ -95,8 +102,8 @@ pub(crate) fn a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat(engine:
 }
 
 /// C-DL-6: a hub that is stopped on the way beats for nobody.
-pub(crate) fn a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
     let hub = Process::start("hub", "hub", engine, &directory);
     let _worker = Process::start("worker", "worker", engine, &directory);
     let bus = engine.open(&directory.member());
@@ -105,14 +112,17 @@ pub(crate) fn a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat(engine: En
     until_started(&directory, 1);
     hub.stop();
     let took = lost(call, Instant::now());
-    eprintln!("{}: a stopped hub is noticed in {took:?}", engine.name());
+    eprintln!(
+        "{} over {wire:?}: a stopped hub is noticed in {took:?}",
+        engine.name()
+    );
     hub.go_on();
     until("nothing runs any more", || load(&bus, "worker") == Some(0));
 }
 
 /// C-DL-6, T1: a process that is killed is known at once, not only by the want of a beat.
-pub(crate) fn a_worker_that_is_killed_in_a_call_is_noticed_at_once(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_worker_that_is_killed_in_a_call_is_noticed_at_once(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
     let _hub = Process::start("hub", "hub", engine, &directory);
     let mut worker = Process::start("worker", "worker", engine, &directory);
     let bus = engine.open(&directory.member());
@@ -128,8 +138,8 @@ pub(crate) fn a_worker_that_is_killed_in_a_call_is_noticed_at_once(engine: Engin
 }
 
 /// C-VB-5, C-LC-2: what runs under a key outlives the hub that it came by. Asked for again, it is found.
-pub(crate) fn a_retry_over_a_new_hub_finds_what_runs(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_retry_over_a_new_hub_finds_what_runs(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
     let mut hub = Process::start("hub", "hub", engine, &directory);
     let _worker = Process::start("worker", "worker", engine, &directory);
     let bus = engine.open(&directory.member());

@@ -1,7 +1,7 @@
 //! Faults between processes: one is killed (`kill -9`), stopped, or breaks off in the middle of a message, and the
 //! others must learn the truth about every request, soon, and go on.
 //!
-//! In reading order: `engine` is what the processes run on; `process` and `roles` are the processes of a test, which
+//! In reading order: `engine` is what the processes run on, and `wire` what they meet over; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
 //! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`,
 //! `overloaded`.
@@ -13,6 +13,14 @@ mod process;
 mod roles;
 mod traffic;
 mod verdict;
+mod wire;
+
+#[cfg(feature = "tls")]
+#[path = "../common/certificates.rs"]
+mod certificates;
+#[cfg(feature = "tcp")]
+#[path = "../common/loopback.rs"]
+mod loopback;
 
 mod broken_off;
 mod killed;
@@ -21,6 +29,11 @@ mod overloaded;
 mod peer;
 mod stopped;
 mod takeover;
+
+use std::convert::identity;
+
+use engine::Engine;
+use wire::Wire;
 
 /// Not a test: what the processes of the tests run.
 #[test]
@@ -33,12 +46,12 @@ fn as_another_process() {
 
 /// Each test on each runtime of the build, one at a time: some measure.
 macro_rules! on_each_runtime {
-    ($($module:ident::$test:ident,)*) => {
+    ($over:ident: $($module:ident::$test:ident,)*) => {
         #[cfg(feature = "tokio")]
         mod on_tokio {
             $(#[test]
             fn $test() {
-                crate::engine::Engine::Tokio.alone(crate::$module::$test);
+                crate::engine::Engine::Tokio.alone(crate::$over(crate::$module::$test));
             })*
         }
 
@@ -46,22 +59,47 @@ macro_rules! on_each_runtime {
         mod on_smol {
             $(#[test]
             fn $test() {
-                crate::engine::Engine::Smol.alone(crate::$module::$test);
+                crate::engine::Engine::Smol.alone(crate::$over(crate::$module::$test));
             })*
         }
     };
 }
 
+/// What is said of every transport between processes.
+macro_rules! over_a_wire {
+    ($over:ident) => {
+        on_each_runtime! {
+            $over:
+            killed::whoever_is_killed_every_promise_soon_tells_the_truth,
+            stopped::a_worker_that_is_stopped_fails_its_own_calls_only,
+            stopped::a_worker_that_drains_under_load_loses_nothing,
+            lifeless::a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat,
+            lifeless::a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat,
+            lifeless::a_worker_that_is_killed_in_a_call_is_noticed_at_once,
+            lifeless::a_retry_over_a_new_hub_finds_what_runs,
+        }
+    };
+}
+
+mod over_unix {
+    over_a_wire! { unix }
+}
+
+#[cfg(feature = "tcp")]
+mod over_tcp {
+    over_a_wire! { tcp }
+}
+
+#[cfg(feature = "tls")]
+mod over_tls {
+    over_a_wire! { tls }
+}
+
+// And what needs a socket in the hands of the test, or is not about the way that messages take.
 on_each_runtime! {
-    killed::whoever_is_killed_every_promise_soon_tells_the_truth,
-    stopped::a_worker_that_is_stopped_fails_its_own_calls_only,
+    identity:
     stopped::casts_that_expire_in_the_queue_cost_no_connection,
     stopped::a_caller_that_reads_nothing_delays_nobody_else,
-    stopped::a_worker_that_drains_under_load_loses_nothing,
-    lifeless::a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat,
-    lifeless::a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat,
-    lifeless::a_worker_that_is_killed_in_a_call_is_noticed_at_once,
-    lifeless::a_retry_over_a_new_hub_finds_what_runs,
     lifeless::a_caller_that_is_lost_finds_its_work_done,
     lifeless::beats_come_while_a_call_is_queued_or_runs_and_no_longer,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
@@ -69,4 +107,18 @@ on_each_runtime! {
     overloaded::ten_times_the_load_is_served_as_far_as_it_goes,
     overloaded::bulk_that_nobody_takes_keeps_within_the_budget,
     overloaded::idle_connections_cost_no_time,
+}
+
+fn unix(test: fn(Engine, Wire)) -> impl FnOnce(Engine) {
+    move |engine| test(engine, Wire::Unix)
+}
+
+#[cfg(feature = "tcp")]
+fn tcp(test: fn(Engine, Wire)) -> impl FnOnce(Engine) {
+    move |engine| test(engine, Wire::Tcp)
+}
+
+#[cfg(feature = "tls")]
+fn tls(test: fn(Engine, Wire)) -> impl FnOnce(Engine) {
+    move |engine| test(engine, Wire::Tls)
 }

@@ -26,12 +26,8 @@ const QUEUE: usize = 64;
 
 /// The hub, which serves: `slow.work` at its pace, `stuck.hold` never, `echo.say` at once.
 pub(crate) fn play(part: &Part) {
-    let address = format!(
-        "unix:{}?listen",
-        crate::engine::socket_in(&part.directory).display()
-    );
     let builder = Bus::builder().runtime(part.engine.runtime());
-    let bus = builder.memory_budget(BUDGET).open(&address).unwrap();
+    let bus = builder.memory_budget(BUDGET).open(&part.hub).unwrap();
     let runtime = bus.runtime().clone();
     let slow = bus.listen("slow").concurrency(HANDLERS).queue(QUEUE);
     let slow = slow.on_async("work", move |text: String| {

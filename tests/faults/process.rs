@@ -1,11 +1,12 @@
 //! The processes of a test: this program again, in a role.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::engine::{Directory, Engine, LONG};
 
@@ -16,12 +17,17 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) engine: Engine,
     pub(crate) directory: PathBuf,
+    /// Where the bus of the directory is, for the process that serves it and for one that connects.
+    pub(crate) hub: String,
+    pub(crate) member: String,
 }
 
 const ROLE: &str = "TIDINGS_FAULTS_ROLE";
 const NAME: &str = "TIDINGS_FAULTS_NAME";
 const ENGINE: &str = "TIDINGS_FAULTS_ENGINE";
 const DIRECTORY: &str = "TIDINGS_FAULTS_DIRECTORY";
+const HUB: &str = "TIDINGS_FAULTS_HUB";
+const MEMBER: &str = "TIDINGS_FAULTS_MEMBER";
 
 impl Part {
     /// The part of this process; none for one that nobody of us started.
@@ -32,6 +38,8 @@ impl Part {
             name: variable(NAME)?,
             engine: Engine::named(&variable(ENGINE)?),
             directory: variable(DIRECTORY)?.into(),
+            hub: variable(HUB)?,
+            member: variable(MEMBER)?,
         })
     }
 }
@@ -53,7 +61,11 @@ impl Process {
             .env(ROLE, role)
             .env(NAME, name)
             .env(ENGINE, engine.name())
+            // A group of its own: were that of the test orphaned meanwhile, the kernel would make it go on when stopped.
+            .process_group(0)
             .env(DIRECTORY, directory.path())
+            .env(HUB, directory.hub())
+            .env(MEMBER, directory.member())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -120,9 +132,13 @@ impl Process {
         assert!(status.success(), "{}: {status}", self.what);
     }
 
-    /// `kill -STOP`: it keeps all that it has and does nothing.
+    /// `kill -STOP`: it keeps all that it has and does nothing, from when this returns.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
+        // Its other threads go on until the one that takes the signal has had its turn.
+        let pid = Pid::from_child(&self.child);
+        let (_, status) = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap().unwrap();
+        assert!(status.stopped(), "{}: {status:?}", self.what);
     }
 
     /// `kill -CONT`.

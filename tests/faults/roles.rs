@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidings::{Bus, Server};
 
-use crate::engine::{LONG, socket_in};
+use crate::engine::{LONG, with_options};
 use crate::journal::{Journal, Told};
 use crate::overloaded;
 use crate::process::Part;
@@ -40,13 +40,11 @@ pub(crate) fn play(part: &Part) {
         "overloaded" => return overloaded::play(part),
         _ => {}
     }
-    // A caller may have more in flight than a worker takes, so that some are refused as busy.
-    let role = match part.role.as_str() {
-        "hub" => "listen&in_flight=8192",
-        _ => "connect",
+    let address = match part.role.as_str() {
+        // A caller may have more in flight than a worker takes, so that some are refused as busy.
+        "hub" => with_options(&part.hub, &["in_flight=8192"]),
+        _ => part.member.clone(),
     };
-    let socket = socket_in(&part.directory);
-    let address = format!("unix:{}?{role}", socket.display());
     let bus = part.engine.open(&address);
     match part.role.as_str() {
         "hub" | "worker" => work(part, &bus),

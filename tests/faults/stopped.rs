@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use tidings::__core::session::{Limits, Role};
 use tidings::{Bus, CallErrorKind, Fate, Promise};
 
-use crate::engine::{Directory, Engine, LONG, until};
+use crate::engine::{Directory, Engine, LONG, until, with_options};
 use crate::peer::Peer;
 use crate::process::Process;
 use crate::roles::{End, Order};
 use crate::traffic::{Mix, Outcome, Traffic};
 use crate::verdict;
+use crate::wire::Wire;
 
 fn serves(bus: &Bus, worker: &str) -> bool {
     let load = bus.request::<usize>("state.load", &()).to(worker);
@@ -31,12 +32,12 @@ fn order(bus: &Bus, worker: &str, id: u64, timeout: Duration) -> Promise<u64> {
 }
 
 /// C-OV-2, C-DL-1: SIGSTOP is a consumer that is as slow as can be.
-pub(crate) fn a_worker_that_is_stopped_fails_its_own_calls_only(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_worker_that_is_stopped_fails_its_own_calls_only(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
     let _hub = Process::start("hub", "hub", engine, &directory);
     let sleeper = Process::start("worker", "sleeper", engine, &directory);
     let _other = Process::start("worker", "other", engine, &directory);
-    let bus = engine.open(&format!("{}&queue=8192", directory.member()));
+    let bus = engine.open(&with_options(&directory.member(), &["queue=8192"]));
     until("both serve", || {
         serves(&bus, "sleeper") && serves(&bus, "other")
     });
@@ -89,7 +90,7 @@ pub(crate) fn a_worker_that_is_stopped_fails_its_own_calls_only(engine: Engine) 
     );
     let tally = verdict::check(directory.path(), told); // What had timed out before it began was not begun now.
     eprintln!(
-        "{}: {tally}, {waiting} of them waiting for the worker that was stopped",
+        "{} over {wire:?}: {tally}, {waiting} of them waiting for the worker that was stopped",
         engine.name()
     );
 }
@@ -165,8 +166,8 @@ pub(crate) fn a_caller_that_reads_nothing_delays_nobody_else(engine: Engine) {
 }
 
 /// T22: what it has, it finishes; what it refuses may be sent again, and another worker takes it.
-pub(crate) fn a_worker_that_drains_under_load_loses_nothing(engine: Engine) {
-    let directory = Directory::new();
+pub(crate) fn a_worker_that_drains_under_load_loses_nothing(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
     let _hub = Process::start("hub", "hub", engine, &directory);
     let mut leaving = Process::start("worker", "leaving", engine, &directory);
     let _staying = Process::start("worker", "staying", engine, &directory);
@@ -191,5 +192,5 @@ pub(crate) fn a_worker_that_drains_under_load_loses_nothing(engine: Engine) {
             "{id}: {outcome:?}"
         );
     }
-    eprintln!("{}: a worker drained: {tally}", engine.name());
+    eprintln!("{} over {wire:?}: a worker drained: {tally}", engine.name());
 }

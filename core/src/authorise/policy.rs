@@ -34,7 +34,7 @@ impl Policy {
     }
 
     /// Whether there is one: then what exists is told only to those who may use it.
-    pub(crate) fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.is_some()
     }
 

@@ -11,7 +11,7 @@ use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
 use crate::bus::draft::Subject;
 use crate::bus::head::Caller;
-use crate::bus::waiting_room::WaitingRoom;
+use crate::bus::waiting_room::{For, WaitingRoom};
 use crate::bus::{Args, Client, Delivery, Request, RetryBudget, WhenDisconnected};
 use crate::codec::{self, EncodeError};
 use crate::connection::{Events, State, Watch};
@@ -265,6 +265,7 @@ impl Bus {
     ) -> Self {
         let timers = Arc::new(Timers::new(transport.runtime().clone()));
         let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
+        let tally = Arc::<Tally>::default();
         let open = Open {
             caller: transport.identity(),
             watch: transport.watch().unwrap_or_else(Watch::local),
@@ -273,9 +274,9 @@ impl Bus {
             policy,
             ticks,
             retry_budget: OnceLock::new(),
-            waiting: WaitingRoom::new(backlog),
+            waiting: WaitingRoom::new(backlog, tally.clone()),
             memory,
-            tally: Arc::default(),
+            tally,
             servers: Mutex::default(),
             phase: AtomicU8::new(Phase::Open as u8),
             opened_at: Instant::now(),
@@ -399,7 +400,7 @@ impl BusCore {
     pub(crate) fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let open = &self.open;
         if open.waiting.has_of(delivery.in_flight().head().flow) {
-            return open.waiting.push(delivery, open);
+            return self.send_behind(delivery, mode);
         }
         let sent = open.transport.send(delivery, mode);
         // As it is, where it may be: an outcome is large, and most are moved once for that.
@@ -409,18 +410,32 @@ impl BusCore {
         self.wait_for_room(sent)
     }
 
+    /// Of a handle of which others wait: behind those that it would overtake, where it may wait at all.
+    #[cold]
+    fn send_behind(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
+        let open = &self.open;
+        let head = delivery.in_flight().head();
+        match open.waiting.before(head) {
+            None => self.wait_for_room(open.transport.send(delivery, mode)),
+            Some(For::Connection) if head.when_full != WhenFull::Block => {
+                Err(open.waiting.refuse(delivery))
+            }
+            Some(for_what) => open.waiting.push(delivery, for_what, open),
+        }
+    }
+
     /// Has a request wait that found no room, where it may.
     #[cold]
     fn wait_for_room(&self, sent: Result<Sent, NotAccepted>) -> Result<Sent, NotAccepted> {
         let open = &self.open;
         match sent {
-            Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, open),
+            Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, For::Server, open),
             // Not sent: it was a queue of this side that had no room.
             Err(NotAccepted::Full(delivery, error))
                 if delivery.in_flight().head().when_full == WhenFull::Block
                     && error.fate() == Fate::NotSent =>
             {
-                open.waiting.push(delivery, open)
+                open.waiting.push(delivery, For::Connection, open)
             }
             other => other,
         }

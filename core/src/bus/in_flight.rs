@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use pulse::Pulses;
 
 use crate::bus::head::{Head, Verb};
+use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::Ticket;
 use crate::promise::cell::{self, Receiver, Sender};
@@ -298,9 +299,13 @@ impl InFlight {
         let mut state = self.lock();
         let late = state.cancelled && !matches!(reply, Reply::Failed(_));
         let place = std::mem::replace(&mut state.place, Place::Ended);
-        let more = state.more.take();
+        // The pulses are left to be ended before anybody learns the outcome.
+        let others = state.more.as_mut().map(|more| {
+            let children = std::mem::take(&mut more.children);
+            (children, std::mem::take(&mut more.watchers))
+        });
         settle(state, reply);
-        drop((place, more));
+        drop((place, others));
         late
     }
 
@@ -337,10 +342,15 @@ impl InFlight {
         self.adopted
     }
 
+    /// The most bytes that its reply is encoded in, and how; `None` where it is handed over as it is.
+    pub(crate) fn encodes_reply(&self) -> Option<(usize, CodecId)> {
+        self.encode_replies.map(|limit| (limit, self.head.codec))
+    }
+
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
     pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
-        let reply = match self.encode_replies {
-            Some(limit) => reply.encoded(limit, self.head.codec),
+        let reply = match self.encodes_reply() {
+            Some((limit, codec)) => reply.encoded(limit, codec),
             None => reply,
         };
         match reply {

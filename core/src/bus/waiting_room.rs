@@ -8,15 +8,15 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use crate::bus::handle::Open;
-use crate::bus::{Delivery, Room, Withdraw};
+use crate::bus::{Delivery, Head, Reach, Room, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::IdMap;
-use crate::overload::{Parked, Way};
+use crate::overload::{Parked, Tally, Way};
 use crate::server::{Mode, NotAccepted, Sent};
 
 /// What waits for room on the side of its sender.
@@ -31,20 +31,69 @@ pub(crate) struct WaitingRoom {
     given_up: AtomicBool,
     bell: Doorbell,
     room: Room,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
 struct State {
-    /// How much waits of each flow.
-    flows: IdMap<u64, usize>,
+    /// What waits of each flow, by destination.
+    flows: IdMap<u64, Vec<Line>>,
     requests: usize,
     bytes: usize,
     has_task: bool,
     closed: bool,
 }
 
+/// Requests of one flow to one destination.
+struct Line {
+    exchange: Exchange,
+    topic: Topic,
+    server: Option<ServerName>,
+    is_fanout: bool,
+    requests: usize,
+    /// What they wait for. A line that has waited for its server is one that does.
+    for_what: For,
+}
+
+/// What requests wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The queue to a connection, because they say so.
+    Connection,
+    /// The queue of a server, because that says so, whatever they say.
+    Server,
+}
+
+impl Line {
+    fn new(head: &Head) -> Line {
+        Line {
+            exchange: head.exchange.clone(),
+            topic: head.topic.clone(),
+            server: head.server.clone(),
+            is_fanout: is_fanout(head),
+            requests: 0,
+            for_what: For::Connection,
+        }
+    }
+
+    fn is_of(&self, head: &Head) -> bool {
+        (&self.topic, &self.exchange, &self.server) == (&head.topic, &head.exchange, &head.server)
+            && self.is_fanout == is_fanout(head)
+    }
+
+    /// Whether a request of the same flow would overtake one of these.
+    fn is_before(&self, head: &Head) -> bool {
+        (&self.topic, &self.exchange) == (&head.topic, &head.exchange)
+            && (self.server == head.server || self.is_fanout || is_fanout(head))
+    }
+}
+
+fn is_fanout(head: &Head) -> bool {
+    head.reach == Reach::Every && head.server.is_none()
+}
+
 impl WaitingRoom {
-    pub(super) fn new(limits: Limits) -> Arc<WaitingRoom> {
+    pub(super) fn new(limits: Limits, tally: Arc<Tally>) -> Arc<WaitingRoom> {
         // Bounded here, together with what has left the inbox.
         let unbounded = Limits {
             items: usize::MAX,
@@ -58,6 +107,7 @@ impl WaitingRoom {
             given_up: AtomicBool::new(false),
             bell: Doorbell::new(),
             room: Room::new(),
+            tally,
         })
     }
 
@@ -66,10 +116,30 @@ impl WaitingRoom {
         self.active.load(Ordering::Acquire) && self.lock().flows.contains_key(&flow)
     }
 
+    /// What those wait for that a request would overtake; `None` when there are none such.
+    pub(super) fn before(&self, head: &Head) -> Option<For> {
+        let state = self.lock();
+        let lines = state.flows.get(&head.flow)?;
+        let mut before = lines.iter().filter(|line| line.is_before(head));
+        let first = before.next()?.for_what;
+        let for_server = first == For::Server || before.any(|line| line.for_what == For::Server);
+        Some(if for_server { For::Server } else { first })
+    }
+
+    /// Refuses a request that may not wait for a connection, and not overtake those of its handle that do.
+    pub(super) fn refuse(&self, delivery: Delivery) -> NotAccepted {
+        Self::told_full(
+            delivery,
+            "the queue to the connection",
+            "its limit, and others of this handle wait for room".to_owned(),
+        )
+    }
+
     /// Has a request wait for room.
     pub(super) fn push(
         self: &Arc<Self>,
         delivery: Delivery,
+        for_what: For,
         bus: &Arc<Open>,
     ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
@@ -84,19 +154,33 @@ impl WaitingRoom {
         }
         state.requests += 1;
         state.bytes += weight;
-        *state.flows.entry(in_flight.head().flow).or_default() += 1;
+        let head = in_flight.head();
+        let lines = state.flows.entry(head.flow).or_default();
+        let at = lines.iter().position(|line| line.is_of(head));
+        let at = at.unwrap_or_else(|| {
+            lines.push(Line::new(head));
+            lines.len() - 1
+        });
+        if let Some(line) = lines.get_mut(at) {
+            line.requests += 1;
+            if for_what == For::Server {
+                line.for_what = for_what;
+            }
+        }
         self.active.store(true, Ordering::Release);
         let starts = !std::mem::replace(&mut state.has_task, true);
         drop(state);
         in_flight.into_outbox();
         match self.inbox.try_push(delivery, weight) {
             Ok(ticket) => {
-                if !in_flight.waits_in(self, ticket) {
+                let waits = in_flight.waits_in(self, ticket);
+                // Or the task went, with the bus, just when this came.
+                if !waits || !self.lock().has_task {
                     self.withdraw(ticket);
                 }
             }
             // Without bounds it is never full, and never closed.
-            Err(PushError::Full(delivery) | PushError::Closed(delivery)) => self.left(&delivery),
+            Err(PushError::Full(delivery) | PushError::Closed(delivery)) => self.gave_up(&delivery),
         }
         self.bell.ring();
         if starts {
@@ -131,30 +215,36 @@ impl WaitingRoom {
     }
 
     fn full(&self, delivery: Delivery) -> NotAccepted {
-        let kind = CallErrorKind::QueueFull {
-            queue: "the line of requests that wait for room",
-            limit: format!(
-                "{} messages or {} bytes",
-                self.limits.items, self.limits.bytes
-            ),
-        };
+        let limits = self.limits;
+        let limit = format!("{} messages or {} bytes", limits.items, limits.bytes);
+        Self::told_full(delivery, "the line of requests that wait for room", limit)
+    }
+
+    fn told_full(delivery: Delivery, queue: &'static str, limit: String) -> NotAccepted {
+        let kind = CallErrorKind::QueueFull { queue, limit };
         let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
         let error = delivery.in_flight().told(error);
         NotAccepted::Full(delivery, error)
     }
 
-    fn left(&self, delivery: &Delivery) {
-        self.account(delivery.in_flight().head().flow, delivery.weight());
+    /// A request goes nowhere.
+    fn gave_up(&self, delivery: &Delivery) {
+        let head = delivery.in_flight().head();
+        self.account(head, delivery.weight());
+        self.tally.unsent(head.verb);
     }
 
-    fn account(&self, flow: u64, weight: usize) {
+    fn account(&self, head: &Head, weight: usize) {
         let mut state = self.lock();
         state.requests = state.requests.saturating_sub(1);
         state.bytes = state.bytes.saturating_sub(weight);
-        if let Some(waiting) = state.flows.get_mut(&flow) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                state.flows.remove(&flow);
+        if let Some(lines) = state.flows.get_mut(&head.flow) {
+            if let Some(line) = lines.iter_mut().find(|line| line.is_of(head)) {
+                line.requests -= 1;
+            }
+            lines.retain(|line| line.requests > 0);
+            if lines.is_empty() {
+                state.flows.remove(&head.flow);
             }
         }
         self.active.store(state.requests > 0, Ordering::Release);
@@ -170,7 +260,7 @@ impl WaitingRoom {
 impl Withdraw for WaitingRoom {
     fn withdraw(&self, ticket: Ticket) {
         match self.inbox.remove(ticket) {
-            Some(delivery) => self.left(&delivery),
+            Some(delivery) => self.gave_up(&delivery),
             None => {
                 self.given_up.store(true, Ordering::Release);
                 self.bell.ring();
@@ -203,9 +293,7 @@ impl Future for Task {
                 return Poll::Ready(()); // Dropped, the task fails what waits.
             };
             if room.given_up.swap(false, Ordering::AcqRel) {
-                for delivery in this.parked.purge(Instant::now()) {
-                    room.left(&delivery);
-                }
+                this.parked.given_up();
             }
             let way = Through(&room, &bus);
             let mut moved = rung;
@@ -239,10 +327,10 @@ impl Drop for Task {
         }
         let room = self.room.clone();
         for delivery in self.parked.drain() {
-            room.left(&delivery);
+            room.gave_up(&delivery);
         }
         while let Some(delivery) = room.inbox.try_pop() {
-            room.left(&delivery);
+            room.gave_up(&delivery);
         }
         room.lock().has_task = false;
     }
@@ -254,13 +342,16 @@ struct Through<'a>(&'a WaitingRoom, &'a Open);
 impl Way for Through<'_> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let Through(room, bus) = self;
-        let (flow, weight) = (delivery.in_flight().head().flow, delivery.weight());
+        let (in_flight, weight) = (delivery.in_flight().clone(), delivery.weight());
         match bus.transport().send(delivery, mode) {
             Err(NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error)) => {
                 Err(NotAccepted::Later(delivery, error))
             }
             gone => {
-                room.account(flow, weight);
+                room.account(in_flight.head(), weight);
+                if gone.is_err() {
+                    room.tally.unsent(in_flight.head().verb);
+                }
                 gone
             }
         }
@@ -268,5 +359,9 @@ impl Way for Through<'_> {
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         self.1.transport().wait_for_room(delivery, cx);
+    }
+
+    fn gave_up(&self, delivery: &Delivery) {
+        self.0.gave_up(delivery);
     }
 }

@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::EncodeError;
 use super::kinds::{Noting, Sum};
-
-/// Bytes for a small message at once, rather than in four steps.
-const FIRST: usize = 64;
+use crate::buffers;
 
 /// Encodes `value` in at most `limit` bytes.
 ///
@@ -48,14 +46,17 @@ fn walk(
         output: Capped::new(limit),
     };
     let walked = catch_unwind(AssertUnwindSafe(|| write(&mut serializer)));
+    let mut output = serializer.output;
+    // What a value that panicked has left is of no use to anybody.
+    let flushed = output.flush();
     let Capped {
         bytes, overflow, ..
-    } = serializer.output;
+    } = output;
     // The overflow first: an implementation that swallows the error must not pass for a success.
     if let Some(at_least) = overflow {
         return Err(EncodeError::TooLarge { at_least, limit });
     }
-    match walked {
+    match walked.map(|written| written.and(flushed)) {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(error)) => Err(EncodeError::Failed(reason(&error))),
         Err(_panic) => Err(EncodeError::Panicked),
@@ -75,9 +76,15 @@ fn reason(error: &postcard::Error) -> String {
     }
 }
 
+/// Bytes that are gathered before they go to the buffer: most values are written byte by byte.
+const CHUNK: usize = 128;
+
 /// A growing buffer that ends at a limit.
 struct Capped {
     bytes: Vec<u8>,
+    /// What is behind `bytes`: its first `gathered` bytes.
+    chunk: [u8; CHUNK],
+    gathered: usize,
     /// Bytes that may still come; none after an overflow.
     room: usize,
     /// Bytes asked for when the limit was passed.
@@ -87,19 +94,36 @@ struct Capped {
 impl Capped {
     fn new(limit: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(limit.min(FIRST)),
+            bytes: buffers::take(limit.min(CHUNK)),
+            chunk: [0; CHUNK],
+            gathered: 0,
             room: limit,
             overflow: None,
         }
     }
 
-    #[inline]
-    fn take(&mut self, more: usize) -> postcard::Result<()> {
+    /// Counts `more` bytes.
+    fn make_room(&mut self, more: usize) -> postcard::Result<()> {
         let Some(room) = self.room.checked_sub(more) else {
             return Err(self.overflow(more));
         };
         self.room = room;
         Ok(())
+    }
+
+    /// Moves what was gathered behind the rest.
+    fn flush(&mut self) -> postcard::Result<()> {
+        let gathered = std::mem::take(&mut self.gathered);
+        self.make_room(gathered)?;
+        let gathered = self.chunk.get(..gathered).unwrap_or_default();
+        self.bytes.extend_from_slice(gathered);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn flush_and_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.flush()?;
+        self.try_push(byte)
     }
 
     #[cold]
@@ -116,19 +140,36 @@ impl Flavor for Capped {
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.take(1)?;
-        self.bytes.push(byte);
-        Ok(())
+        match self.chunk.get_mut(self.gathered) {
+            Some(place) => {
+                *place = byte;
+                self.gathered += 1;
+                Ok(())
+            }
+            None => self.flush_and_push(byte),
+        }
     }
 
     #[inline]
     fn try_extend(&mut self, more: &[u8]) -> postcard::Result<()> {
-        self.take(more.len())?;
-        self.bytes.extend_from_slice(more);
-        Ok(())
+        let end = self.gathered + more.len();
+        match self.chunk.get_mut(self.gathered..end) {
+            Some(place) => {
+                place.copy_from_slice(more);
+                self.gathered = end;
+                Ok(())
+            }
+            None => {
+                self.flush()?;
+                self.make_room(more.len())?;
+                self.bytes.extend_from_slice(more);
+                Ok(())
+            }
+        }
     }
 
-    fn finalize(self) -> postcard::Result<Vec<u8>> {
+    fn finalize(mut self) -> postcard::Result<Vec<u8>> {
+        self.flush()?;
         Ok(self.bytes)
     }
 }

@@ -279,18 +279,20 @@ impl Driver {
             let Some((way, outgoing)) = intake.next(&self.session, now) else {
                 return taken > 0;
             };
-            let to = outgoing.to;
+            let (to, lane) = (outgoing.to, intake.lane(way));
             let (in_flight, payload, load) = translate::parts(outgoing);
             let head = in_flight.head();
             let header = match self.names.header(head, to, now) {
                 Ok(header) => header,
                 Err(kind) => {
+                    self.tally.unsent(head.verb);
                     let error = CallError::new(kind, Fate::NotSent, Stage::QueuedHere);
                     in_flight.finish(Reply::Failed(error));
                     continue;
                 }
             };
-            let (flow, verb) = (head.flow, head.verb);
+            // Others of its handle need not wait for a large one that goes elsewhere.
+            let (flow, verb) = (head.flow ^ lane, head.verb);
             let is_untracked = load.is_none() && !in_flight.may_be_given_up();
             let token = if is_untracked {
                 UNTRACKED
@@ -326,6 +328,7 @@ impl Driver {
                 }
                 Err(rejected) => {
                     self.pending.remove(token);
+                    self.tally.unsent(verb);
                     let (kind, fate) = translate::refusal(rejected.why);
                     let error = CallError::new(kind, fate, Stage::QueuedHere);
                     in_flight.finish(Reply::Failed(error));
@@ -464,11 +467,14 @@ impl Driver {
                     }
                 }
                 Event::Cancelled(id) => {
-                    let lost = self.session.is_closed();
-                    match self.serving.get(&id) {
-                        Some(in_flight) if lost => in_flight.caller_lost(),
-                        Some(in_flight) => in_flight.abandon(CallErrorKind::Cancelled),
-                        None => {}
+                    if let Some(in_flight) = self.serving.get(&id) {
+                        in_flight.abandon(CallErrorKind::Cancelled);
+                    }
+                    self.side.given_up();
+                }
+                Event::CallerLost(id) => {
+                    if let Some(in_flight) = self.serving.get(&id) {
+                        in_flight.caller_lost();
                     }
                 }
                 Event::Beat { token } => {
@@ -539,7 +545,7 @@ impl Driver {
     fn mode(&self, remaining: Option<Duration>) -> Mode {
         let limit = remaining.map_or(INLINE, |left| left.min(INLINE));
         if self.turn.elapsed() < limit {
-            Mode::Inline
+            Mode::Turn
         } else {
             Mode::Queue
         }

@@ -266,6 +266,13 @@ impl Core {
         connections.collect()
     }
 
+    /// Of peers that have said Hello.
+    fn acquaintances(&self) -> Vec<Arc<Connection>> {
+        let state = self.lock();
+        let peers = state.peers.values().filter(|peer| peer.said_hello);
+        peers.map(|peer| peer.connection.clone()).collect()
+    }
+
     fn close(&self) {
         self.door.close();
         self.lock().closed = true;
@@ -337,14 +344,23 @@ impl Transport for Hub {
     /// What has come, and found no room in the server's queue, is given to it.
     fn retire(&self, retiring: Retiring) {
         let settling = Settling::of(retiring, &self.core);
-        self.unbind(settling.server());
-        for connection in self.core.connections() {
+        let server = settling.server();
+        let mut bound = self.bound();
+        let at = bound.iter().position(|known| Arc::ptr_eq(known, server));
+        let Some(at) = at else {
+            return;
+        };
+        bound.swap_remove(at);
+        drop(bound);
+        self.core.router.retire(server);
+        // A stranger has nothing here yet.
+        for connection in self.core.acquaintances() {
             connection.tell(Control::Settle(settling.clone()));
         }
     }
 
     fn leave(&self) -> BoxFuture<()> {
-        let left = self.core.connections().into_iter().map(|connection| {
+        let left = self.core.acquaintances().into_iter().map(|connection| {
             let (told, left) = Promise::channel();
             connection.tell(Control::GoAway(told));
             left

@@ -327,18 +327,19 @@ impl Transport for Member {
         &self.shared.runtime
     }
 
-    fn send(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+    fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let shared = &self.shared;
         if shared.watch.is_away() && shared.is_too_late_for(delivery.in_flight().head()) {
             let kind = self.shared.not_connected();
             let error = delivery.refuse(kind, Fate::NotSent, Stage::Connecting);
             return Err(NotAccepted::Refused(error));
         }
-        self.shared.outbox.push(Outgoing {
+        let outgoing = Outgoing {
             delivery,
             to: To::Named,
             load: None,
-        })
+        };
+        self.shared.outbox.push(outgoing, mode)
     }
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {

@@ -14,7 +14,7 @@ use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
 use crate::overload::{Tally, WhenFull};
-use crate::server::{NotAccepted, Sent};
+use crate::server::{Mode, NotAccepted, Sent};
 use crate::session::{BindId, Session};
 
 /// A request on its way to a connection.
@@ -149,16 +149,21 @@ pub(super) fn outbox(options: &LinkOptions, tally: Arc<Tally>) -> (Arc<Outbox>, 
 
 impl Outbox {
     /// Queues a request and wakes the task.
-    pub(super) fn push(self: &Arc<Self>, outgoing: Outgoing) -> Result<Sent, NotAccepted> {
+    pub(super) fn push(
+        self: &Arc<Self>,
+        outgoing: Outgoing,
+        mode: Mode,
+    ) -> Result<Sent, NotAccepted> {
         let in_flight = outgoing.delivery.in_flight().clone();
         let weight = outgoing.delivery.weight();
         let head = in_flight.head();
         let lossy = is_lossy(head);
-        let goes_anyway = lossy || is_chosen_copy(outgoing.to, head);
+        let over = mode == Mode::Over;
+        let goes_anyway = lossy || over || is_chosen_copy(outgoing.to, head);
         if !goes_anyway && self.full.has(outgoing.to, head) {
             return Err(self.full(outgoing.delivery));
         }
-        while !self.takes(weight) {
+        while !self.takes(weight, over) {
             if !(lossy && self.drop_oldest()) {
                 // Without a connection, the task looks who of them is not waited for any more.
                 self.bell.ring();
@@ -194,11 +199,16 @@ impl Outbox {
         }
     }
 
-    /// Counts a request in, if there is room for it.
-    fn takes(&self, weight: usize) -> bool {
+    /// Counts a request in, if there is room for it; `over` what there is, as much again.
+    fn takes(&self, weight: usize, over: bool) -> bool {
+        let Limits {
+            items,
+            bytes: limit,
+        } = self.limits;
+        let times = 1 + usize::from(over);
         let (messages, bytes) = self.count_in(weight);
-        let too_heavy = bytes.saturating_add(self.charged(weight)) > self.limits.bytes;
-        let takes = messages < self.limits.items && !too_heavy;
+        let too_heavy = bytes.saturating_add(self.charged(weight)) > limit.saturating_mul(times);
+        let takes = messages < items.saturating_mul(times) && !too_heavy;
         if !takes {
             self.count_out(weight);
         }
@@ -330,6 +340,11 @@ fn is_chosen_copy(to: To, head: &Head) -> bool {
     matches!(to, To::Bound(_)) && head.reach == Reach::Every
 }
 
+fn too_late(head: &Head) -> CallErrorKind {
+    let timeout = head.timeout().unwrap_or_default();
+    CallErrorKind::DeadlineExceeded { timeout }
+}
+
 fn is_lossy(head: &Head) -> bool {
     head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
 }
@@ -386,6 +401,11 @@ impl Intake {
         }
     }
 
+    /// What [`Ways::lane`] says of a way.
+    pub(super) fn lane(&self, way: usize) -> u64 {
+        self.ways.lane(way)
+    }
+
     /// Gives the next request to `send`; until that returns, it counts as one that waits.
     pub(super) fn pass(&mut self, send: impl FnOnce(Delivery)) -> bool {
         self.gather();
@@ -431,8 +451,7 @@ impl Intake {
             let head = in_flight.head();
             let gives_up = head.when_disconnected.gives_up(since);
             let kind = if head.is_late(now) || in_flight.is_cancelled() {
-                let timeout = head.timeout().unwrap_or_default();
-                CallErrorKind::DeadlineExceeded { timeout }
+                too_late(head)
             } else if gives_up.is_some_and(|at| at <= now) {
                 not_connected()
             } else {
@@ -519,10 +538,14 @@ impl Intake {
         self.outbox.aside.store(requests, Ordering::Release);
     }
 
-    /// Drops what nobody waits for any more.
+    /// Takes out what nobody waits for any more, and what is too late: that may be told here first, before its sender's
+    /// own clock says so.
     fn purge(&mut self, now: Instant) {
         for way in self.ways.lines() {
-            drop(self.ways.purge(way, now));
+            for outgoing in self.ways.purge(way, now) {
+                let kind = too_late(outgoing.delivery.in_flight().head());
+                self.refuse(outgoing, kind, Stage::QueuedHere);
+            }
             self.left(way);
         }
     }
@@ -542,9 +565,7 @@ impl Intake {
 
     fn refuse(&self, outgoing: Outgoing, kind: CallErrorKind, stage: Stage) {
         let delivery = outgoing.delivery;
-        if delivery.in_flight().head().verb == Verb::Cast {
-            self.outbox.tally.unsent_cast();
-        }
+        self.outbox.tally.unsent(delivery.in_flight().head().verb);
         delivery.refuse(kind, Fate::NotSent, stage);
     }
 
@@ -565,3 +586,6 @@ impl Drop for Intake {
         self.outbox.tally.tell_unsent(&self.address);
     }
 }
+
+#[cfg(test)]
+mod tests;

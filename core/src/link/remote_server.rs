@@ -71,7 +71,7 @@ impl Destination for RemoteServer {
         self.offers.clone()
     }
 
-    fn deliver(&self, delivery: Delivery, _mode: Mode) -> Result<Sent, NotAccepted> {
+    fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         if let Some(forbidden) = self.policy.refusal(delivery.in_flight()) {
             let error = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
             return Err(NotAccepted::Refused(error));
@@ -83,11 +83,16 @@ impl Destination for RemoteServer {
             self.outbox.bell.ring();
             return Err(gone(delivery));
         }
-        self.outbox.push(Outgoing {
+        let outgoing = Outgoing {
             delivery,
             to: To::Bound(self.id),
             load: Some(load),
-        })
+        };
+        let sent = self.outbox.push(outgoing, mode);
+        if sent.is_err() && self.has_gone() {
+            self.outbox.bell.ring(); // Who looks whether it has anything may have looked while this was counted.
+        }
+        sent
     }
 
     fn has_gone(&self) -> bool {

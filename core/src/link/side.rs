@@ -32,6 +32,9 @@ pub(super) trait Side: Send {
     /// there may be room for the rest.
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool;
 
+    /// Nobody waits any more for some of what has come.
+    fn given_up(&mut self);
+
     /// Hub: the peer serves a topic.
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal>;
 

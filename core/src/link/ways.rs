@@ -50,12 +50,18 @@ pub(super) struct Ways {
     all: Vec<Way>,
     /// The one used last: most requests go the same way again.
     last: usize,
+    /// Where the search for one that may be forgotten goes on.
+    turn: usize,
     /// Those with requests set aside.
     lines: Vec<usize>,
     aside: Held,
 }
 
 struct Way {
+    /// The hash of its place.
+    key: u64,
+    /// The same for all ways on which a server may be reached.
+    lane: u64,
     place: Place,
     line: VecDeque<Outgoing>,
     held: Held,
@@ -82,8 +88,8 @@ impl Held {
     }
 }
 
-/// Ways that are remembered; beyond that, those without anything set aside are forgotten. One that is used again is then
-/// counted together with whatever the session still has of another: less fair for a moment, and no more than that.
+/// Ways that are remembered; beyond that, one without anything set aside is forgotten for each new one, which is counted
+/// together with whatever the session still has of that: less fair for a moment, and no more than that.
 const REMEMBERED: usize = 4096;
 
 impl Ways {
@@ -93,6 +99,7 @@ impl Ways {
             by_place: IdMap::default(),
             all: Vec::new(),
             last: 0,
+            turn: 0,
             lines: Vec::new(),
             aside: Held::default(),
         }
@@ -119,18 +126,51 @@ impl Ways {
     }
 
     fn begin(&mut self, key: u64, place: Place) -> usize {
-        if self.all.len() >= REMEMBERED && self.lines.is_empty() {
-            self.by_place.clear();
-            self.all.clear();
-        }
-        self.all.push(Way {
+        let lane = match &place {
+            Place::Bound(_) => key,
+            Place::Named(exchange, topic, _) => {
+                self.hasher.hash_one((exchange.as_str(), topic.as_str()))
+            }
+        };
+        let way = Way {
+            key,
+            lane,
             place,
             line: VecDeque::new(),
             held: Held::default(),
             full: false,
-        });
-        self.by_place.insert(key, self.all.len() - 1);
-        self.all.len() - 1
+        };
+        let index = self.next_to_forget().unwrap_or(self.all.len());
+        match self.all.get_mut(index) {
+            Some(forgotten) => {
+                self.by_place.remove(&forgotten.key);
+                *forgotten = way;
+            }
+            None => self.all.push(way),
+        }
+        self.by_place.insert(key, index);
+        index
+    }
+
+    /// The next one in turn that has nothing, when there are many.
+    fn next_to_forget(&mut self) -> Option<usize> {
+        if self.all.len() < REMEMBERED {
+            return None;
+        }
+        let turns = (self.turn..self.all.len()).chain(0..self.turn);
+        let is_empty = |index: &usize| {
+            let way = self.all.get(*index);
+            way.is_some_and(|way| way.line.is_empty() && way.held == Held::default() && !way.full)
+        };
+        let found = turns.into_iter().find(is_empty)?;
+        self.turn = found + 1;
+        Some(found)
+    }
+
+    /// A number for all that has to keep its order with what goes this way: requests to one topic may be for one server,
+    /// whether they name it or not (C-VB-4).
+    pub(super) fn lane(&self, way: usize) -> u64 {
+        self.all.get(way).map_or(0, |way| way.lane)
     }
 
     /// What is set aside on all ways.
@@ -279,4 +319,39 @@ impl Ways {
 pub(super) fn may_go(session: &Session, way: usize, outgoing: &Outgoing) -> bool {
     let size = outgoing.delivery.weight();
     session.can_accept(size) && session.is_fair(way as u64, size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Delivery, InFlight};
+    use crate::name::Method;
+    use crate::payload::Payload;
+
+    fn head(topic: &str) -> Head {
+        let (topic, method) = (Topic::new(topic).unwrap(), Method::new("m").unwrap());
+        Head::new(Verb::Cast, Exchange::DEFAULT, topic, method, Instant::now())
+    }
+
+    #[test]
+    fn however_many_ways_are_taken_one_that_is_stuck_keeps_its_place() {
+        let mut ways = Ways::new();
+        let stuck = ways.of(To::Named, &head("stuck"));
+        let record = InFlight::new(head("stuck"), None, None);
+        let outgoing = Outgoing {
+            delivery: Delivery::new(record, Payload::Bytes(Vec::new())),
+            to: To::Named,
+            load: None,
+        };
+        ways.set_aside(stuck, outgoing);
+        for n in 0..3 * REMEMBERED {
+            ways.of(To::Named, &head(&format!("t{n}")));
+        }
+        assert_eq!(
+            (ways.all.len(), ways.by_place.len()),
+            (REMEMBERED, REMEMBERED)
+        );
+        assert_eq!(ways.of(To::Named, &head("stuck")), stuck);
+        assert!(ways.has_line(stuck));
+    }
 }

@@ -7,10 +7,11 @@
 //! server that has been full for long is not waited for: that is looked at again by time, as such a server wakes nobody.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Context;
 use std::time::Instant;
 
-use crate::bus::{Delivery, Head, PATIENCE, Reach, Verb};
+use crate::bus::{Delivery, Head, InFlight, PATIENCE, Reach, Verb};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::overload::retry_after;
 use crate::reply::Reply;
@@ -25,6 +26,12 @@ pub(crate) trait Way {
 
     /// Wakes the waker of `cx` when there may be room for `delivery`.
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>);
+
+    /// A request waits from now on.
+    fn is_awaited(&self, _in_flight: &Arc<InFlight>) {}
+
+    /// A request waits no more, and goes nowhere.
+    fn gave_up(&self, _delivery: &Delivery) {}
 }
 
 /// Requests that wait for room.
@@ -33,6 +40,11 @@ pub(crate) struct Parked {
     lines: Vec<Line>,
     /// When to look again at a fanout that waits.
     alarm: Option<BoxFuture<()>>,
+    /// None of them is too late before that.
+    deadline: Option<Instant>,
+    late: Option<(Instant, BoxFuture<()>)>,
+    /// Nobody waits any more for some of them.
+    given_up: bool,
 }
 
 struct Line {
@@ -50,8 +62,13 @@ impl Parked {
         way: &impl Way,
         mode: Mode,
     ) -> Option<Reply> {
+        let deadline = delivery.in_flight().head().deadline;
         if let Some(line) = self.line_of(delivery.in_flight().head()) {
-            line.push(delivery);
+            if let Some(delivery) = line.admit(delivery) {
+                way.is_awaited(delivery.in_flight());
+                line.waiting.push_back(delivery);
+                self.has_deadline(deadline);
+            }
             return None;
         }
         let (delivery, takes_calls) = match way.deliver(delivery, mode) {
@@ -71,11 +88,22 @@ impl Parked {
                 }
             },
         };
+        way.is_awaited(delivery.in_flight());
         self.lines.push(Line {
             waiting: VecDeque::from([delivery]),
             takes_calls,
         });
+        self.has_deadline(deadline);
         None
+    }
+
+    fn has_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = self.deadline.into_iter().chain(deadline).min();
+    }
+
+    /// Nobody waits any more for some of what is here: it is looked for when this is polled.
+    pub(crate) fn given_up(&mut self) {
+        self.given_up |= !self.lines.is_empty();
     }
 
     /// The line that a request has to stand in, if there is one.
@@ -107,13 +135,13 @@ impl Parked {
         all.any(|delivery| is_for(delivery.in_flight().head()))
     }
 
-    /// Takes out what waits for `server`, whether it names it or not, in order; fanouts stay.
+    /// Takes out what `is_meant`, in order.
     #[cfg(unix)]
-    pub(crate) fn take_for(&mut self, server: &ServerCore) -> Vec<Delivery> {
+    pub(crate) fn take(&mut self, is_meant: impl Fn(&Head) -> bool) -> Vec<Delivery> {
         let mut taken = Vec::new();
         for line in &mut self.lines {
             for delivery in std::mem::take(&mut line.waiting) {
-                if server.serves(delivery.in_flight().head()) {
+                if is_meant(delivery.in_flight().head()) {
                     taken.push(delivery);
                 } else {
                     line.waiting.push_back(delivery);
@@ -132,13 +160,36 @@ impl Parked {
     /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says whether anything went.
     pub(crate) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
+        while self.is_late(cx) || std::mem::take(&mut self.given_up) {
+            moved |= self.purge(way, Instant::now());
+        }
         self.lines.retain_mut(|line| {
             let before = line.waiting.len();
             line.send(way, cx);
             moved |= line.waiting.len() < before;
             !line.waiting.is_empty()
         });
+        if self.lines.is_empty() {
+            (self.deadline, self.late) = (None, None);
+        }
         moved | self.poll_alarm(cx)
+    }
+
+    /// Whether the deadline of one has come; else it wakes `cx`.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(at) = self.deadline else {
+            return false;
+        };
+        if self.late.as_ref().is_none_or(|(end, _)| at < *end) {
+            let left = at.saturating_duration_since(Instant::now());
+            self.late = Some((at, timer::sleep(left)));
+        }
+        let over = |sleep: &mut (Instant, BoxFuture<()>)| sleep.1.as_mut().poll(cx).is_ready();
+        let is_over = self.late.as_mut().is_some_and(over);
+        if is_over {
+            self.late = None;
+        }
+        is_over
     }
 
     /// Whether it is time to look again.
@@ -158,20 +209,41 @@ impl Parked {
         rung
     }
 
-    /// Takes out what nobody waits for any more, or is too late.
-    pub(crate) fn purge(&mut self, now: Instant) -> Vec<Delivery> {
-        let mut gone = Vec::new();
+    /// Takes out what nobody waits for any more, or is too late; says whether there was any.
+    fn purge(&mut self, way: &impl Way, now: Instant) -> bool {
+        let (mut found, mut deadline) = (false, None::<Instant>);
         for line in &mut self.lines {
             for delivery in std::mem::take(&mut line.waiting) {
                 let in_flight = delivery.in_flight();
-                if in_flight.is_cancelled() || in_flight.head().is_late(now) {
-                    gone.push(delivery);
-                } else {
+                let head = in_flight.head();
+                let is_late = head.is_late(now);
+                if !is_late && !in_flight.is_cancelled() {
+                    deadline = deadline.into_iter().chain(head.deadline).min();
                     line.waiting.push_back(delivery);
+                    continue;
+                }
+                found = true;
+                way.gave_up(&delivery);
+                if is_late {
+                    let timeout = head.timeout().unwrap_or_default();
+                    let late = in_flight.failure_here(CallErrorKind::DeadlineExceeded { timeout });
+                    in_flight.finish(Reply::Failed(late));
                 }
             }
         }
-        gone
+        self.deadline = deadline;
+        found
+    }
+
+    /// Their connection has gone: casts go where they were going, as far as that takes more than it has room for; for a
+    /// call nobody waits.
+    #[cfg(unix)]
+    pub(crate) fn leave(&mut self, way: &impl Way) {
+        for delivery in self.drain() {
+            if delivery.in_flight().head().verb == Verb::Cast {
+                drop(way.deliver(delivery, Mode::Over));
+            }
+        }
     }
 
     /// Takes everything out.
@@ -202,13 +274,14 @@ impl Line {
             && (first.server == head.server || to_all(head) || to_all(first) || heads.any(to_all))
     }
 
-    fn push(&mut self, delivery: Delivery) {
+    /// A request that may stand in this line.
+    fn admit(&self, delivery: Delivery) -> Option<Delivery> {
         if delivery.in_flight().head().verb == Verb::Call && !self.takes_calls {
             let busy = busy(self.waiting.front());
             delivery.refuse(busy, Fate::NotExecuted, Stage::Accepted);
-            return;
+            return None;
         }
-        self.waiting.push_back(delivery);
+        Some(delivery)
     }
 
     fn send(&mut self, way: &impl Way, cx: &mut Context<'_>) {
@@ -246,10 +319,11 @@ fn busy(first: Option<&Delivery>) -> CallErrorKind {
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
-    use std::task::Waker;
+    use std::task::{Poll, Waker};
+    use std::time::Duration;
 
     use super::*;
-    use crate::bus::InFlight;
+    use crate::WaitExt as _;
     use crate::error::CallError;
     use crate::name::{Exchange, Method, Topic};
     use crate::payload::Payload;
@@ -261,6 +335,7 @@ mod tests {
         waits: Cell<bool>,
         passed: RefCell<Vec<u64>>,
         waited: Cell<u32>,
+        gave_up: Cell<u32>,
     }
 
     impl Way for Narrow {
@@ -286,6 +361,10 @@ mod tests {
 
         fn wait_for_room(&self, _delivery: &Delivery, _cx: &mut Context<'_>) {
             self.waited.set(self.waited.get() + 1);
+        }
+
+        fn gave_up(&self, _delivery: &Delivery) {
+            self.gave_up.set(self.gave_up.get() + 1);
         }
     }
 
@@ -347,11 +426,40 @@ mod tests {
         let record = given_up.in_flight().clone();
         parked.deliver(given_up, &way, Mode::Queue);
         parked.deliver(request(Verb::Call, "narrow", 2), &way, Mode::Queue);
-        assert!(parked.purge(Instant::now()).is_empty());
+        parked.given_up();
+        assert!(!poll(&mut parked, &way));
+        assert_eq!(parked.len(), 2);
         record.abandon(CallErrorKind::Cancelled);
-        assert_eq!(parked.purge(Instant::now()).len(), 1);
+        parked.given_up();
+        assert!(poll(&mut parked, &way));
+        assert_eq!((parked.len(), way.gave_up.get()), (1, 1));
         way.room.set(9);
         poll(&mut parked, &way);
         assert_eq!(*way.passed.borrow(), [2]);
+    }
+
+    #[test]
+    fn what_is_too_late_is_dropped_when_it_is() {
+        let (mut parked, way) = (Parked::default(), Narrow::default());
+        for (n, millis) in [(1, 60_000), (2, 10), (3, 5)] {
+            let mut cast = request(Verb::Cast, "narrow", n);
+            let (in_flight, payload) = cast.into_parts();
+            let head = Head {
+                deadline: Some(Instant::now() + Duration::from_millis(millis)),
+                ..in_flight.head().clone()
+            };
+            cast = Delivery::new(InFlight::new(head, None, None), payload);
+            parked.deliver(cast, &way, Mode::Queue);
+        }
+        // Nobody but the alarm polls it again.
+        std::future::poll_fn(|cx| {
+            parked.poll(&way, cx);
+            match parked.len() {
+                1 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .wait();
+        assert_eq!(way.gave_up.get(), 2);
     }
 }

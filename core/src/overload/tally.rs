@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::bus::Verb;
 use crate::notice::Notice;
 
 /// What a bus gave up since it was opened. From [`Bus::stats`](crate::Bus::stats).
@@ -42,6 +43,13 @@ impl Tally {
     pub(crate) fn shed(&self, more: u64) {
         if more > 0 {
             self.shed.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// A request that had been accepted did not leave: a call tells its caller so, a cast is counted.
+    pub(crate) fn unsent(&self, verb: Verb) {
+        if verb == Verb::Cast {
+            self.unsent_cast();
         }
     }
 

@@ -16,7 +16,7 @@ use crate::server::{Mode, NotAccepted, Sent};
 
 impl Router {
     /// Gives a copy to every server that is on the topic now.
-    pub(super) fn fan_out(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+    pub(super) fn fan_out(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let head = delivery.in_flight().head();
         if head.verb == Verb::Call {
             let kind = CallErrorKind::Unsupported {
@@ -30,9 +30,9 @@ impl Router {
             (Some(servers), _) => servers,
             (None, Err(kind)) => return self.without_server(delivery, kind),
             // They come and go just now.
-            (None, Ok(_)) => return self.route(delivery, Mode::Queue),
+            (None, Ok(_)) => return self.route(delivery, mode),
         };
-        let choice = match Choice::of(&servers, delivery.weight()) {
+        let choice = match Choice::of(&servers, delivery.weight(), mode) {
             Ok(choice) => choice,
             Err(full) => return Err(no_room(delivery, full)),
         };
@@ -54,7 +54,7 @@ impl<'a> Choice<'a> {
     ///
     /// # Errors
     /// The name of one that is to be waited for.
-    fn of(servers: &'a Servers, weight: usize) -> Result<Self, &'a ServerName> {
+    fn of(servers: &'a Servers, weight: usize, mode: Mode) -> Result<Self, &'a ServerName> {
         let mut choice = Choice {
             ready: Vec::with_capacity(servers.list.len()),
             missing: Vec::new(),
@@ -62,8 +62,8 @@ impl<'a> Choice<'a> {
         for server in &servers.list {
             match server.server.standing(weight) {
                 Standing::Free => choice.ready.push(server),
-                Standing::Full => return Err(&server.name),
-                Standing::Behind => choice.missing.push(&server.server),
+                Standing::Full if mode != Mode::Over => return Err(&server.name),
+                Standing::Full | Standing::Behind => choice.missing.push(&server.server),
             }
         }
         match (choice.ready.as_slice(), servers.list.first()) {

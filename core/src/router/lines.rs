@@ -5,7 +5,7 @@
 //! full, the rest goes on when there is room.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -144,6 +144,27 @@ impl Router {
         for key in self.waiting.lines_for(exchange, topic, name) {
             self.let_through(&key);
         }
+    }
+
+    /// Takes out what stood in line for a server that has gone, and goes to no other.
+    pub(super) fn left_in_line(
+        &self,
+        exchange: &Exchange,
+        topic: &Topic,
+        name: &ServerName,
+    ) -> Vec<Delivery> {
+        let has_others = {
+            let exchanges = self
+                .exchanges
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            let topics = exchanges.get(exchange);
+            topics.is_some_and(|topics| topics.contains_key(topic))
+        };
+        let keys = self.waiting.lines_for(exchange, topic, name).into_iter();
+        let left = keys.filter(|key| key.server.is_some() || !has_others);
+        left.flat_map(|key| self.waiting.take_impatient(&key))
+            .collect()
     }
 
     /// Lets the line of `key` through as far as there is room.

@@ -14,6 +14,7 @@ use crate::server::core::{ServerCore, ServerLimits};
 use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Handler, Registered};
+use crate::server::quickness::Quickness;
 use crate::server::seen::Seen;
 use crate::server::stats::{self, Expected};
 use crate::server::window::IdempotencyWindow;
@@ -327,6 +328,7 @@ impl ServerBuilder {
         let registered = Registered {
             handler: Box::new(handler),
             fingerprint: None,
+            quickness: Quickness::default(),
         };
         self.current()
             .methods

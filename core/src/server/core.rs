@@ -25,7 +25,7 @@ use crate::reply::Reply;
 use crate::runtime::Runtime;
 use crate::server::at_work::AtWork;
 use crate::server::drain::Draining;
-use crate::server::driver;
+use crate::server::driver::{self, LARGE};
 use crate::server::drops::Counters;
 use crate::server::endpoint::Endpoints;
 use crate::server::handler::Registered;
@@ -44,6 +44,11 @@ pub enum Mode {
     Queue,
     /// The caller would only wait: the handler may be started right here.
     Inline,
+    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
+    /// known to take next to no time.
+    Turn,
+    /// It was accepted and waited in front of the queue, where it can wait no longer: it goes in though that is full.
+    Over,
 }
 
 /// How a request that was taken goes on.
@@ -202,12 +207,12 @@ impl ServerCore {
         &self.name
     }
 
-    /// Whether a request for one server may be for this one.
+    /// Whether a request may be for this server, or for it as well.
     #[cfg(unix)]
     pub(crate) fn serves(&self, head: &Head) -> bool {
         let named = head.server.as_ref().is_none_or(|name| *name == self.name);
-        let one = head.reach == Reach::One && named;
-        one && (&head.topic, &head.exchange) == (&self.topic, &self.exchange)
+        let served = head.reach != Reach::Registry && named;
+        served && (&head.topic, &head.exchange) == (&self.topic, &self.exchange)
     }
 
     /// What it offers.
@@ -253,13 +258,26 @@ impl ServerCore {
         method: &Arc<Registered>,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
-        if mode == Mode::Inline && self.runtime.is_current() && self.claim_inline() {
+        let weight = delivery.weight();
+        if weight > self.limits.queue_bytes {
+            // It would never fit: not a matter of waiting.
+            return Err(NotAccepted::Refused(self.too_large(delivery, weight)));
+        }
+        let may_start = match mode {
+            Mode::Queue | Mode::Over => false,
+            Mode::Inline => true,
+            Mode::Turn => weight < LARGE && method.quickness.is_quick(),
+        };
+        if may_start && self.runtime.is_current() && self.claim_inline() {
+            if self.is_shut() {
+                self.release_slot();
+                return Err(NotAccepted::Refused(shutting_down(delivery)));
+            }
             return Ok(Inline::enter(|| {
-                running::start_inline(self, delivery, method)
+                running::start_inline(self, delivery, method, mode)
             }));
         }
         let method = method.clone();
-        let weight = delivery.weight();
         let (delivery, charge) = match &self.memory {
             Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
             _ => (delivery, None),
@@ -269,7 +287,7 @@ impl ServerCore {
             method,
             _charge: charge,
         };
-        self.enqueue(waiting, weight)?;
+        self.enqueue(waiting, weight, mode)?;
         Ok(Sent::OnItsWay)
     }
 
@@ -281,15 +299,29 @@ impl ServerCore {
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
-        let sent = match in_flight.head().idempotency_key() {
-            Some(key) => self.take_once(delivery, key, method, mode)?,
-            None => self.take(delivery, method, mode)?,
+        // The task of a connection sends the beats as well: none would leave while it runs the handler.
+        let mode = match (mode, in_flight.head().heartbeat()) {
+            (Mode::Turn, Some(_)) => Mode::Queue,
+            _ => mode,
         };
-        if let (Sent::OnItsWay, Some(heartbeat)) = (&sent, in_flight.head().heartbeat()) {
-            let counted = self.stats.beating();
-            in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
+        let sent = match in_flight.head().idempotency_key() {
+            Some(key) => self.take_once(delivery, key, method, mode),
+            None => self.take(delivery, method, mode),
+        };
+        if let Ok(Sent::OnItsWay) = sent {
+            self.beat_for(&in_flight);
         }
-        Ok(sent)
+        sent
+    }
+
+    /// Beats for a request that waits or runs here, or waits in front of the queue (PR-BEAT-2).
+    pub(crate) fn beat_for(&self, in_flight: &Arc<InFlight>) {
+        if let Some(heartbeat) = in_flight.head().heartbeat() {
+            if !in_flight.is_beating() {
+                let counted = self.stats.beating();
+                in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
+            }
+        }
     }
 
     /// Takes a request unless its key was seen before: then it gets the outcome of the first one
@@ -433,22 +465,24 @@ impl ServerCore {
         }
     }
 
-    fn enqueue(self: &Arc<Self>, waiting: Waiting, weight: usize) -> Result<(), NotAccepted> {
+    #[cold]
+    fn too_large(&self, delivery: Delivery, size: usize) -> CallError {
+        let kind = CallErrorKind::TooLarge {
+            size,
+            limit: self.limits.queue_bytes,
+            set_by: "the server's queue_bytes",
+        };
+        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        waiting: Waiting,
+        weight: usize,
+        mode: Mode,
+    ) -> Result<(), NotAccepted> {
         let in_flight = waiting.delivery.in_flight().clone();
-        let limit = self.limits.queue_bytes;
-        if weight > limit {
-            // It would never fit: not a matter of waiting.
-            let kind = CallErrorKind::TooLarge {
-                size: weight,
-                limit,
-                set_by: "the server's queue_bytes",
-            };
-            let error = waiting
-                .delivery
-                .refuse(kind, Fate::NotExecuted, Stage::Accepted);
-            return Err(NotAccepted::Refused(error));
-        }
-        if in_flight.head().reach == Reach::Every {
+        if in_flight.head().reach == Reach::Every && mode != Mode::Over {
             match self.standing(weight) {
                 Standing::Free => {}
                 Standing::Full => {
@@ -467,7 +501,14 @@ impl ServerCore {
             }
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
-        let mut pushed = self.queue.try_push(waiting, weight);
+        if self.is_shut() {
+            self.now_started();
+            return Err(NotAccepted::Refused(shutting_down(waiting.delivery)));
+        }
+        let mut pushed = match mode {
+            Mode::Over if self.may_overfill() => self.queue.push_over(waiting, weight),
+            _ => self.queue.try_push(waiting, weight),
+        };
         if self.limits.when_full == WhenFull::DropOldest {
             while let Err(PushError::Full(waiting)) = pushed {
                 self.drop_oldest();
@@ -491,49 +532,23 @@ impl ServerCore {
             }
             Err(PushError::Closed(Waiting { delivery, .. })) => {
                 self.now_started();
-                let error = delivery.refuse(
-                    CallErrorKind::ShuttingDown,
-                    Fate::NotExecuted,
-                    Stage::Accepted,
-                );
-                Err(NotAccepted::Refused(error))
+                Err(NotAccepted::Refused(shutting_down(delivery)))
             }
         }
     }
 
-    /// Takes a request that waited in front of the queue, whether there is room for it or not: nobody else would, and it is
-    /// bounded by the credit of the connection that it came by.
-    #[cfg(unix)]
-    pub(crate) fn take_over(self: &Arc<Self>, delivery: Delivery) {
-        let delivery = match self.deliver(delivery, Mode::Queue) {
-            Err(NotAccepted::Full(delivery, _) | NotAccepted::Later(delivery, _)) => delivery,
-            Ok(_) | Err(NotAccepted::Refused(_)) => return,
-        };
-        let in_flight = delivery.in_flight().clone();
-        let Ok(method) = self.endpoints.find(in_flight.head()).cloned() else {
-            return; // It was found a moment ago.
-        };
-        let weight = delivery.weight();
-        let waiting = Waiting {
-            delivery,
-            method,
-            _charge: None,
-        };
-        self.unstarted.fetch_add(1, Ordering::SeqCst);
-        match self.queue.push_over(waiting, weight) {
-            Ok(ticket) => {
-                in_flight.queued(self, ticket);
-                self.doorbell.ring();
-            }
-            Err(
-                PushError::Closed(Waiting { delivery, .. })
-                | PushError::Full(Waiting { delivery, .. }),
-            ) => {
-                self.now_started();
-                let gone = CallErrorKind::ShuttingDown;
-                delivery.refuse(gone, Fate::NotExecuted, Stage::Accepted);
-            }
-        }
+    /// Whether it takes nothing more. Asked once a request is counted in: either whoever drains it sees the request, or this
+    /// sees the end of the drain.
+    fn is_shut(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether more may go in than fits. What is on its way to a server that retires is bounded by the credit of the
+    /// connections that it comes by; what peers that have gone leave to the others, by as much again as fits.
+    fn may_overfill(&self) -> bool {
+        self.retiring.load(Ordering::SeqCst) > 0
+            || (self.queue.len() / 2 < self.limits.queue
+                && self.queue.bytes() / 2 < self.limits.queue_bytes)
     }
 
     /// Takes the place of the request that has waited longest: it is out of date (`WhenFull::DropOldest`).
@@ -702,7 +717,7 @@ impl ServerCore {
         }
         let life = self.life();
         if life.epoch == epoch && life.duty == Duty::Draining {
-            self.stopping.store(true, Ordering::Release);
+            self.stopping.store(true, Ordering::SeqCst);
         }
         true
     }
@@ -714,7 +729,7 @@ impl ServerCore {
         if !life.stop(epoch, to) {
             return 0;
         }
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::SeqCst);
         let waiting = self.queue.close();
         drop(life);
         let refused = waiting.len();
@@ -817,6 +832,14 @@ fn given_back(
 /// The smallest request that counts against the memory of the bus.
 const CHARGED: usize = 4096;
 
+fn shutting_down(delivery: Delivery) -> CallError {
+    delivery.refuse(
+        CallErrorKind::ShuttingDown,
+        Fate::NotExecuted,
+        Stage::Accepted,
+    )
+}
+
 /// The most handlers that one thread starts inside each other; deeper ones go through the queue.
 const INLINE_DEPTH: u8 = 8;
 
@@ -834,9 +857,14 @@ impl Inline {
 
     fn enter<R>(run: impl FnOnce() -> R) -> R {
         DEPTH.set(DEPTH.get() + 1);
-        // User code in `run` is guarded against panics, so that the count is always taken back.
-        let outcome = run();
+        let _deeper = Inline;
+        run()
+    }
+}
+
+impl Drop for Inline {
+    /// Even if a logger has panicked.
+    fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
-        outcome
     }
 }

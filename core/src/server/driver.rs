@@ -84,7 +84,7 @@ impl Future for Driver {
 
 /// Requests from this size on are read on a thread for blocking work: it takes milliseconds, and a runtime's thread has
 /// others to serve (C-OV-2).
-const LARGE: usize = 256 * 1024;
+pub(super) const LARGE: usize = 256 * 1024;
 
 /// Starts the handler of a large request on a thread for that. The flag says when that has been done.
 fn start_aside(

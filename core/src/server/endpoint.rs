@@ -7,6 +7,7 @@ use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Method, NameError, Namespace, Topic};
 use crate::server::handler::{MethodSpec, Methods, Registered};
 use crate::server::offers::{self, MAX_OFFERS, Offer, Offers};
+use crate::server::quickness::Quickness;
 use crate::version::{Version, VersionError};
 
 /// The methods of one version of a service: what [`Service`](crate::server::Service) gives.
@@ -61,6 +62,7 @@ impl Building {
             let registered = Registered {
                 handler: method.handler,
                 fingerprint: method.fingerprint,
+                quickness: Quickness::default(),
             };
             (Method::from_static(method.name), registered)
         });

@@ -10,13 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{Budget, fingerprint};
-use crate::context::Context;
+use crate::context::{Context, encodes_its_reply};
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
 use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
+use crate::server::quickness::Quickness;
 
 /// What starting a handler gives.
 pub enum Started {
@@ -81,6 +82,7 @@ impl MethodSpec {
 pub(crate) struct Registered {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) fingerprint: Option<fn() -> u64>,
+    pub(crate) quickness: Quickness,
 }
 
 /// The methods of a server by name.
@@ -217,8 +219,12 @@ fn with_arguments<A: DeserializeOwned + 'static>(
     }
 }
 
+/// Encoded at once where that is its way, which spares it the box.
 fn value<T: Serialize + Send + 'static>(value: T) -> Reply {
-    Reply::Value(Payload::value(value))
+    match encodes_its_reply() {
+        Some((limit, codec)) => Reply::of_encoded(Payload::bytes_of(&value, limit, codec)),
+        None => Reply::Value(Payload::value(value)),
+    }
 }
 
 fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T, E>) -> Reply {

@@ -11,6 +11,7 @@ mod handle;
 pub mod handler;
 mod life;
 mod offers;
+mod quickness;
 mod retiring;
 mod run;
 mod running;

@@ -40,13 +40,16 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     if !in_flight.started() {
         return;
     }
+    let watch = Watch::new(method, mode);
     let (started, _) = context::enter(in_flight.clone(), || {
         begin(method, payload, &server.budget())
     });
+    watch.stop(method);
     slot.go_on(started);
 }
 
-/// Starts the handler of a request whose caller waits on this very thread, in a slot that the caller has claimed.
+/// Starts the handler of a request that nobody else knows of yet, on the thread that delivers it, in a slot that the
+/// caller has claimed.
 ///
 /// Where it answers at once and nobody else knows of the request, that answer is returned and the record is not asked
 /// for anything: it cannot have been cancelled, and its deadline has just been looked at.
@@ -54,20 +57,26 @@ pub(crate) fn start_inline(
     server: &Arc<ServerCore>,
     delivery: Delivery,
     method: &Registered,
+    mode: Mode,
 ) -> Sent {
     if delivery.in_flight().is_adopted() {
-        start(server, delivery, method, Mode::Inline);
+        start(server, delivery, method, mode);
         return Sent::OnItsWay;
     }
     let (in_flight, payload) = delivery.into_parts();
+    let watch = Watch::new(method, mode);
     let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
     match begun {
         Started::Done(reply) => {
+            let claimed = Claimed(server);
             server.note(in_flight.head(), &reply);
-            server.release_slot();
-            Sent::Answered(in_flight.as_outcome(reply))
+            drop(claimed);
+            let outcome = in_flight.as_outcome(reply);
+            watch.stop(method);
+            Sent::Answered(outcome)
         }
         later => {
+            watch.stop(method);
             in_flight.started();
             let slot = Slot {
                 server: server.clone(),
@@ -79,6 +88,35 @@ pub(crate) fn start_inline(
             slot.go_on(later);
             Sent::OnItsWay
         }
+    }
+}
+
+/// Times a start, where it may tell something new of how quick the method is.
+struct Watch(Option<Instant>);
+
+impl Watch {
+    fn new(method: &Registered, mode: Mode) -> Watch {
+        let asks = match mode {
+            Mode::Turn => true,
+            Mode::Queue | Mode::Over => !method.quickness.is_quick(),
+            Mode::Inline => false,
+        };
+        Watch(asks.then(Instant::now))
+    }
+
+    fn stop(self, method: &Registered) {
+        if let Watch(Some(start)) = self {
+            method.quickness.took(start.elapsed());
+        }
+    }
+}
+
+/// A slot without anybody in it, free again when this is dropped: even if a logger has panicked.
+struct Claimed<'a>(&'a ServerCore);
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        self.0.release_slot();
     }
 }
 

@@ -3,7 +3,7 @@
 //! The session has no cryptography and no randomness of its own: a [`Secret`] makes and checks the
 //! proofs, and the nonces come in with the configuration.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::code::CloseCode;
@@ -19,7 +19,39 @@ use super::wire::{Parsed, Reader, put_name, violation};
 pub type Nonce = [u8; 32];
 
 /// What shows that its maker knows a secret.
-pub type Proof = [u8; 32];
+///
+/// Whether it is the right one is for the secret alone to tell ([`Secret::verifies`]). There is no
+/// `==` for proofs, which would end at the first byte that differs and so tell how many are right
+/// (S14):
+///
+/// ```compile_fail,E0369
+/// # use tidings_core::session::Proof;
+/// fn is_right(proof: Proof, expected: Proof) -> bool {
+///     proof == expected
+/// }
+/// ```
+pub struct Proof([u8; 32]);
+
+impl Proof {
+    /// The proof of these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// As they travel; for comparing them there is [`Secret::verifies`].
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Whoever has it can try guesses at home, so that it is not shown (S12).
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof([redacted])")
+    }
+}
 
 /// The secret of a token, which makes and checks proofs.
 pub trait Secret: Debug + Send + Sync {
@@ -156,7 +188,7 @@ impl Session {
             self.output.frames(|out| {
                 whole(out, Kind::Auth, |out| {
                     put_name(out, name);
-                    out.extend_from_slice(&proof);
+                    out.extend_from_slice(proof.as_bytes());
                 });
             });
         }
@@ -188,7 +220,7 @@ impl Session {
 
     fn on_auth(&mut self, mut body: Reader<'_>) -> Parsed<()> {
         let name = body.name()?;
-        let proof = body.array()?;
+        let proof = Proof::new(body.array()?);
         body.end()?;
         let Some((mut proving, Some(Auth::Demand { accepted, .. }))) = self.proving() else {
             return violation(CloseCode::Unauthenticated, FAILED);
@@ -198,15 +230,18 @@ impl Session {
             return violation(CloseCode::Unauthenticated, FAILED);
         };
         let answer = secret.prove(&self.message(Role::Hub, &proving, &name));
-        self.output
-            .frames(|out| whole(out, Kind::AuthResult, |out| out.extend_from_slice(&answer)));
+        self.output.frames(|out| {
+            whole(out, Kind::AuthResult, |out| {
+                out.extend_from_slice(answer.as_bytes());
+            });
+        });
         proving.told.token = Some(name);
         self.open(proving.peer, proving.told);
         Ok(())
     }
 
     fn on_auth_result(&mut self, mut body: Reader<'_>) -> Parsed<()> {
-        let proof = body.array()?;
+        let proof = Proof::new(body.array()?);
         body.end()?;
         let Some((mut proving, Some(Auth::Prove { name, secret, .. }))) = self.proving() else {
             return violation(CloseCode::Unauthenticated, FAILED);

@@ -42,7 +42,7 @@ impl Session {
         self.phase = Phase::Closed;
         self.requests.fail_all(position, &mut self.events);
         for seq in self.serving.drain(&self.config.limits) {
-            self.events.push_back(Event::Cancelled(IncomingId(seq)));
+            self.events.push_back(Event::CallerLost(IncomingId(seq)));
         }
         self.forget();
         self.events.push_back(Event::Closed(Closed {

@@ -34,9 +34,11 @@ pub enum Event {
         /// The encoded arguments.
         payload: Vec<u8>,
     },
-    /// Nobody waits for this call any more (cancelled, or the session ended). The handler is to be
-    /// told; its slot stays taken until `reply` or `release` says that it has ended.
+    /// The peer has cancelled this call. The handler is to be told; its slot stays taken until `reply` or `release` says
+    /// that it has ended.
     Cancelled(IncomingId),
+    /// The session has ended, and nobody waits for this call here.
+    CallerLost(IncomingId),
     /// The server of a call says that it lives and has the call still: it waits there, or runs.
     Beat {
         /// Of the request.

@@ -40,11 +40,11 @@ struct Guessed;
 
 impl Secret for Guessed {
     fn prove(&self, _message: &[u8]) -> Proof {
-        [7; 32]
+        Proof::new([7; 32])
     }
 
     fn verifies(&self, _message: &[u8], proof: &Proof) -> bool {
-        *proof == [7; 32]
+        *proof.as_bytes() == [7; 32]
     }
 }
 
@@ -236,7 +236,7 @@ impl Ours {
                 }
                 Event::Request { id, .. } => self.answer(session, id),
                 Event::Bind { id, .. } => session.bind_result(id, Ok(())),
-                Event::Cancelled(id) => session.release(id),
+                Event::Cancelled(id) | Event::CallerLost(id) => session.release(id),
                 Event::Closed(_) => self.closed = true,
                 Event::Retire { id } => session.retired(id),
                 Event::Unbind { .. }

@@ -16,6 +16,7 @@ use super::outbound::{Outbound, seq_of};
 use super::serving::{Cancelled, InParts};
 use super::session::{Open, Phase, Session};
 use super::wire::{Parsed, Reader, violation};
+use crate::buffers;
 
 /// Refusals that may wait to be written, in multiples of the requests in flight (P20).
 const REFUSALS_PER_SLOT: usize = 10;
@@ -239,7 +240,7 @@ impl Session {
         let Some(total) = head.total else {
             if refusal.is_none() {
                 self.serving.run(seq, cast, size);
-                let (id, payload) = (IncomingId(seq), part.to_vec());
+                let (id, payload) = (IncomingId(seq), buffers::copy_of(part));
                 self.events.push_back(Event::Request {
                     id,
                     verb,

@@ -11,6 +11,7 @@ use super::outbound::seq_of;
 use super::requests::Answered;
 use super::session::Session;
 use super::wire::{Parsed, Reader, unzigzag, violation};
+use crate::buffers;
 
 impl Session {
     pub(super) fn on_answer(
@@ -44,7 +45,7 @@ impl Session {
                 if value.len() > self.config.limits.max_message {
                     return violation(CloseCode::MessageTooLarge, "a reply exceeds the limit");
                 }
-                self.complete(seq, now, || Ok(value.to_vec()))
+                self.complete(seq, now, || Ok(buffers::copy_of(value)))
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::message::Body;
 use super::wire::parse_varint;
+use crate::buffers;
 
 /// Payload up to this many bytes is copied next to its frame's head; more is left where it is.
 const COPIED: usize = 4096;
@@ -76,6 +77,7 @@ impl Output {
     pub(super) fn payload(&mut self, payload: Vec<u8>) {
         if payload.len() <= COPIED {
             self.frames(|out| out.extend_from_slice(&payload));
+            buffers::give(payload);
         } else {
             let range = 0..payload.len();
             self.part(&Arc::new(payload), range);

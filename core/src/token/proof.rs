@@ -11,11 +11,11 @@ use crate::session::{Accepted, InvalidName, Name, Nonce, Proof, Secret};
 
 impl Secret for SecretBytes {
     fn prove(&self, message: &[u8]) -> Proof {
-        self.mac(message).finalize().into_bytes().into()
+        Proof::new(self.mac(message).finalize().into_bytes().into())
     }
 
     fn verifies(&self, message: &[u8], proof: &Proof) -> bool {
-        self.mac(message).verify_slice(proof).is_ok()
+        self.mac(message).verify_slice(proof.as_bytes()).is_ok()
     }
 }
 
@@ -94,12 +94,12 @@ mod tests {
         ] {
             let secret = SecretBytes(key.into());
             let proof = secret.prove(&message);
-            assert_eq!(proof.to_vec(), hex(mac));
+            assert_eq!(proof.as_bytes().to_vec(), hex(mac));
             assert!(secret.verifies(&message, &proof));
             for bit in [0, 100, 255] {
-                let mut wrong = proof;
+                let mut wrong = *proof.as_bytes();
                 wrong[bit / 8] ^= 1 << (bit % 8);
-                assert!(!secret.verifies(&message, &wrong));
+                assert!(!secret.verifies(&message, &Proof::new(wrong)));
             }
         }
     }

@@ -466,7 +466,7 @@ fn running_calls_are_told_when_their_caller_is_gone() {
     let [(id, _), (cast_id, _)] = pair.at_hub().try_into().unwrap();
     pair.hub.receive_eof(pair.now);
     pair.settle();
-    assert_eq!(pair.hub_events[0], Event::Cancelled(id));
+    assert_eq!(pair.hub_events[0], Event::CallerLost(id));
     assert!(matches!(pair.hub_events[1..], [Event::Closed(_)]));
     // The handlers end later: nothing to do.
     pair.hub.reply(id, Ok(vec![]));

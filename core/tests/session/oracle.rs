@@ -139,7 +139,10 @@ impl World {
                 assert!(pending, "a beat after the end of {token}");
                 self.trace_in(&[10, at as u64, token]);
             }
-            Event::Opened(_) | Event::Cancelled(_) | Event::GoingAway { .. } => {
+            Event::Opened(_)
+            | Event::Cancelled(_)
+            | Event::CallerLost(_)
+            | Event::GoingAway { .. } => {
                 self.trace_in(&[8, at as u64]);
             }
         }

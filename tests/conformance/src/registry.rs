@@ -247,6 +247,7 @@ registry! { $
         the_policy_knows_the_caller_as_the_handler_does ["C-AD-6", "FAULTS-S10"]
         a_bus_and_a_server_must_both_allow ["C-VE-5"]
         a_policy_that_panics_denies ["C-VE-5"]
+        every_server_of_a_fanout_asks_its_own_policy ["C-AD-4", "C-VE-5"]
     }
     lifecycle, USUAL: {
         stop_refuses_what_is_queued_and_lets_end_what_runs ["C-LC-1", "FAULTS-A20"]
@@ -337,6 +338,8 @@ registry! { $
         a_drain_reports_what_became_of_everything ["C-LC-1"]
         a_blocking_handler_sees_that_its_drain_is_over ["C-LC-1", "C-DL-3"]
         a_draining_servers_handler_may_call_out_and_be_called_back ["C-LC-1"]
+        a_stopped_servers_handler_may_go_on_to_call ["C-AD-6", "C-LC-1"]
+        a_draining_buss_handler_may_call_out ["C-LC-1"]
         a_bus_that_drains_finishes_what_it_has ["C-LC-1", "FAULTS-T22"]
         a_bus_that_drains_waits_for_its_own_replies ["C-LC-1"]
         casts_leave_before_a_drained_bus_is_closed ["C-LC-1", "FAULTS-T23"]
@@ -357,6 +360,7 @@ registry! { $
         who_waits_for_a_server_can_be_cancelled ["C-OC-4", "C-DL-3"]
         many_who_wait_for_a_server_hold_up_nobody ["C-OC-4", "C-OV-1", "C-OV-2"]
         all_goes_on_when_the_hub_goes ["C-LC-2", "FAULTS-T20"]
+        fanouts_reach_every_server_once_when_the_hub_has_gone ["C-AD-4", "C-LC-2"]
         what_was_in_flight_fails_at_once_when_the_hub_goes ["C-LC-2", "C-OC"]
     }
     numbers, LONG: {

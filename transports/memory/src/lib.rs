@@ -19,7 +19,7 @@ use tidings_core::bus::Delivery;
 use tidings_core::codec::DEFAULT_MAX_MESSAGE;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
-use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
+use tidings_core::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
 use tidings_core::{Address, Caller, OpenError, ServeError};
 
@@ -111,6 +111,15 @@ struct Bound {
     closed: bool,
 }
 
+impl Bound {
+    /// Says whether it was here.
+    fn forget(&mut self, server: &Arc<ServerCore>) -> bool {
+        let before = self.servers.len();
+        self.servers.retain(|known| !Arc::ptr_eq(known, server));
+        self.servers.len() < before
+    }
+}
+
 impl MemoryTransport {
     fn bound(&self) -> MutexGuard<'_, Bound> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
@@ -162,10 +171,18 @@ impl Transport for MemoryTransport {
 
     fn unbind(&self, server: &Arc<ServerCore>) {
         let mut bound = self.bound();
-        let before = bound.servers.len();
-        bound.servers.retain(|known| !Arc::ptr_eq(known, server));
-        if bound.servers.len() < before {
+        if bound.forget(server) {
             self.remove(server);
+        }
+    }
+
+    fn retire(&self, retiring: Retiring) {
+        let server = retiring.server();
+        let mut bound = self.bound();
+        let is_known = bound.forget(server);
+        drop(bound);
+        if is_known {
+            self.router.retire(server);
         }
     }
 

@@ -8,18 +8,20 @@
 //! tcp:127.0.0.1:4000                         connects
 //! tcp:[::1]:4000                             an IPv6 address stands in brackets
 //! tcp:db1.example:4000,db2.example:4000      several places, and all addresses of a name, are tried in turn
-//! tcp:*:4000?listen&tls&cert=a.pem&key=a.key serves all addresses of the host
+//! tcp:*:4000?listen&tls&cert=a.pem&key=a.key&client_ca=ca.pem  serves all addresses of the host
 //! ```
 //!
 //! A host that is left out (`tcp::4000`) is `127.0.0.1`. Nothing is served to other hosts by
-//! accident: a wildcard must be written out (`*` for both families, `0.0.0.0`, `[::]`), and what
-//! other hosts can reach must be encrypted or say `allow_plaintext` (S15, S16). Port 0 serves a
-//! port of the system's choice; [`Bus::address`](tidings_core::Bus::address) tells it.
+//! accident: a wildcard must be written out (`*` for both families, `0.0.0.0`, `[::]`), what other
+//! hosts can reach must be encrypted or say `allow_plaintext` (S15, S16), and it must say who may
+//! come in, by `client_ca`, tokens or a policy, or say `allow_anyone` (S9). Port 0 serves a port of
+//! the system's choice; [`Bus::address`](tidings_core::Bus::address) tells it.
 //!
 //! | option | meaning |
 //! |---|---|
 //! | `?listen` | serve the address and be the hub, or fail with `AddressInUse` |
-//! | `?allow_plaintext` | serve other hosts without TLS: everybody on the way can read and change all of it, and everybody who can reach the port can serve and call |
+//! | `?allow_plaintext` | serve other hosts without TLS: everybody on the way can read and change all of it |
+//! | `?allow_anyone` | serve other hosts without `client_ca`, tokens or a policy: everybody who can reach the port can serve and call |
 //! | `?tls` | with TLS 1.3 (feature `tls`), by these: |
 //! | `?ca=FILE` | who connects: the certificates by which the hub is trusted |
 //! | `?name=NAME` | who connects: the name that the hub's certificate must have. Unless given, it is the host as it stands in the address |
@@ -112,7 +114,7 @@ impl Tcp {
     ) -> Result<Arc<dyn Transport>, OpenError> {
         let mut link = options.link.clone().as_hub(given)?;
         let security = ServerSecurity::of(address, &options, &self.given)?;
-        let listener = TcpListener::bind(address, &options, security)?;
+        let listener = TcpListener::bind(address, &options, given, security)?;
         link.reachable = Some(listener.reachable());
         let hub = Hub::start(listener, link, HubLimits::default(), runtime);
         Ok(Arc::new(hub.map_err(|error| unwatched(address, error))?))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, sockopt};
 use tidings_core::link::Listener;
+use tidings_core::transport::OpenOptions;
 use tidings_core::{Address, Caller, OpenError};
 
 use crate::options::Options;
@@ -31,6 +32,7 @@ impl TcpListener {
     pub(crate) fn bind(
         address: &Address,
         options: &Options,
+        given: &OpenOptions,
         security: ServerSecurity,
     ) -> Result<TcpListener, OpenError> {
         let places = Place::all_of(address)?;
@@ -46,6 +48,23 @@ impl TcpListener {
                 "other hosts can reach it and it is not encrypted: add \
                  `tls&cert=FILE&key=FILE`, or `allow_plaintext` if everybody in that network may \
                  read and send, or serve `127.0.0.1`",
+            ));
+        }
+        // S9. On this host, whoever can connect is the host's own affair.
+        let knows = security.asks_for_certificates() || given.tokens.are_given();
+        let decides = knows || given.policy.is_set();
+        if is_open && !decides && !options.allow_anyone {
+            return Err(address.refuse(
+                "everybody who can reach it could serve and call: ask for certificates by \
+                 `tls` and `client_ca=FILE`, or give the bus `.accept_tokens(..)` or a policy by \
+                 `.authorise(..)`; or add `allow_anyone`, if everybody in that network may, or \
+                 serve `127.0.0.1`",
+            ));
+        }
+        if decides && options.allow_anyone {
+            return Err(address.refuse(
+                "there are certificates, tokens or a policy to say who may: leave `allow_anyone` \
+                 out",
             ));
         }
         let mut outcome = Err(io::ErrorKind::NotFound.into());

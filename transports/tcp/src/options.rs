@@ -14,6 +14,7 @@ pub(crate) struct Options {
     /// Become the hub.
     pub(crate) listen: bool,
     pub(crate) allow_plaintext: bool,
+    pub(crate) allow_anyone: bool,
     pub(crate) tls: TlsOptions,
     pub(crate) timing: Timing,
     /// What the link is told.
@@ -37,6 +38,7 @@ impl Options {
         let mut options = Options {
             listen: false,
             allow_plaintext: false,
+            allow_anyone: false,
             tls: TlsOptions::default(),
             timing: Timing::default(),
             link: LinkOptions::new(address.to_string(), identity),
@@ -45,6 +47,7 @@ impl Options {
             match (name, value) {
                 ("listen", "") => options.listen = true,
                 ("allow_plaintext", "") => options.allow_plaintext = true,
+                ("allow_anyone", "") => options.allow_anyone = true,
                 ("dead_after", seconds) => {
                     let dead_after = Duration::from_secs(number(address, name, seconds)?);
                     options.timing = Timing::of(dead_after).ok_or_else(|| {
@@ -55,9 +58,9 @@ impl Options {
                 (name, value) if options.tls.take(address, name, value)? => {}
                 _ => {
                     return Err(address.refuse(
-                        "`tcp:` has the options `listen`, `allow_plaintext`, `tls`, `ca`, \
-                         `client_ca`, `cert`, `key`, `name`, `dead_after`, `max_message`, \
-                         `in_flight` and `queue`",
+                        "`tcp:` has the options `listen`, `allow_plaintext`, `allow_anyone`, \
+                         `tls`, `ca`, `client_ca`, `cert`, `key`, `name`, `dead_after`, \
+                         `max_message`, `in_flight` and `queue`",
                     ));
                 }
             }
@@ -76,6 +79,8 @@ impl Options {
             "with `tls` nothing is in plaintext: leave `allow_plaintext` out"
         } else if self.allow_plaintext && !self.listen {
             "`allow_plaintext` is for whoever serves: leave it out, or add `listen`"
+        } else if self.allow_anyone && !self.listen {
+            "`allow_anyone` is for whoever serves: leave it out, or add `listen`"
         } else if self.listen && (tls.ca.is_some() || tls.name.is_some()) {
             "`ca` and `name` say whom to trust as the hub; one that serves takes `cert` and `key`, \
              and `client_ca` to ask those who connect for certificates"

@@ -24,7 +24,10 @@ pub(crate) type Given = ();
 pub(crate) enum ServerSecurity {
     None,
     #[cfg(feature = "tls")]
-    Tls(Arc<rustls::ServerConfig>),
+    Tls {
+        config: Arc<rustls::ServerConfig>,
+        asks: bool,
+    },
 }
 
 /// How a member secures its connections.
@@ -44,7 +47,8 @@ impl ServerSecurity {
         #[cfg(feature = "tls")]
         if let Some(tls) = tls::of_address(address, options, given.as_ref())? {
             let config = tls.server().map_err(|reason| address.refuse(reason))?;
-            return Ok(ServerSecurity::Tls(config));
+            let asks = tls.asks_for_certificates();
+            return Ok(ServerSecurity::Tls { config, asks });
         }
         #[cfg(not(feature = "tls"))]
         refuse_tls(address, options)?;
@@ -55,11 +59,20 @@ impl ServerSecurity {
         matches!(self, ServerSecurity::None)
     }
 
+    /// Whether it lets in only those who show a certificate.
+    pub(crate) fn asks_for_certificates(&self) -> bool {
+        match self {
+            ServerSecurity::None => false,
+            #[cfg(feature = "tls")]
+            ServerSecurity::Tls { asks, .. } => *asks,
+        }
+    }
+
     pub(crate) fn over(&self, tcp: TcpSocket) -> io::Result<Stream> {
         Ok(match self {
             ServerSecurity::None => Stream::Plain(tcp),
             #[cfg(feature = "tls")]
-            ServerSecurity::Tls(config) => {
+            ServerSecurity::Tls { config, .. } => {
                 Stream::Tls(Box::new(TlsSocket::accept(tcp, config.clone())?))
             }
         })

@@ -79,7 +79,7 @@ impl Network {
         there.env("TIDINGS_TEST_HOST", "there");
         there.env(
             "TIDINGS_TEST_ADDRESS",
-            format!("{address}?listen&allow_plaintext&{options}"),
+            format!("{address}?listen&allow_plaintext&allow_anyone&{options}"),
         );
         let (hub, pid) = Process::start(there);
         let mut network = Network { hub, pid, address };

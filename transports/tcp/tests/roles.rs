@@ -11,8 +11,10 @@ use common::{
     dead_port, hub, hub_at, on_each_runtime, open, pings, refused, serve_ping, socket_address,
     try_open, until,
 };
+use tidings_core::authorise::Acl;
 use tidings_core::runtime::Runtime;
-use tidings_core::{Bus, Context, OpenError};
+use tidings_core::{Bus, BusBuilder, Context, OpenError, Token};
+use tidings_tcp::Tcp;
 
 /// C-AD-6
 #[test]
@@ -268,7 +270,7 @@ fn a_wildcard_serves_all_addresses_and_must_be_written_out() {
             ] {
                 assert!(refused.contains(part), "{part} is missing from: {refused}"); // S15, S16
             }
-            let address = format!("tcp:{wildcard}:0?listen&allow_plaintext");
+            let address = format!("tcp:{wildcard}:0?listen&allow_plaintext&allow_anyone");
             let (hub, address) = hub_at(runtime, &address);
             let _server = serve_ping(&hub);
             let port = socket_address(&address).port();
@@ -302,9 +304,51 @@ fn an_address_that_other_hosts_can_reach_is_not_served_without_encryption() {
     let ip = outward.ip();
     on_each_runtime(|runtime| {
         assert!(refused(runtime, &format!("tcp:{ip}:0?listen")).contains("not encrypted"));
-        let (hub, address) = hub_at(runtime, &format!("tcp:{ip}:0?listen&allow_plaintext"));
+        let (hub, address) = hub_at(
+            runtime,
+            &format!("tcp:{ip}:0?listen&allow_plaintext&allow_anyone"),
+        );
         let _server = serve_ping(&hub);
         assert!(pings(&open(runtime, &address)));
+    });
+}
+
+/// S9: what other hosts can reach says who may come in, or that everybody may.
+#[test]
+fn an_address_that_other_hosts_can_reach_is_not_served_to_just_anybody() {
+    on_each_runtime(|runtime| {
+        let bus = || Bus::builder().runtime(runtime.clone());
+        let token = || Token::new("ada", "the secret of ada, long enough").unwrap();
+        let open = |builder: BusBuilder, options: &str| {
+            let address = format!("tcp:0.0.0.0:0?listen&allow_plaintext{options}");
+            builder.open_with(&Tcp::new(), &address)
+        };
+        let error = open(bus(), "").unwrap_err();
+        assert!(matches!(error, OpenError::Address { .. }), "{error}");
+        for way_out in [
+            "`client_ca=FILE`",
+            "`.accept_tokens(..)`",
+            "`.authorise(..)`",
+            "`allow_anyone`",
+            "`127.0.0.1`",
+        ] {
+            assert!(error.to_string().contains(way_out), "{error}");
+        }
+        open(bus(), "&allow_anyone").unwrap();
+        let decided = || [bus().accept_tokens([token()]), bus().authorise(Acl::new())];
+        for builder in decided() {
+            open(builder, "").unwrap();
+        }
+        // Who says both may mean either.
+        for builder in decided() {
+            let error = open(builder, "&allow_anyone").unwrap_err();
+            assert!(
+                error.to_string().contains("leave `allow_anyone` out"),
+                "{error}"
+            );
+        }
+        // On this host nothing has to be said.
+        try_open(runtime, "tcp:127.0.0.1:0?listen").unwrap();
     });
 }
 
@@ -312,7 +356,11 @@ fn an_address_that_other_hosts_can_reach_is_not_served_without_encryption() {
 #[test]
 fn an_address_of_another_host_cannot_be_served() {
     on_each_runtime(|runtime| {
-        let error = try_open(runtime, "tcp:192.0.2.1:4000?listen&allow_plaintext").unwrap_err();
+        let error = try_open(
+            runtime,
+            "tcp:192.0.2.1:4000?listen&allow_plaintext&allow_anyone",
+        )
+        .unwrap_err();
         assert!(matches!(error, OpenError::Bind { .. }), "{error}");
         assert!(error.to_string().contains("no such address"), "{error}");
     });
@@ -337,6 +385,7 @@ fn options_that_do_not_exist_or_contradict_are_refused_and_say_what_to_write() {
             ("tcp:127.0.0.1:1?dead_after=1", "2 at least"),
             ("tcp:127.0.0.1:1?dead_after=soon", "is a number"),
             ("tcp:127.0.0.1:1?allow_plaintext", "add `listen`"),
+            ("tcp:127.0.0.1:1?allow_anyone", "add `listen`"),
             (
                 "tcp:127.0.0.1:0?listen&tls&allow_plaintext",
                 "leave `allow_plaintext` out",

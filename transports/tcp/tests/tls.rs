@@ -312,17 +312,31 @@ fn members_come_back_by_a_new_handshake_when_the_hub_is_served_again() {
     });
 }
 
-/// S15: what is encrypted may be served to other hosts.
+/// S15, S9: what is encrypted, and asks for certificates, may be served to other hosts.
 #[test]
-fn a_wildcard_with_tls_needs_no_other_word() {
+fn a_wildcard_with_tls_needs_certificates_of_both_sides_and_no_other_word() {
     on_each_runtime(|runtime| {
         let authority = Authority::new();
-        let options = authority.certificate(&["hub.test"]).options();
-        let (hub, address) = hub_at(runtime, &format!("tcp:0.0.0.0:0?listen&tls&{options}"));
-        let _server = serve_ping(&hub);
-        let port = socket_address(&address).port();
-        let member = format!("tcp:127.0.0.1:{port}{}", member(&authority));
-        assert!(pings(&open(runtime, &member)));
+        let (own, asks) = (
+            authority.certificate(&["hub.test"]).options(),
+            authority.asked_for(),
+        );
+        let listen = format!("tcp:0.0.0.0:0?listen&tls&{own}");
+        let error = refused(runtime, &listen);
+        assert!(error.contains("`client_ca=FILE`"), "{error}");
+        let ours = authority.certificate(&["ada.test"]).options();
+        for (more, of_member) in [
+            (asks.as_str(), format!("&{ours}")),
+            ("allow_anyone", String::new()),
+        ] {
+            let (hub, address) = hub_at(runtime, &format!("{listen}&{more}"));
+            let _server = serve_ping(&hub);
+            let port = socket_address(&address).port();
+            let member = format!("tcp:127.0.0.1:{port}{}{of_member}", member(&authority));
+            assert!(pings(&open(runtime, &member)));
+        }
+        let error = refused(runtime, &format!("{listen}&{asks}&allow_anyone"));
+        assert!(error.contains("leave `allow_anyone` out"), "{error}");
     });
 }
 

@@ -14,6 +14,7 @@ fn token(name: &str, secret: &str) -> Token {
 }
 
 const ADA: &str = "the secret of ada, long enough";
+const BOB: &str = "the secret of bob, long enough";
 
 fn open(
     runtime: &Arc<dyn Runtime>,
@@ -29,18 +30,27 @@ fn hub(runtime: &Arc<dyn Runtime>) -> (Bus, String, Server) {
     let accepts = |bus: BusBuilder| bus.accept_tokens([token("ada", ADA)]);
     let hub = open(runtime, "tcp:127.0.0.1:0?listen", accepts).unwrap();
     let address = hub.address().unwrap();
+    let server = serve_who(&hub, "hub");
+    (hub, address, server)
+}
+
+fn serve_who(bus: &Bus, topic: &str) -> Server {
     let name = |(): ()| {
         let caller = Context::current().unwrap().caller().cloned();
         caller
             .and_then(|caller| caller.name)
             .map(|name| name.to_string())
     };
-    let server = hub.listen("hub").on("who", name).start().unwrap();
-    (hub, address, server)
+    bus.listen(topic).on("who", name).start().unwrap()
 }
 
 fn who(bus: &Bus) -> Option<String> {
-    bus.call("hub.who", &()).wait().unwrap()
+    who_at(bus, "hub")
+}
+
+fn who_at(bus: &Bus, topic: &str) -> Option<String> {
+    let who = bus.request(&format!("{topic}.who"), &());
+    who.wait().unwrap()
 }
 
 #[test]
@@ -87,4 +97,131 @@ fn the_connections_of_one_token_are_counted_together() {
         });
         assert_eq!(who(&members[0]).as_deref(), Some("ada"));
     });
+}
+
+/// C-AD-6, rule 9: a hub passes on what it knows.
+#[test]
+fn the_name_of_a_token_is_known_behind_the_hub_too() {
+    on_each_runtime(|runtime| {
+        let accepts = |bus: BusBuilder| bus.accept_tokens([token("ada", ADA), token("bob", BOB)]);
+        let hub = open(runtime, "tcp:127.0.0.1:0?listen", accepts).unwrap();
+        let address = hub.address().unwrap();
+        let member = |own| open(runtime, &address, |bus| bus.token(own)).unwrap();
+        let (ada, bob) = (member(token("ada", ADA)), member(token("bob", BOB)));
+        let _behind = serve_who(&bob, "behind");
+        assert_eq!(who_at(&ada, "behind").as_deref(), Some("ada"));
+        assert_eq!(who_at(&bob, "behind").as_deref(), Some("bob"));
+        // The hub's own process has no token here, and so no name.
+        assert_eq!(who_at(&hub, "behind"), None);
+    });
+}
+
+#[cfg(feature = "tls")]
+mod with_certificates {
+    use super::*;
+    use common::certificates::Authority;
+    use tidings_core::connection::State;
+
+    /// A hub that wants both, with its address.
+    fn hub(runtime: &Arc<dyn Runtime>, authority: &Authority) -> (Bus, String) {
+        let (own, asks) = (
+            authority.certificate(&["hub.test"]).options(),
+            authority.asked_for(),
+        );
+        let accepts = |bus: BusBuilder| bus.accept_tokens([token("ada", ADA), token("bob", BOB)]);
+        let address = format!("tcp:127.0.0.1:0?listen&tls&{own}&{asks}");
+        let hub = open(runtime, &address, accepts).unwrap();
+        let address = hub.address().unwrap();
+        (hub, address)
+    }
+
+    /// The address for one with a certificate of this name.
+    fn with_certificate(address: &str, authority: &Authority, name: &str) -> String {
+        let (trusted, own) = (
+            authority.trusted(),
+            authority.certificate(&[name]).options(),
+        );
+        format!("{address}?tls&{trusted}&name=hub.test&{own}")
+    }
+
+    /// C-AD-6: the token's name takes the place of the certificate's, and neither makes up for the other.
+    #[test]
+    fn who_shows_both_has_the_tokens_name_everywhere() {
+        on_each_runtime(|runtime| {
+            let authority = Authority::new();
+            let (hub, address) = hub(runtime, &authority);
+            let _at_hub = serve_who(&hub, "hub");
+            let member = |name: &str, own: Token| {
+                let address = with_certificate(&address, &authority, name);
+                open(runtime, &address, |bus| bus.token(own))
+            };
+            let ada = member("ada.test", token("ada", ADA)).unwrap();
+            let bob = member("bob.test", token("bob", BOB)).unwrap();
+            let _behind = serve_who(&bob, "behind");
+            for topic in ["hub", "behind"] {
+                assert_eq!(who_at(&ada, topic).as_deref(), Some("ada"));
+                assert_eq!(who_at(&bob, topic).as_deref(), Some("bob"));
+            }
+            let wrong = member("ada.test", token("ada", "not the secret of ada")).unwrap_err();
+            let unknown = member("ada.test", token("eve", ADA)).unwrap_err();
+            for error in [&wrong, &unknown] {
+                assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+                assert!(error.to_string().contains("authentication failed"));
+            }
+            // A certificate alone does not do, and a token alone neither.
+            let address_of = |name| with_certificate(&address, &authority, name);
+            let bare = open(runtime, &address_of("ada.test"), |bus| bus).unwrap_err();
+            assert!(bare.to_string().contains(".token("), "{bare}");
+            let only = format!("{address}?tls&{}&name=hub.test", authority.trusted());
+            let only = open(runtime, &only, |bus| bus.token(token("ada", ADA))).unwrap_err();
+            assert!(only.to_string().contains("add `cert` and `key`"), "{only}");
+            // Those who are in go on.
+            assert_eq!(who_at(&ada, "behind").as_deref(), Some("ada"));
+        });
+    }
+
+    /// S12: whatever is printed of the buses, the outcomes and the errors, no secret is in it.
+    #[test]
+    fn no_secret_is_ever_printed() {
+        on_each_runtime(|runtime| {
+            let authority = Authority::new();
+            let mut told = vec![format!("{:?}", token("ada", ADA))];
+            assert!(told[0].contains("[redacted]"));
+            let (hub, address) = hub(runtime, &authority);
+            let server = serve_who(&hub, "hub");
+            let address = with_certificate(&address, &authority, "ada.test");
+            let plugin = Tcp::new();
+            let builder = Bus::builder().runtime(runtime.clone());
+            let builder = builder.token(token("ada", ADA));
+            told.push(format!("{builder:?} {plugin:?}"));
+            let ada = builder.open_with(&plugin, &address).unwrap();
+            told.push(format!("{hub:?} {ada:?} {server:?} {:?}", ada.state()));
+            let outcome = ada.call::<Option<String>>("hub.who", &()).wait();
+            told.push(format!("{outcome:?}"));
+            for own in [token("eve", ADA), token("ada", BOB)] {
+                let error = open(runtime, &address, |bus| bus.token(own)).unwrap_err();
+                told.push(format!("{error} {error:?} {error:#?}"));
+            }
+            drop((server, hub));
+            until("it is lost", || {
+                !matches!(ada.state(), State::Connected { .. })
+            });
+            told.push(format!("{ada:?} {:?}", ada.state()));
+            // As text, and as a list of numbers.
+            let numbers = |secret: &str| {
+                let list = format!("{:?}", &secret.as_bytes()[..8]);
+                list.trim_matches(['[', ']']).to_owned()
+            };
+            let secrets = [
+                "secret of ada".to_owned(),
+                "secret of bob".to_owned(),
+                numbers(ADA),
+                numbers(BOB),
+            ];
+            for text in &told {
+                let printed = secrets.iter().find(|secret| text.contains(*secret));
+                assert_eq!(printed, None, "{text}");
+            }
+        });
+    }
 }

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_each_runtime, open, until};
 use tidings_core::runtime::Runtime;
-use tidings_core::{Bus, CallErrorKind, Context, Fate, Promise, Server, WaitExt, WhenFull};
+use tidings_core::{
+    Bus, CallError, CallErrorKind, Context, Fate, Promise, Request, Server, WaitExt, WhenFull,
+};
+use tidings_unix::Unix;
 
 /// How long a call may take beside whatever is stuck: far below the time that anything stuck has.
 const SOON: Duration = Duration::from_secs(5);
@@ -285,6 +288,84 @@ fn a_full_connection_does_as_the_handle_says() {
         let at = |n| took.iter().position(|took| *took == n);
         assert!(at(3) < at(4), "in the order of the handle");
     });
+}
+
+/// C-OV-1, C-AD-7: what a request says overrides what its handle says, and that what the bus was built with.
+#[test]
+fn the_policy_said_nearest_to_the_request_counts() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let address = directory.address("?queue=16&in_flight=16");
+        let serving = open(runtime, &address);
+        let builder = Bus::builder().runtime(runtime.clone());
+        let builder = builder.when_full(WhenFull::Block).timeout(LONG * 2);
+        let patient = builder.open_with(&Unix, &address).unwrap();
+        let hasty = patient.with_when_full(WhenFull::Reject);
+        let slow = Slow::new(&serving, 4, WhenFull::Block);
+        let _echo = echo(&serving);
+
+        let ask = |bus: &Bus, n: u32| bus.request::<()>("slow.take", &n);
+        // Until the connection has given away its credit, what is sent may still find room.
+        let refused = |request: &dyn Fn() -> Request<()>| {
+            let error = (0..=64).find_map(|_| {
+                let mut sent = request().invoke();
+                let outcome = sent.try_take();
+                sent.detach();
+                outcome
+            });
+            is_full(error.expect("its queue is bounded").unwrap_err());
+        };
+        refused(&|| ask(&hasty, 0));
+        let of_bus = ask(&patient, 1).invoke();
+        refused(&|| ask(&hasty, 0));
+        let of_request = ask(&hasty, 2).when_full(WhenFull::Block).invoke();
+        refused(&|| ask(&patient, 0).when_full(WhenFull::Reject));
+        let again = patient.with_when_full(WhenFull::Reject);
+        refused(&|| ask(&again, 0));
+        let of_handle = ask(&again.with_when_full(WhenFull::Block), 3).invoke();
+        // Elsewhere there is room, also for a handle of which one waits.
+        until("there is room elsewhere", || {
+            hasty.call::<u32>("echo.say", &7_u32).wait().is_ok()
+        });
+        // None of this changed those to which it was said.
+        refused(&|| ask(&hasty, 0));
+        let unchanged = ask(&patient, 4).invoke();
+        // The same for calls that block their thread.
+        let refused_to_block = |request: &dyn Fn() -> Request<()>| {
+            let error = (0..=64).find_map(|_| {
+                let error = request().timeout(MOMENT).wait().unwrap_err();
+                // It had found room.
+                let late = matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. });
+                (!late).then_some(error)
+            });
+            is_full(error.expect("it may not wait"));
+        };
+        refused_to_block(&|| ask(&hasty, 0));
+        refused_to_block(&|| ask(&patient, 0).when_full(WhenFull::Reject));
+        let before = patient.in_flight();
+        let plain = ask(&patient, 5);
+        let plain = std::thread::spawn(move || plain.wait());
+        until("the call waits too", || patient.in_flight() > before);
+
+        let waiting = [of_bus, of_request, of_handle, unchanged];
+        assert!(!waiting.iter().any(Promise::is_ready) && !plain.is_finished());
+        slow.go();
+        for promise in waiting {
+            promise.wait().unwrap();
+        }
+        plain.join().unwrap().unwrap();
+        let took = slow.took();
+        let came = (1..=5).all(|n| took.iter().filter(|took| **took == n).count() == 1);
+        assert!(came, "{took:?}");
+    });
+}
+
+/// For a call that waits for what does not come.
+const MOMENT: Duration = Duration::from_millis(50);
+
+fn is_full(error: CallError) {
+    let full = matches!(error.kind(), CallErrorKind::QueueFull { .. });
+    assert!(full && error.fate() == Fate::NotSent, "{error}");
 }
 
 /// C-OV-1: the oldest cast of such handles goes, and is counted; nobody else's does.

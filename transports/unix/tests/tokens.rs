@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use common::{Directory, LONG, on_all_runtimes_at_once, on_each_runtime, open, until};
 use tidings_core::connection::{self, State};
 use tidings_core::runtime::Runtime;
-use tidings_core::session::{Accepted, Auth, Config, Name, Registration, Role, Secret, Session};
+use tidings_core::session::{
+    Accepted, Auth, Config, Name, Proof, Registration, Role, Secret, Session,
+};
 use tidings_core::{Bus, BusBuilder, CallErrorKind, Context, Fate, OpenError, Server, Token};
 use tidings_unix::Unix;
 
@@ -355,11 +357,11 @@ fn a_hub_that_does_not_know_the_secret_is_not_called() {
 struct Anything;
 
 impl Secret for Anything {
-    fn prove(&self, _message: &[u8]) -> [u8; 32] {
-        [0; 32]
+    fn prove(&self, _message: &[u8]) -> Proof {
+        Proof::new([0; 32])
     }
 
-    fn verifies(&self, _message: &[u8], _proof: &[u8; 32]) -> bool {
+    fn verifies(&self, _message: &[u8], _proof: &Proof) -> bool {
         true
     }
 }

@@ -66,6 +66,13 @@ impl InFlight {
         self.keep(|pulses| &mut pulses.server, pulse);
     }
 
+    /// Whether it beats already.
+    pub(crate) fn is_beating(&self) -> bool {
+        let state = self.lock();
+        let more = state.more.as_ref();
+        more.is_some_and(|more| more.pulses.server.is_some())
+    }
+
     /// Its server lives and has it: told to whoever watches, here or at the other end of the
     /// connection that the request came by. Never blocks.
     pub fn beat(&self) {

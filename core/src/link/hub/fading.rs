@@ -81,10 +81,7 @@ impl Way for Waited<'_> {
         // Looked for first: it is there before the router knows it no more.
         let fading = core.fading.server(head);
         match fading.filter(|_| !core.router.serves(head)) {
-            Some(server) => {
-                server.take_over(delivery);
-                Ok(Sent::OnItsWay)
-            }
+            Some(server) => server.deliver(delivery, Mode::Over),
             None => core.router.deliver(delivery, mode),
         }
     }

@@ -6,7 +6,7 @@ use std::task::Context;
 
 use super::Core;
 use super::fading::{Settling, Waited};
-use crate::bus::{Caller, Delivery};
+use crate::bus::{Caller, Delivery, Head, InFlight};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
 use crate::link::outbox::Outbox;
@@ -159,6 +159,10 @@ impl Side for HubSide {
         self.parked.poll(&Waited(&self.core), cx)
     }
 
+    fn given_up(&mut self) {
+        self.parked.given_up();
+    }
+
     fn bind(&mut self, id: BindId, registration: &Registration) -> Result<(), BindRefusal> {
         self.try_bind(id, registration)
     }
@@ -177,11 +181,12 @@ impl Side for HubSide {
     fn retire_server(&mut self, _session: &mut Session, _retiring: Retiring) {}
 
     fn settle(&mut self, settling: &Settling) {
-        for delivery in self.parked.take_for(settling.server()) {
-            drop(
-                self.parked
-                    .deliver(delivery, &Waited(&self.core), Mode::Queue),
-            );
+        let (server, router) = (settling.server(), &self.core.router);
+        // In order, a fanout among them: what others serve as well goes on waiting for those.
+        let left = |head: &Head| server.serves(head) && !router.serves(head);
+        for delivery in self.parked.take(left) {
+            // Refused, it is told.
+            drop(server.deliver(delivery, Mode::Over));
         }
     }
 
@@ -244,11 +249,16 @@ impl Way for Router {
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         Router::wait_for_room(self, delivery, cx);
     }
+
+    fn is_awaited(&self, in_flight: &Arc<InFlight>) {
+        Router::is_awaited(self, in_flight);
+    }
 }
 
 impl Drop for HubSide {
     fn drop(&mut self) {
         self.withdraw();
+        self.parked.leave(&Waited(&self.core));
         self.core.has_left(self.id);
     }
 }

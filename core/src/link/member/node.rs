@@ -211,6 +211,9 @@ impl Seat {
             }
         })
         .await;
+        for delivery in parked.drain() {
+            shared.tally.unsent(delivery.in_flight().head().verb);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::Context;
 
 use super::Shared;
 use super::registrations::Standing;
-use crate::bus::{Caller, Delivery, Head, escaped};
+use crate::bus::{Caller, Delivery, Head, InFlight, escaped};
 use crate::connection::{Epoch, Role};
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::link::hub::{NAME_TAKEN, Settling};
@@ -100,6 +100,10 @@ impl Side for MemberSide {
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
         self.parked.poll(&self.bound, cx)
+    }
+
+    fn given_up(&mut self) {
+        self.parked.given_up();
     }
 
     fn bind(&mut self, _id: BindId, _registration: &Registration) -> Result<(), BindRefusal> {
@@ -210,6 +214,12 @@ impl Side for MemberSide {
     }
 }
 
+impl Drop for MemberSide {
+    fn drop(&mut self) {
+        self.parked.leave(&self.bound);
+    }
+}
+
 impl Bound {
     /// The server that a request was addressed to when it came.
     fn server(&self, head: &Head) -> Option<&Arc<ServerCore>> {
@@ -227,6 +237,10 @@ impl Way for Arc<ServerCore> {
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut Context<'_>) {
         ServerCore::wait_for_room(self, delivery.weight(), cx);
+    }
+
+    fn is_awaited(&self, in_flight: &Arc<InFlight>) {
+        self.beat_for(in_flight);
     }
 }
 

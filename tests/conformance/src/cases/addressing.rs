@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_core::{CallErrorKind, Fate, ServeError};
+use tidings_core::{CallError, CallErrorKind, Fate, ServeError};
 
 use crate::World;
 use crate::stage::{Gate, Journal};
@@ -234,11 +234,21 @@ pub fn a_server_that_is_not_there_is_told_at_once(world: &World) {
     let error = request().to("alpa").invoke().wait().unwrap_err();
     assert_eq!(error.fate(), Fate::NotExecuted);
     assert!(error.is_retryable());
-    assert!(
-        matches!(error.kind(), CallErrorKind::NoServer { .. }),
-        "{error}"
-    );
-    assert!(error.to_string().contains("alpa"), "{error}");
+    assert_eq!(nearest(&error), Some("alpha"));
+    for name in ["`alpa`", "`alpha`"] {
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    // Of names that are all far from it, none is meant.
+    let error = request().to("something-else").wait().unwrap_err();
+    assert_eq!(nearest(&error), None, "{error}");
+}
+
+/// What the failure of a request that found no server tells of the name that was meant.
+fn nearest(error: &CallError) -> Option<&str> {
+    match error.kind() {
+        CallErrorKind::NoServer { near, .. } => near.as_deref(),
+        _ => panic!("{error}"),
+    }
 }
 
 /// C-AD-3, C-OC-4
@@ -262,6 +272,14 @@ pub fn a_topic_that_nobody_serves_is_told_at_once(world: &World) {
         .start()
         .unwrap();
     request().wait().unwrap();
+
+    let slip = world.client().request::<()>("nobdy.who", &()).no_timeout();
+    let error = slip.wait().unwrap_err();
+    assert_eq!(nearest(&error), Some("nobody"));
+    for name in ["`nobdy`", "`nobody`"] {
+        assert!(error.to_string().contains(name), "{error}");
+    }
+
     drop(server);
     let error = request().wait().unwrap_err();
     assert!(error.fate().is_safe_to_repeat(), "{error}");

@@ -268,3 +268,78 @@ pub fn a_policy_that_panics_denies(world: &World) {
         request(world, "yes").wait().unwrap();
     }
 }
+
+/// C-VE-5, C-AD-4: each server of a fanout asks for itself, once, and before its handler.
+pub fn every_server_of_a_fanout_asks_its_own_policy(world: &World) {
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+    let journal = Journal::new();
+    let third = world.another();
+    let buses = [world.server(), world.client(), &third];
+    let _servers: Vec<Server> = NAMES
+        .into_iter()
+        .zip(buses)
+        .map(|(name, bus)| {
+            let [asked, ran, never] = [(); 3].map(|()| journal.clone());
+            let policy = move |what: &Asked<'_>| {
+                let method = what.method.unwrap_or_default();
+                asked.note((name, format!("{:?} {method}", what.action)));
+                no(what)
+            };
+            let server = bus.listen("guarded").name(name).authorise(policy);
+            server
+                .on("quick", move |(): ()| ran.note((name, "ran".into())))
+                .on("no_quick", move |(): ()| never.note((name, "ran".into())))
+                .start()
+                .unwrap()
+        })
+        .collect();
+    // What each server wrote down, in its own order.
+    let each = || {
+        let entries = journal.take();
+        let of = |name| entries.iter().filter(move |(of, _)| *of == name);
+        NAMES.map(|name| of(name).map(|(_, what)| what.clone()).collect::<Vec<_>>())
+    };
+    let gather = |method: &str| {
+        let answers = request(world, method).fanout().gather().wait().unwrap();
+        let mut answers: Vec<_> = answers.into_iter().collect();
+        answers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+        let names: Vec<_> = answers.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, NAMES);
+        answers.into_iter().map(|(_, result)| result)
+    };
+
+    for result in gather("no_quick") {
+        forbidden(&result.unwrap_err());
+    }
+    assert_eq!(each(), NAMES.map(|_| ["Call no_quick"]));
+
+    for result in gather("quick") {
+        result.unwrap();
+    }
+    assert_eq!(each(), NAMES.map(|_| ["Call quick", "ran"]));
+
+    // Where the policy is in the sender's sight, it is told; elsewhere a copy is dropped on arrival.
+    for cast in [
+        request(world, "no_quick").fanout().cast(),
+        request(world, "no_quick").fanout().cast_when_room().wait(),
+    ] {
+        if let Err(error) = cast {
+            forbidden(&error);
+        }
+    }
+    request(world, "quick").fanout().cast().unwrap();
+    journal.wait_for(4 * NAMES.len());
+    // Behind the casts, on the same way, so that what is asked or run too often would have been seen.
+    for result in gather("quick") {
+        result.unwrap();
+    }
+    let expected = [
+        "Cast no_quick",
+        "Cast no_quick",
+        "Cast quick",
+        "ran",
+        "Call quick",
+        "ran",
+    ];
+    assert_eq!(each(), NAMES.map(|_| expected));
+}

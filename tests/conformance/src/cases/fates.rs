@@ -4,8 +4,10 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_core::authorise::{Asked, Verdict};
 use tidings_core::bus::ServiceClient;
 use tidings_core::name::Method;
+use tidings_core::server::{Endpoint, MethodSpec, Service, handler};
 use tidings_core::{
     Bus, CallError, CallErrorKind, Context, Fate, IdempotencyKey, MethodError, Promise, Request,
     Server, Version,
@@ -22,6 +24,22 @@ enum Mark {
     Started,
     Ended,
 }
+
+/// What is served beside the methods of the scene, in a namespace: one that knows the fingerprint of its types.
+struct Typed(Log);
+
+impl Service for Typed {
+    fn into_endpoint(self) -> Endpoint {
+        let run = handler::quick(move |id: u32| {
+            self.0.note((id, Mark::Started));
+            self.0.note((id, Mark::Ended));
+        });
+        let methods = vec![MethodSpec::new("fine", run).fingerprint(|| 1)];
+        Endpoint::new("topic", Version::DEFAULT, methods).namespaces(vec![Some(TYPED)])
+    }
+}
+
+const TYPED: &str = "typed";
 
 /// One server with a method for each way to end, each of which notes what it runs.
 struct Scene {
@@ -41,7 +59,8 @@ impl Scene {
                 log.note((id, Mark::Ended));
             }
         };
-        let (fine, large, fails, falls, odd, shape) = (
+        let (fine, denied, large, fails, falls, odd, shape) = (
+            noting(&log),
             noting(&log),
             noting(&log),
             noting(&log),
@@ -56,7 +75,12 @@ impl Scene {
             .version(Version::new(1, 2, 0))
             .serial()
             .queue(2)
+            .authorise(|asked: &Asked<'_>| match asked.method {
+                Some("denied") => Verdict::Deny,
+                _ => Verdict::Allow,
+            })
             .on("fine", fine)
+            .on("denied", denied)
             .on("large", move |(id, bytes): (u32, usize)| {
                 large(id);
                 "x".repeat(bytes)
@@ -92,6 +116,7 @@ impl Scene {
                 wait.pass_blocking();
                 blocks.note((id, Mark::Ended));
             })
+            .and(Typed(log.clone()))
             .start()
             .unwrap();
         Scene {
@@ -104,6 +129,12 @@ impl Scene {
 
     fn ask<T>(&self, method: &str, id: u32) -> Request<T> {
         self.bus.request(&format!("topic.{method}"), &id)
+    }
+
+    /// The typed service's method, by a client that takes its types for those of `fingerprint`.
+    fn ask_typed(&self, fingerprint: fn() -> u64, id: u32) -> Request<()> {
+        let client = ServiceClient::new(&self.bus, "topic", Some(TYPED));
+        client.request(Method::literal("fine"), Version::DEFAULT, fingerprint, id)
     }
 
     /// A call that runs until the gate opens, in the server's only slot.
@@ -231,6 +262,40 @@ const IDLE: &[Row] = &[
         &[Fate::NotExecuted],
     ),
     (
+        "a major version that is not served",
+        |scene, id| failed(scene.ask::<()>("fine", id).version("2.0"), "major"),
+        is!(K::UnsupportedVersion { .. }),
+        &[Fate::NotExecuted],
+    ),
+    (
+        "a version above the cap",
+        |scene, id| {
+            let capped = scene.bus.client("topic").version_cap("1.1");
+            let request = capped.request::<()>("fine", &id);
+            failed(request.version("1.2"), "cap")
+        },
+        is!(K::VersionCap { .. }),
+        &[Fate::NotSent],
+    ),
+    (
+        "a namespace that is not there",
+        |scene, id| failed(scene.ask::<()>("fine", id).namespace("type"), "namespace"),
+        is!(K::NoSuchNamespace { .. }),
+        &[Fate::NotExecuted],
+    ),
+    (
+        "a method that is denied",
+        |scene, id| failed(scene.ask::<()>("denied", id), "denied"),
+        is!(K::Forbidden(_)),
+        &[Fate::NotExecuted],
+    ),
+    (
+        "types of another build",
+        |scene, id| failed(scene.ask_typed(|| 99, id), "types"),
+        is!(K::SchemaMismatch { .. }),
+        &[Fate::NotExecuted],
+    ),
+    (
         "arguments of another type",
         |scene, _| failed(scene.bus.request::<()>("topic.fine", &"text"), "shape"),
         is!(K::BadRequest(_)),
@@ -347,6 +412,7 @@ pub fn every_failure_tells_the_truth_about_its_handler(world: &World) {
     // And what did not fail.
     let id = told.len() as u32 + 1;
     told.push((id, scene.ask::<()>("fine", id).invoke().wait()));
+    told.push((id + 1, scene.ask_typed(|| 1, id + 1).invoke().wait()));
     scene.settle(&told);
 }
 

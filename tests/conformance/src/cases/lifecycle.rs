@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidings_core::{Bus, CallErrorKind, Fate, Promise, ServeError, Server};
 
@@ -88,7 +88,10 @@ pub fn drain_ends_at_its_deadline_and_says_what_is_left(world: &World) {
     gate.wait_for(1);
     let queued = [2_u32, 3].map(|n| world.client().invoke::<u32>("topic.hold", &n));
     eventually("all are accepted", || server.load() == 3);
+    let begin = Instant::now();
     let report = server.drain_wait(Duration::from_millis(20));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(!report.is_complete(), "{report:?}");
     assert_eq!(
         (report.finished, report.cancelled, report.undelivered),

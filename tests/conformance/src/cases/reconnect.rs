@@ -259,6 +259,64 @@ pub fn all_goes_on_when_the_hub_goes(world: &World) {
     assert_eq!(ran.take(), [1, 2, 3]);
 }
 
+/// C-LC-2, C-AD-4: and with their subscriptions. Whoever was at the old hub is asked once by a fanout over the new one.
+pub fn fanouts_reach_every_server_once_when_the_hub_has_gone(world: &World) {
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+    const TIMES: u32 = 5;
+    let took = Journal::new();
+    let third = world.another();
+    let buses = [world.server(), world.server(), world.client(), &third];
+    let _servers: Vec<Server> = NAMES
+        .into_iter()
+        .zip(buses)
+        .map(|(name, bus)| {
+            let took = took.clone();
+            let server = bus.listen("news").name(name);
+            let server = server.on("take", move |n: u32| took.note((name, n)));
+            server.start().unwrap()
+        })
+        .collect();
+    let everybody = |n: u32| world.client().request::<()>("news.take", &n).fanout();
+    let took_once = |n: u32| {
+        let mut took = took.take();
+        took.sort_unstable();
+        assert_eq!(took, NAMES.map(|name| (name, n)), "each one once");
+    };
+    assert_eq!(everybody(0).gather().wait().unwrap().into_iter().count(), 4);
+    took_once(0);
+    if !world.lose_the_hub() {
+        return world.skip("there is no hub that the case could do without");
+    }
+    for name in NAMES {
+        let asked = world.client().request::<()>("news.take", &1_u32);
+        asked.to(name).wait_for_server().wait().unwrap();
+    }
+    took_once(1);
+    for n in (2..).take(TIMES as usize) {
+        let answers = everybody(n).gather().wait().unwrap();
+        let mut names: Vec<String> = answers
+            .into_iter()
+            .map(|(name, result)| result.map(|()| name.to_string()).unwrap())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, NAMES);
+        took_once(n);
+    }
+    for n in (10..).take(TIMES as usize) {
+        everybody(n).cast().unwrap();
+        took.wait_for(NAMES.len());
+        // What comes behind the copies, so that one too many would have been seen.
+        for name in NAMES {
+            let request = world.client().request::<()>("news.take", &n);
+            request.to(name).wait().unwrap();
+        }
+        let mut took = took.take();
+        took.sort_unstable();
+        let expected = NAMES.map(|name| [(name, n); 2]);
+        assert_eq!(took, expected.as_flattened(), "a copy and a call each");
+    }
+}
+
 /// C-LC-2, C-OC: what was on its way over it fails at once, and what is made then goes on.
 pub fn what_was_in_flight_fails_at_once_when_the_hub_goes(world: &World) {
     let gate = Gate::new();

@@ -47,6 +47,11 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
+    /// Whether a hub with it lets in only those who show a certificate.
+    pub(crate) fn asks_for_certificates(&self) -> bool {
+        self.client_ca.is_some()
+    }
+
     /// For a member that connects to `places`.
     pub(crate) fn client(&self, places: &[Place]) -> Result<Client, String> {
         let ca = self.ca.as_ref().ok_or(

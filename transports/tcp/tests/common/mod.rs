@@ -5,6 +5,7 @@
 pub(crate) mod certificates;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

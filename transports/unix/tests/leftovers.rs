@@ -1,0 +1,299 @@
+//! What waits in front of a full queue: when nobody waits for it any more, when its connection ends, when its server
+//! drains.
+
+mod common;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use common::{Directory, LONG, on_each_runtime, open, until};
+use tidings_core::{Bus, CallErrorKind, IdempotencyKey, Promise, Server, WhenFull};
+
+/// A server that runs one handler at a time, each when it is let.
+struct Gated {
+    server: Server,
+    lets: Sender<()>,
+    took: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Gated {
+    fn new(bus: &Bus, queue: usize, policy: WhenFull) -> Gated {
+        let (lets, gate): (Sender<()>, Receiver<()>) = channel();
+        let took = Arc::<Mutex<Vec<u32>>>::default();
+        let (gate, taken) = (Mutex::new(gate), took.clone());
+        let take = move |(n, _bytes): (u32, String)| {
+            let gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            let _all_may = gate.recv();
+            taken.lock().unwrap().push(n);
+            n
+        };
+        let server = bus.listen("gated").on_blocking("take", take).serial();
+        let server = server.queue(queue).when_full(policy).start().unwrap();
+        Gated { server, lets, took }
+    }
+
+    /// Drains it; lets all go that come, from when nobody else may come. Gives what it took.
+    fn drain(self, hub: &Bus) -> (Server, Arc<Mutex<Vec<u32>>>) {
+        let (server, lets) = (&self.server, self.lets);
+        let report = thread::scope(|scope| {
+            let draining = scope.spawn(|| server.drain_wait(LONG));
+            until("it takes no more", || hub.servers("gated").wait().is_err());
+            drop(lets);
+            draining.join().unwrap()
+        });
+        assert!(report.is_complete(), "{report:?}");
+        (self.server, self.took)
+    }
+
+    /// Lets all go that come.
+    fn open(self) -> (Server, Arc<Mutex<Vec<u32>>>) {
+        (self.server, self.took)
+    }
+}
+
+fn took(numbers: &Mutex<Vec<u32>>) -> Vec<u32> {
+    numbers.lock().unwrap().clone()
+}
+
+fn arguments(n: u32) -> (u32, String) {
+    (n, String::new())
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// C-OV-2, C-DL-5: whoever sends calls that time out does not fill the memory of the process that serves.
+#[test]
+fn calls_that_are_given_up_leave_the_line_in_front_of_a_full_queue() {
+    const ROUNDS: usize = 20;
+    const CALLS: usize = 100;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        let gated = Gated::new(&hub, 1, WhenFull::Block);
+        let bytes = "x".repeat(40 * 1024);
+        let round = || {
+            let late = (0..CALLS).map(|n| {
+                let call = caller.request::<u32>("gated.take", &(n as u32, &bytes));
+                call.timeout(Duration::from_millis(50)).invoke()
+            });
+            let late: Vec<Promise<u32>> = late.collect();
+            for promise in late {
+                let error = promise.wait().unwrap_err();
+                let timed_out = matches!(error.kind(), CallErrorKind::DeadlineExceeded { .. });
+                assert!(timed_out, "{error}");
+            }
+        };
+        round();
+        let before = resident();
+        (0..ROUNDS).for_each(|_| round());
+        let grown = resident().saturating_sub(before);
+        assert!(
+            grown < ROUNDS * CALLS * bytes.len() / 3,
+            "{grown} bytes more"
+        );
+        let (_server, _) = gated.open();
+    });
+}
+
+/// C-VB-1: they hold their place until their deadline, and no longer.
+#[test]
+fn casts_that_are_too_late_leave_the_line_in_front_of_a_full_queue() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let options = "?queue=8&in_flight=8";
+        let (hub, caller) = (
+            open(runtime, &directory.address(options)),
+            open(runtime, &directory.address(options)),
+        );
+        let gated = Gated::new(&hub, 1, WhenFull::Block);
+        let cast = |n, timeout| {
+            let cast = caller.request::<()>("gated.take", &arguments(n));
+            cast.timeout(timeout).cast()
+        };
+        // All that the connection and both queues take.
+        until("there is no room", || {
+            cast(0, Duration::from_millis(100)).is_err()
+        });
+        until("there is room again", || cast(1, LONG).is_ok());
+        let (_server, numbers) = gated.open();
+        until("the last one is taken", || took(&numbers).contains(&1));
+    });
+}
+
+/// C-VB-1: a cast that was accepted does not depend on its sender, who may go.
+#[test]
+fn casts_in_front_of_a_full_queue_outlive_their_connection() {
+    const CASTS: u32 = 20;
+    on_each_runtime(|runtime| {
+        for serves in ["the hub", "a member"] {
+            let directory = Directory::new();
+            let [hub, caller, member] = [0, 1, 2].map(|_| open(runtime, &directory.address("")));
+            let serving = if serves == "the hub" { &hub } else { &member };
+            let gated = Gated::new(serving, 16, WhenFull::Reject);
+            for n in 0..CASTS {
+                caller.cast("gated.take", &arguments(n)).unwrap();
+            }
+            let report = caller.drain_wait(LONG);
+            assert!(report.is_complete(), "{report:?}");
+            let (_server, numbers) = gated.open();
+            let all: Vec<u32> = (0..CASTS).collect();
+            until("all are taken", || took(&numbers).len() == all.len());
+            assert_eq!(took(&numbers), all, "served by {serves}");
+        }
+    });
+}
+
+/// C-VB-5: a key that waited in front of the queue is known from then on as any other.
+#[test]
+fn a_keyed_call_that_a_draining_server_takes_over_is_not_run_again() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        let gated = Gated::new(&hub, 1, WhenFull::Block);
+        let key = IdempotencyKey::unique();
+        let keyed = |n| {
+            let call = caller.request::<u32>("gated.take", &arguments(n));
+            call.idempotent(key).invoke()
+        };
+        let first: Vec<Promise<u32>> = (0..2)
+            .map(|n| caller.invoke("gated.take", &arguments(n)))
+            .collect();
+        let waits = keyed(9);
+        until("it waits in front of the queue", || {
+            gated.server.drops().turned_away > 0
+        });
+        let (server, numbers) = gated.drain(&hub);
+        for (n, promise) in (0..).zip(first) {
+            assert_eq!(promise.wait().unwrap(), n);
+        }
+        assert_eq!(waits.wait().unwrap(), 9);
+        server.start().unwrap();
+        assert_eq!(keyed(9).wait().unwrap(), 9);
+        assert_eq!(took(&numbers), [0, 1, 9]);
+    });
+}
+
+/// C-DL-6: a call that waits in front of the queue waits at its server.
+#[test]
+fn beats_come_while_a_call_waits_in_front_of_a_full_queue() {
+    const BEATS: Duration = Duration::from_millis(100);
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        let gated = Gated::new(&hub, 1, WhenFull::Block);
+        let calls: Vec<Promise<u32>> = (0..5)
+            .map(|n| {
+                let call = caller.request("gated.take", &arguments(n));
+                call.heartbeat(BEATS).invoke()
+            })
+            .collect();
+        until("some wait in front of the queue", || {
+            gated.server.drops().turned_away > 0
+        });
+        thread::sleep(BEATS * 5);
+        let (_server, _) = gated.open();
+        for (n, promise) in (0..).zip(calls) {
+            assert_eq!(promise.wait().unwrap(), n);
+        }
+    });
+}
+
+/// C-LC-1: a fanout among them does not make those behind it nobody's.
+#[test]
+fn a_drain_takes_what_waits_behind_a_fanout() {
+    const CASTS: u32 = 30;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        let gated = Gated::new(&hub, 4, WhenFull::Reject);
+        for n in 0..CASTS {
+            let cast = caller.request::<()>("gated.take", &arguments(n));
+            let sent = match n {
+                12 => cast.fanout().cast(),
+                _ => cast.cast(),
+            };
+            sent.unwrap();
+        }
+        until("some wait in front of the queue", || {
+            gated.server.drops().turned_away > 0
+        });
+        let (_server, numbers) = gated.drain(&hub);
+        assert_eq!(took(&numbers), (0..CASTS).collect::<Vec<_>>());
+    });
+}
+
+/// C-LC-1: what stands behind those who wait for a server is its server's as well.
+#[test]
+fn a_drain_takes_what_stands_in_line() {
+    const CASTS: u32 = 20;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        for n in 0..CASTS / 2 {
+            let cast = caller.request::<()>("gated.take", &arguments(n));
+            cast.wait_for_server().cast().unwrap();
+        }
+        // The hub has them: what is sent behind them on the connection was answered.
+        let near = caller.call::<()>("nobody.at_all", &()).wait().unwrap_err();
+        assert!(matches!(near.kind(), CallErrorKind::NoServer { .. }));
+        let gated = Gated::new(&hub, 1, WhenFull::Reject);
+        for n in CASTS / 2..CASTS {
+            caller.cast("gated.take", &arguments(n)).unwrap();
+        }
+        let near = caller.call::<()>("nobody.at_all", &()).wait().unwrap_err();
+        assert!(matches!(near.kind(), CallErrorKind::NoServer { .. }));
+        let (server, numbers) = gated.drain(&hub);
+        let behind: Vec<u32> = (CASTS / 2..CASTS).collect();
+        let drained = took(&numbers);
+        assert!(drained.ends_with(&behind), "{drained:?}");
+        // Who waits for a server goes on waiting, for the next one.
+        server.start().unwrap();
+        until("all are taken", || took(&numbers).len() == CASTS as usize);
+    });
+}
+
+/// C-LC-1: what was accepted and goes nowhere is in the report.
+#[test]
+fn a_drain_tells_of_casts_that_its_servers_had_no_room_for() {
+    const CASTS: usize = 10;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (hub, caller) = (
+            open(runtime, &directory.address("")),
+            open(runtime, &directory.address("")),
+        );
+        let gated = Gated::new(&hub, 1, WhenFull::Block);
+        for n in 0..CASTS {
+            hub.request::<()>("gated.take", &arguments(n as u32))
+                .when_full(WhenFull::Block)
+                .cast()
+                .unwrap();
+        }
+        let report = hub.drain_wait(Duration::from_millis(100));
+        // The one that runs is cut, wherever it is.
+        assert_eq!(report.undelivered, CASTS - 1, "{report:?}");
+        drop((gated, caller));
+    });
+}
