@@ -358,11 +358,15 @@ impl Router {
 
     /// The servers on a request's topic.
     fn servers(&self, head: &Head) -> Option<Arc<Servers>> {
+        self.servers_on(&head.exchange, &head.topic)
+    }
+
+    fn servers_on(&self, exchange: &Exchange, topic: &Topic) -> Option<Arc<Servers>> {
         let exchanges = self
             .exchanges
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        exchanges.get(&head.exchange)?.get(&head.topic).cloned()
+        exchanges.get(exchange)?.get(topic).cloned()
     }
 
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::bus::handle::BusCore;
 use crate::bus::{Delivery, PATIENCE, Reach};
-use crate::error::{CallError, CallErrorKind, Fate, Stage};
+use crate::error::{CallError, Fate, Stage};
 use crate::promise::PromiseError;
 use crate::runtime::BoxFuture;
 use crate::server::{Mode, NotAccepted};
@@ -53,9 +53,7 @@ impl Future for CastWhenRoom {
             };
             let head = delivery.in_flight().head();
             if head.is_late(Instant::now()) {
-                let kind = CallErrorKind::DeadlineExceeded {
-                    timeout: head.timeout().unwrap_or_default(),
-                };
+                let kind = head.too_late();
                 return Poll::Ready(Err(delivery.refuse(kind, Fate::NotSent, Stage::QueuedHere)));
             }
             // Behind those of its handle that wait already (C-VB-4).

@@ -251,9 +251,7 @@ impl Draft {
             });
         }
         if head.is_late(now) {
-            return unsent(CallErrorKind::DeadlineExceeded {
-                timeout: head.timeout().unwrap_or_default(),
-            });
+            return unsent(head.too_late());
         }
         if fanout && head.server.is_some() {
             return unsent(CallErrorKind::Unsupported {

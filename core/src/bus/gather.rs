@@ -200,9 +200,7 @@ impl Question {
             ..template.clone()
         });
         let unsent = if template.is_late(Instant::now()) {
-            Some(CallErrorKind::DeadlineExceeded {
-                timeout: template.timeout().unwrap_or_default(),
-            })
+            Some(template.too_late())
         } else {
             (self.bus.phase() == super::Phase::Closed).then_some(CallErrorKind::Closed)
         };

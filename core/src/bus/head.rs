@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
 use crate::codec::CodecId;
+use crate::error::CallErrorKind;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::overload::WhenFull;
 use crate::version::Version;
@@ -229,6 +230,18 @@ impl Head {
     /// How long it may be without a sign of life from its server.
     pub fn heartbeat(&self) -> Option<Duration> {
         self.rare.as_ref()?.heartbeat
+    }
+
+    /// The failure of one whose deadline has passed.
+    pub(crate) fn too_late(&self) -> CallErrorKind {
+        CallErrorKind::DeadlineExceeded {
+            timeout: self.timeout().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is for every server of its topic; a copy of it names its own.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.reach == Reach::Every && self.server.is_none()
     }
 
     /// The whole time that it has.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use crate::bus::handle::Open;
-use crate::bus::{Delivery, Head, Reach, Room, Withdraw};
+use crate::bus::{Delivery, Head, Room, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
@@ -70,7 +70,7 @@ impl Line {
             exchange: head.exchange.clone(),
             topic: head.topic.clone(),
             server: head.server.clone(),
-            is_fanout: is_fanout(head),
+            is_fanout: head.is_for_all(),
             requests: 0,
             for_what: For::Connection,
         }
@@ -78,18 +78,14 @@ impl Line {
 
     fn is_of(&self, head: &Head) -> bool {
         (&self.topic, &self.exchange, &self.server) == (&head.topic, &head.exchange, &head.server)
-            && self.is_fanout == is_fanout(head)
+            && self.is_fanout == head.is_for_all()
     }
 
     /// Whether a request of the same flow would overtake one of these.
     fn is_before(&self, head: &Head) -> bool {
         (&self.topic, &self.exchange) == (&head.topic, &head.exchange)
-            && (self.server == head.server || self.is_fanout || is_fanout(head))
+            && (self.server == head.server || self.is_fanout || head.is_for_all())
     }
-}
-
-fn is_fanout(head: &Head) -> bool {
-    head.reach == Reach::Every && head.server.is_none()
 }
 
 impl WaitingRoom {

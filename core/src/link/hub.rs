@@ -141,6 +141,16 @@ impl Hub {
         Box::pin(self.core.farewell.clone().ended())
     }
 
+    /// Says whether it served here.
+    fn forget(&self, server: &Arc<ServerCore>) -> bool {
+        let mut bound = self.bound();
+        let at = bound.iter().position(|known| Arc::ptr_eq(known, server));
+        at.is_some_and(|at| {
+            bound.swap_remove(at);
+            true
+        })
+    }
+
     fn bound(&self) -> MutexGuard<'_, Vec<Arc<ServerCore>>> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -332,10 +342,7 @@ impl Transport for Hub {
     }
 
     fn unbind(&self, server: &Arc<ServerCore>) {
-        let mut bound = self.bound();
-        if let Some(at) = bound.iter().position(|known| Arc::ptr_eq(known, server)) {
-            let server = bound.swap_remove(at);
-            drop(bound);
+        if self.forget(server) {
             let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
             self.core.router.remove(exchange, topic, name);
         }
@@ -345,13 +352,9 @@ impl Transport for Hub {
     fn retire(&self, retiring: Retiring) {
         let settling = Settling::of(retiring, &self.core);
         let server = settling.server();
-        let mut bound = self.bound();
-        let at = bound.iter().position(|known| Arc::ptr_eq(known, server));
-        let Some(at) = at else {
+        if !self.forget(server) {
             return;
-        };
-        bound.swap_remove(at);
-        drop(bound);
+        }
         self.core.router.retire(server);
         // A stranger has nothing here yet.
         for connection in self.core.acquaintances() {

@@ -340,11 +340,6 @@ fn is_chosen_copy(to: To, head: &Head) -> bool {
     matches!(to, To::Bound(_)) && head.reach == Reach::Every
 }
 
-fn too_late(head: &Head) -> CallErrorKind {
-    let timeout = head.timeout().unwrap_or_default();
-    CallErrorKind::DeadlineExceeded { timeout }
-}
-
 fn is_lossy(head: &Head) -> bool {
     head.when_full == WhenFull::DropOldest && head.verb == Verb::Cast
 }
@@ -451,7 +446,7 @@ impl Intake {
             let head = in_flight.head();
             let gives_up = head.when_disconnected.gives_up(since);
             let kind = if head.is_late(now) || in_flight.is_cancelled() {
-                too_late(head)
+                head.too_late()
             } else if gives_up.is_some_and(|at| at <= now) {
                 not_connected()
             } else {
@@ -543,7 +538,7 @@ impl Intake {
     fn purge(&mut self, now: Instant) {
         for way in self.ways.lines() {
             for outgoing in self.ways.purge(way, now) {
-                let kind = too_late(outgoing.delivery.in_flight().head());
+                let kind = outgoing.delivery.in_flight().head().too_late();
                 self.refuse(outgoing, kind, Stage::QueuedHere);
             }
             self.left(way);

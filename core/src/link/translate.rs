@@ -290,8 +290,7 @@ pub(super) fn refusal(why: Refusal) -> (CallErrorKind, Fate) {
 pub(super) fn refused(why: Refused, head: &Head) -> CallError {
     let (kind, fate, stage) = match why {
         Refused::Expired => {
-            let timeout = head.timeout().unwrap_or_default();
-            let late = CallErrorKind::DeadlineExceeded { timeout };
+            let late = head.too_late();
             (late, Fate::NotSent, Stage::QueuedHere)
         }
         Refused::GoingAwayNotSent => (

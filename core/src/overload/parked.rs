@@ -225,8 +225,7 @@ impl Parked {
                 found = true;
                 way.gave_up(&delivery);
                 if is_late {
-                    let timeout = head.timeout().unwrap_or_default();
-                    let late = in_flight.failure_here(CallErrorKind::DeadlineExceeded { timeout });
+                    let late = in_flight.failure_here(head.too_late());
                     in_flight.finish(Reply::Failed(late));
                 }
             }
@@ -262,7 +261,6 @@ impl Parked {
 impl Line {
     /// Whether a request would overtake one of these: of those of its flow to one server, or of a fanout to all.
     fn is_before(&self, head: &Head) -> bool {
-        let to_all = |head: &Head| head.reach == Reach::Every && head.server.is_none();
         let mut heads = self
             .waiting
             .iter()
@@ -271,7 +269,10 @@ impl Line {
             return false;
         };
         (first.flow, &first.topic, &first.exchange) == (head.flow, &head.topic, &head.exchange)
-            && (first.server == head.server || to_all(head) || to_all(first) || heads.any(to_all))
+            && (first.server == head.server
+                || head.is_for_all()
+                || first.is_for_all()
+                || heads.any(Head::is_for_all))
     }
 
     /// A request that may stand in this line.

@@ -5,7 +5,7 @@
 //! full, the rest goes on when there is room.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -153,14 +153,7 @@ impl Router {
         topic: &Topic,
         name: &ServerName,
     ) -> Vec<Delivery> {
-        let has_others = {
-            let exchanges = self
-                .exchanges
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            let topics = exchanges.get(exchange);
-            topics.is_some_and(|topics| topics.contains_key(topic))
-        };
+        let has_others = self.servers_on(exchange, topic).is_some();
         let keys = self.waiting.lines_for(exchange, topic, name).into_iter();
         let left = keys.filter(|key| key.server.is_some() || !has_others);
         left.flat_map(|key| self.waiting.take_impatient(&key))
@@ -234,8 +227,7 @@ impl Router {
             }
             Ok(_) => {
                 // It waited for room, and for too long.
-                let timeout = head.timeout().unwrap_or_default();
-                let late = CallErrorKind::DeadlineExceeded { timeout };
+                let late = head.too_late();
                 delivery.refuse(late, Fate::NotExecuted, Stage::Routing);
             }
         }

@@ -269,7 +269,7 @@ impl ServerCore {
             Mode::Turn => weight < LARGE && method.quickness.is_quick(),
         };
         if may_start && self.runtime.is_current() && self.claim_inline() {
-            if self.is_shut() {
+            if self.is_stopping() {
                 self.release_slot();
                 return Err(NotAccepted::Refused(shutting_down(delivery)));
             }
@@ -408,7 +408,7 @@ impl ServerCore {
             return Err(forbidden);
         }
         let head = request.head();
-        if self.stopping.load(Ordering::Acquire) {
+        if self.is_stopping() {
             return Err(CallErrorKind::ShuttingDown);
         }
         let method = self.endpoints.find(head).map_err(|kind| {
@@ -501,7 +501,7 @@ impl ServerCore {
             }
         }
         self.unstarted.fetch_add(1, Ordering::SeqCst);
-        if self.is_shut() {
+        if self.is_stopping() {
             self.now_started();
             return Err(NotAccepted::Refused(shutting_down(waiting.delivery)));
         }
@@ -535,12 +535,6 @@ impl ServerCore {
                 Err(NotAccepted::Refused(shutting_down(delivery)))
             }
         }
-    }
-
-    /// Whether it takes nothing more. Asked once a request is counted in: either whoever drains it sees the request, or this
-    /// sees the end of the drain.
-    fn is_shut(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Whether more may go in than fits. What is on its way to a server that retires is bounded by the credit of the
@@ -785,9 +779,10 @@ impl ServerCore {
         Epoch(self.epoch.load(Ordering::Acquire))
     }
 
-    /// Whether it takes no new requests: who is cut off in the middle is so because of that.
+    /// Whether it takes no new requests: who is cut off in the middle is so because of that. Asked again once a request is
+    /// counted in: either whoever drains the server sees the request, or this sees the end of the drain.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.load(Ordering::SeqCst)
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {

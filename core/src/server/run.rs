@@ -242,8 +242,7 @@ impl Expire for Run {
         let record = state.record.upgrade();
         drop(state);
         if let Some(record) = record {
-            let timeout = record.head().timeout().unwrap_or_default();
-            record.abandon(CallErrorKind::DeadlineExceeded { timeout });
+            record.abandon(record.head().too_late());
         }
     }
 }

@@ -32,9 +32,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
     if head.is_late(Instant::now()) {
-        let kind = CallErrorKind::DeadlineExceeded {
-            timeout: head.timeout().unwrap_or_default(),
-        };
+        let kind = head.too_late();
         return slot.end(failed(kind, Fate::NotExecuted, Stage::Accepted));
     }
     if !in_flight.started() {
@@ -199,8 +197,7 @@ impl Slot {
         let head = self.in_flight.head();
         if head.is_late(Instant::now()) {
             // It waited for a thread, and nobody keeps the time of a cast or of another process's call (C-DL-2).
-            let timeout = head.timeout().unwrap_or_default();
-            let late = CallErrorKind::DeadlineExceeded { timeout };
+            let late = head.too_late();
             return self.end(failed(late, Fate::NotExecuted, Stage::Accepted));
         }
         let run = || guarded(|| blocking::allow(job));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use common::{Directory, LONG, on_each_runtime, open, until};
+use common::{Directory, LONG, on_each_runtime, together, until};
 use tidings_core::{Bus, CallErrorKind, IdempotencyKey, Promise, Server, WhenFull};
 
 /// A server that runs one handler at a time, each when it is let.
@@ -32,6 +32,13 @@ impl Gated {
         let server = bus.listen("gated").on_blocking("take", take).serial();
         let server = server.queue(queue).when_full(policy).start().unwrap();
         Gated { server, lets, took }
+    }
+
+    /// Waits until some wait in front of its queue.
+    fn is_awaited(&self) {
+        until("some wait in front of the queue", || {
+            self.server.drops().turned_away > 0
+        });
     }
 
     /// Drains it; lets all go that come, from when nobody else may come. Gives what it took.
@@ -75,10 +82,7 @@ fn calls_that_are_given_up_leave_the_line_in_front_of_a_full_queue() {
     const CALLS: usize = 100;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let gated = Gated::new(&hub, 1, WhenFull::Block);
         let bytes = "x".repeat(40 * 1024);
         let round = || {
@@ -111,10 +115,7 @@ fn casts_that_are_too_late_leave_the_line_in_front_of_a_full_queue() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
         let options = "?queue=8&in_flight=8";
-        let (hub, caller) = (
-            open(runtime, &directory.address(options)),
-            open(runtime, &directory.address(options)),
-        );
+        let [hub, caller] = together(runtime, &directory, options);
         let gated = Gated::new(&hub, 1, WhenFull::Block);
         let cast = |n, timeout| {
             let cast = caller.request::<()>("gated.take", &arguments(n));
@@ -137,7 +138,7 @@ fn casts_in_front_of_a_full_queue_outlive_their_connection() {
     on_each_runtime(|runtime| {
         for serves in ["the hub", "a member"] {
             let directory = Directory::new();
-            let [hub, caller, member] = [0, 1, 2].map(|_| open(runtime, &directory.address("")));
+            let [hub, caller, member] = together(runtime, &directory, "");
             let serving = if serves == "the hub" { &hub } else { &member };
             let gated = Gated::new(serving, 16, WhenFull::Reject);
             for n in 0..CASTS {
@@ -158,10 +159,7 @@ fn casts_in_front_of_a_full_queue_outlive_their_connection() {
 fn a_keyed_call_that_a_draining_server_takes_over_is_not_run_again() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let gated = Gated::new(&hub, 1, WhenFull::Block);
         let key = IdempotencyKey::unique();
         let keyed = |n| {
@@ -172,9 +170,7 @@ fn a_keyed_call_that_a_draining_server_takes_over_is_not_run_again() {
             .map(|n| caller.invoke("gated.take", &arguments(n)))
             .collect();
         let waits = keyed(9);
-        until("it waits in front of the queue", || {
-            gated.server.drops().turned_away > 0
-        });
+        gated.is_awaited();
         let (server, numbers) = gated.drain(&hub);
         for (n, promise) in (0..).zip(first) {
             assert_eq!(promise.wait().unwrap(), n);
@@ -192,10 +188,7 @@ fn beats_come_while_a_call_waits_in_front_of_a_full_queue() {
     const BEATS: Duration = Duration::from_millis(100);
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let gated = Gated::new(&hub, 1, WhenFull::Block);
         let calls: Vec<Promise<u32>> = (0..5)
             .map(|n| {
@@ -203,9 +196,7 @@ fn beats_come_while_a_call_waits_in_front_of_a_full_queue() {
                 call.heartbeat(BEATS).invoke()
             })
             .collect();
-        until("some wait in front of the queue", || {
-            gated.server.drops().turned_away > 0
-        });
+        gated.is_awaited();
         thread::sleep(BEATS * 5);
         let (_server, _) = gated.open();
         for (n, promise) in (0..).zip(calls) {
@@ -220,10 +211,7 @@ fn a_drain_takes_what_waits_behind_a_fanout() {
     const CASTS: u32 = 30;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let gated = Gated::new(&hub, 4, WhenFull::Reject);
         for n in 0..CASTS {
             let cast = caller.request::<()>("gated.take", &arguments(n));
@@ -233,9 +221,7 @@ fn a_drain_takes_what_waits_behind_a_fanout() {
             };
             sent.unwrap();
         }
-        until("some wait in front of the queue", || {
-            gated.server.drops().turned_away > 0
-        });
+        gated.is_awaited();
         let (_server, numbers) = gated.drain(&hub);
         assert_eq!(took(&numbers), (0..CASTS).collect::<Vec<_>>());
     });
@@ -247,10 +233,7 @@ fn a_drain_takes_what_stands_in_line() {
     const CASTS: u32 = 20;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         for n in 0..CASTS / 2 {
             let cast = caller.request::<()>("gated.take", &arguments(n));
             cast.wait_for_server().cast().unwrap();
@@ -280,10 +263,7 @@ fn a_drain_tells_of_casts_that_its_servers_had_no_room_for() {
     const CASTS: usize = 10;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let gated = Gated::new(&hub, 1, WhenFull::Block);
         for n in 0..CASTS {
             hub.request::<()>("gated.take", &arguments(n as u32))

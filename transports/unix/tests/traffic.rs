@@ -7,20 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use common::{Directory, LONG, on_each_runtime, open, until};
-use tidings_core::runtime::Runtime;
+use common::{Directory, LONG, on_each_runtime, open, together, until};
 use tidings_core::{Bus, CallErrorKind, Context, Fate, Promise};
-
-/// A hub and two members of it.
-fn three(runtime: &Arc<dyn Runtime>, directory: &Directory, options: &str) -> [Bus; 3] {
-    [0, 1, 2].map(|_| open(runtime, &directory.address(options)))
-}
 
 #[test]
 fn a_topic_is_balanced_over_the_processes_that_serve_it() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let buses = three(runtime, &directory, "");
+        let buses: [Bus; 3] = together(runtime, &directory, "");
         let counts: Vec<Arc<AtomicUsize>> = (0..3).map(|_| Arc::default()).collect();
         let _servers: Vec<_> = buses
             .iter()
@@ -49,7 +43,7 @@ fn a_topic_is_balanced_over_the_processes_that_serve_it() {
 fn the_busy_server_gets_less() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [hub, slow, fast] = three(runtime, &directory, "");
+        let [hub, slow, fast] = together(runtime, &directory, "");
         let stuck = |_: u32| std::future::pending::<u32>();
         let _slow = slow.listen("work").on_async("do", stuck).start().unwrap();
         let first: Promise<u32> = hub.invoke("work.do", &0u32);
@@ -65,7 +59,7 @@ fn the_busy_server_gets_less() {
 fn a_request_may_name_its_server() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let buses = three(runtime, &directory, "");
+        let buses: [Bus; 3] = together(runtime, &directory, "");
         let _servers: Vec<_> = ["a", "b", "c"]
             .iter()
             .zip(&buses)
@@ -127,7 +121,7 @@ fn exchanges_do_not_hear_each_other() {
 fn the_kernel_tells_the_server_who_calls() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let buses = three(runtime, &directory, "");
+        let buses: [Bus; 3] = together(runtime, &directory, "");
         let who = |_: ()| {
             let context = Context::current().unwrap();
             context
@@ -153,7 +147,7 @@ fn the_kernel_tells_the_server_who_calls() {
 fn dropping_the_promise_ends_the_handler_two_processes_away() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [hub, serving, calling] = three(runtime, &directory, "");
+        let [hub, serving, calling] = together(runtime, &directory, "");
         let (told, heard) = channel();
         struct Tell(std::sync::mpsc::Sender<&'static str>);
         impl Drop for Tell {
@@ -187,7 +181,7 @@ fn dropping_the_promise_ends_the_handler_two_processes_away() {
 fn a_deadline_passes_here_and_the_handler_there_ends() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "");
+        let [_hub, serving, calling] = together(runtime, &directory, "");
         let (told, heard) = channel();
         let wait = move |_: ()| {
             let remaining = Context::current().unwrap().remaining();
@@ -224,7 +218,7 @@ fn a_deadline_passes_here_and_the_handler_there_ends() {
 fn large_messages_travel_whole_and_oversize_ones_fail_alone() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "?max_message=4194304");
+        let [_hub, serving, calling] = together(runtime, &directory, "?max_message=4194304");
         let _server = serving
             .listen("echo")
             .on("echo", |text: String| text)
@@ -269,7 +263,8 @@ fn large_messages_travel_whole_and_oversize_ones_fail_alone() {
 fn ten_thousand_in_flight_take_as_long_as_the_longest() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "?in_flight=16384&queue=16384");
+        let [_hub, serving, calling] =
+            together(runtime, &directory, "?in_flight=16384&queue=16384");
         let pause = Duration::from_millis(500);
         let sleeper = runtime.clone();
         let wait = move |n: u32| {
@@ -300,7 +295,7 @@ fn casts_arrive_once_each_and_in_the_order_of_their_thread() {
     const EACH: u32 = 10_000;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "");
+        let [_hub, serving, calling] = together(runtime, &directory, "");
         let (told, heard) = channel();
         let note = move |message: (u32, u32)| told.send(message).unwrap();
         let _server = serving
@@ -343,7 +338,7 @@ fn casts_from_many_to_one_slow_server_all_arrive() {
     const EACH: u32 = 3_000;
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [hub, serving, first] = three(runtime, &directory, "");
+        let [hub, serving, first] = together(runtime, &directory, "");
         let others = [0, 1].map(|_| open(runtime, &directory.address("")));
         let (told, heard) = channel();
         let note = move |message: (usize, u32)| told.send(message).unwrap();
@@ -378,7 +373,7 @@ fn casts_from_many_to_one_slow_server_all_arrive() {
 fn a_server_that_is_full_says_so_and_delays_nobody_else() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "");
+        let [_hub, serving, calling] = together(runtime, &directory, "");
         let stuck = |_: u32| std::future::pending::<u32>();
         let server = serving
             .listen("full")
@@ -415,7 +410,7 @@ fn a_server_that_is_full_says_so_and_delays_nobody_else() {
 fn handlers_may_call_back_their_caller() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [_hub, serving, calling] = three(runtime, &directory, "");
+        let [_hub, serving, calling] = together(runtime, &directory, "");
         let back = serving.clone();
         let ask = move |n: u32| {
             let back = back.clone();
@@ -435,7 +430,7 @@ fn handlers_may_call_back_their_caller() {
 fn a_storm_of_dropped_promises_leaves_nothing_behind() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let [hub, serving, calling] = three(runtime, &directory, "");
+        let [hub, serving, calling] = together(runtime, &directory, "");
         let stuck = |_: u32| std::future::pending::<u32>();
         let _server = serving
             .listen("slow")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Directory, on_each_runtime, open};
+use common::{Directory, on_each_runtime, together};
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::{CallErrorKind, Fate, Promise};
 
@@ -24,10 +24,7 @@ fn a_handler_that_computes_long_holds_up_nothing_else_on_its_connection() {
         .unwrap();
     let runtime = runtime::tokio::handle(tokio.handle().clone());
     let directory = Directory::new();
-    let (hub, caller) = (
-        open(&runtime, &directory.address("?listen")),
-        open(&runtime, &directory.address("?connect")),
-    );
+    let [hub, caller] = together(&runtime, &directory, "");
     let sleeps: Arc<dyn Runtime> = runtime.clone();
     let _waits = hub
         .listen("patient")
@@ -65,10 +62,7 @@ fn a_handler_that_computes_long_holds_up_nothing_else_on_its_connection() {
 fn what_never_fits_into_a_servers_queue_is_too_large_for_an_idle_one_too() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let (hub, caller) = (
-            open(runtime, &directory.address("")),
-            open(runtime, &directory.address("")),
-        );
+        let [hub, caller] = together(runtime, &directory, "");
         let length = |text: String| text.len();
         let server = hub.listen("text").on("length", length).queue_bytes(1000);
         let _server = server.start().unwrap();

@@ -90,6 +90,15 @@ pub(crate) fn open(runtime: &Arc<dyn Runtime>, address: &str) -> Bus {
     try_open(runtime, address).unwrap()
 }
 
+/// A hub and its members, at one address with these options.
+pub(crate) fn together<const N: usize>(
+    runtime: &Arc<dyn Runtime>,
+    directory: &Directory,
+    options: &str,
+) -> [Bus; N] {
+    [(); N].map(|()| open(runtime, &directory.address(options)))
+}
+
 /// Waits until `condition` holds.
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + LONG;
