@@ -18,7 +18,7 @@ use crate::link::outbox::Intake;
 use crate::link::pace::Pace;
 use crate::overload::Charge;
 use crate::runtime::BoxFuture;
-use crate::session::{Role, Session};
+use crate::session::{Auth, Role, Session};
 
 /// How often a registration is asked for again that the hub has refused because of its name: the
 /// other one may be this process's own, on a connection whose end the hub has not seen yet.
@@ -31,23 +31,15 @@ pub(super) enum Found<T> {
     Other(T),
 }
 
-/// The queue that was to leave by a connection that there is not, and why not.
-type Unconnected = (Intake, io::Error);
-
 /// Makes `begun` the connection of the member: from now on others may leave messages for it.
-///
-/// # Errors
-/// Why not, with the queue that was to leave by it.
 fn connect(
     shared: &Arc<Shared>,
     begun: Begun,
+    auth: Option<Auth>,
     intake: Intake,
-) -> Result<(Arc<Connection>, Box<Driver>), Box<Unconnected>> {
+) -> (Arc<Connection>, Box<Driver>) {
     let mut config = shared.options.session_config(crate::instance::id());
-    match shared.options.credentials.of_member() {
-        Ok(credentials) => config.auth = credentials,
-        Err(error) => return Err(Box::new((intake, error))),
-    }
+    config.auth = auth;
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
     if shared.is_closed() {
@@ -66,7 +58,7 @@ fn connect(
         max_message: shared.options.limits.max_message,
         runtime: shared.runtime.clone(),
     });
-    Ok((connection, Box::new(driver)))
+    (connection, Box::new(driver))
 }
 
 /// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
@@ -96,12 +88,10 @@ where
                 Some(Err(error)) => Err(error),
             },
         };
-        let connected = match established {
-            Ok(established) => connect(&shared, established, intake),
-            Err(error) => Err(Box::new((intake, error))),
-        };
-        match connected {
-            Ok((connection, driver)) => {
+        let credentials = &shared.options.credentials;
+        match established.and_then(|begun| Ok((begun, credentials.of_member()?))) {
+            Ok((begun, auth)) => {
+                let (connection, driver) = connect(&shared, begun, auth, intake);
                 let began = Instant::now();
                 let (rest, why) = serve(&shared, connection, driver).await;
                 intake = rest?;
@@ -113,9 +103,7 @@ where
                 }
                 shared.first.tell(Err(why));
             }
-            Err(failed) => {
-                let error;
-                (intake, error) = *failed;
+            Err(error) => {
                 let why = error.to_string();
                 shared.watch.disconnected(&why);
                 shared.first.tell(Err(why));
