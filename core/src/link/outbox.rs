@@ -164,11 +164,16 @@ impl Outbox {
             return Err(self.full(outgoing.delivery));
         }
         while !self.takes(weight, over) {
-            if !(lossy && self.drop_oldest()) {
-                // Without a connection, the task looks who of them is not waited for any more.
-                self.bell.ring();
-                return Err(self.full(outgoing.delivery));
+            if lossy && self.drop_oldest() {
+                continue;
             }
+            // The task may have taken out all that could be dropped, which made room.
+            if lossy && self.takes(weight, over) {
+                break;
+            }
+            // Without a connection, the task looks who of them is not waited for any more.
+            self.bell.ring();
+            return Err(self.full(outgoing.delivery));
         }
         // Nobody could take it out again.
         let is_watched = in_flight.may_be_given_up();
