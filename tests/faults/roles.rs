@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidings::{Bus, Server};
 
+use crate::descriptors;
 use crate::engine::{LONG, with_options};
 use crate::journal::{Journal, Told};
 use crate::overloaded;
@@ -38,6 +39,7 @@ pub(crate) fn play(part: &Part) {
     match part.role.as_str() {
         "node" => return takeover::play(part),
         "overloaded" => return overloaded::play(part),
+        "starved" => return descriptors::play(part),
         _ => {}
     }
     let address = match part.role.as_str() {
