@@ -205,6 +205,9 @@ fn no_payload_is_in_any_output() {
         until("one is refused", || held.iter().any(Promise::is_ready));
         keep(&held);
         keep(&(serving, calling, &server));
+        // S19: what is there to watch it by.
+        keep(&(serving.stats(), calling.stats()));
+        keep(&(server.stats(), server.drops(), calling.state()));
         let refused = held.into_iter().find_map(|mut call| call.try_take());
         failed.push(refused.unwrap().unwrap_err());
         for error in &failed {

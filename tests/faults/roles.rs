@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidings::{Bus, Server};
 
-use crate::descriptors;
 use crate::engine::{LONG, with_options};
 use crate::journal::{Journal, Told};
 use crate::overloaded;
 use crate::process::Part;
+use crate::scarcity;
 use crate::takeover;
 use crate::traffic::{Mix, Traffic};
 
@@ -39,7 +39,7 @@ pub(crate) fn play(part: &Part) {
     match part.role.as_str() {
         "node" => return takeover::play(part),
         "overloaded" => return overloaded::play(part),
-        "starved" => return descriptors::play(part),
+        "starved" => return scarcity::play(part),
         _ => {}
     }
     let address = match part.role.as_str() {

@@ -1,6 +1,10 @@
 //! A process as the kernel sees it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::process::Process;
 
@@ -13,7 +17,7 @@ impl Watched {
     }
 
     fn file(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
+        fs::read_to_string(self.0.join(name)).unwrap()
     }
 
     fn status(&self, name: &str) -> usize {
@@ -33,7 +37,7 @@ impl Watched {
     }
 
     pub(crate) fn forget_peak(&self) {
-        std::fs::write(self.0.join("clear_refs"), "5").unwrap();
+        fs::write(self.0.join("clear_refs"), "5").unwrap();
     }
 
     /// Time that its threads ran, in hundredths of a second.
@@ -46,18 +50,63 @@ impl Watched {
 
     /// How often its threads went to sleep.
     pub(crate) fn sleeps(&self) -> u64 {
-        let tasks = std::fs::read_dir(self.0.join("task")).unwrap();
+        let tasks = fs::read_dir(self.0.join("task")).unwrap();
         tasks
             .flatten()
-            .filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok())
+            .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
             .filter_map(|status| {
                 let line = status.lines().find(|l| l.starts_with("voluntary"))?;
                 line.split_whitespace().nth(1)?.parse::<u64>().ok()
             })
             .sum()
     }
+    pub(crate) fn threads(&self) -> usize {
+        self.status("Threads:")
+    }
+
     /// File descriptors that it has.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.0.join("fd")).unwrap().count()
+        fs::read_dir(self.0.join("fd")).unwrap().count()
+    }
+}
+
+/// The most memory that the kernel lets a process have: a control group, which goes when this is dropped. The process
+/// must have ended by then.
+pub(crate) struct Cage(PathBuf);
+
+impl Cage {
+    /// Around what `process` has now and takes from now on, `most` in all; `None` where this system has no such groups,
+    /// or this user may not make any.
+    pub(crate) fn around(process: &Process, most: usize) -> Option<Cage> {
+        let more = most.checked_sub(Watched::of(process).resident())?;
+        let name = format!("tidings-{}", process.id());
+        [("", "memory.max"), ("memory", "memory.limit_in_bytes")]
+            .into_iter()
+            .find_map(|(version, limit)| {
+                let group = Path::new("/sys/fs/cgroup").join(version).join(&name);
+                fs::create_dir(&group).ok()?;
+                let cage = Cage(group);
+                // What it has already stays with the group that it comes from. A new file would be none of a group's.
+                let write = |file: &str, text: String| {
+                    let mut options = fs::File::options();
+                    let file = options.write(true).open(cage.0.join(file));
+                    file.and_then(|mut file| file.write_all(text.as_bytes()))
+                };
+                write(limit, more.to_string()).ok()?;
+                write("cgroup.procs", process.id().to_string()).ok()?;
+                Some(cage)
+            })
+    }
+}
+
+impl Drop for Cage {
+    fn drop(&mut self) {
+        // The kernel may be busy for a moment yet with whom it has killed.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

@@ -1,9 +1,10 @@
-//! File descriptors: there are none left, or there come some that nobody asked for.
+//! File descriptors and memory: there are none left, or there come some that nobody asked for.
 
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidings::__core::codec;
 use tidings::__core::session::Role;
-use tidings::{Bus, CallError, Fate, Server};
+use tidings::{Bus, CallError, CallErrorKind, Fate, Server};
 
-use crate::engine::{Directory, Engine, until};
+use crate::engine::{Directory, Engine, until, with_options};
 use crate::peer::Peer;
 use crate::process::{Part, Process};
 use crate::roles::{say, words};
@@ -27,8 +28,14 @@ const EACH: usize = 3;
 /// The most that the kernel lets a process of these tests open.
 const MOST: u64 = 1024;
 
+const MIB: usize = 1024 * 1024;
+/// The memory that it may still take.
+const MEMORY: usize = 24 * MIB;
+
 fn serve_echo(bus: &Bus) -> Server {
-    bus.listen("echo").on("say", |n: u32| n).start().unwrap()
+    let echo = bus.listen("echo").on("say", |n: u32| n);
+    let length = |text: String| text.len();
+    echo.on_blocking("length", length).start().unwrap()
 }
 
 fn echoes(bus: &Bus) -> Result<(), CallError> {
@@ -42,14 +49,18 @@ pub(crate) fn play(part: &Part) {
         "hub" => &part.hub,
         _ => &part.member,
     };
-    let bus = part.engine.open(address);
+    let bus = part.engine.open(&large(address));
     let echo = (part.name == "hub").then(|| serve_echo(&bus));
     say("ready");
     for word in words() {
         match word.as_str() {
             // It keeps what it has, and gets nothing more.
-            "starve" => limit(0),
-            "recover" => limit(MOST),
+            "starve" => limit(Resource::Nofile, 0),
+            "recover" => {
+                limit(Resource::Nofile, MOST);
+                limit(Resource::As, u64::MAX);
+            }
+            "keep memory" => limit(Resource::As, (addresses() + MEMORY) as u64),
             "call" => say(&match echoes(&bus) {
                 Ok(()) => "told Executed".to_owned(),
                 Err(error) => format!("told {:?} {error}", error.fate()),
@@ -68,12 +79,26 @@ pub(crate) fn play(part: &Part) {
     std::process::exit(0);
 }
 
-fn limit(most: u64) {
+/// Lets this process have that much of it.
+fn limit(of: Resource, most: u64) {
     let limit = Rlimit {
-        current: Some(most),
-        ..getrlimit(Resource::Nofile)
+        current: (most < u64::MAX).then_some(most),
+        ..getrlimit(of)
     };
-    setrlimit(Resource::Nofile, limit).unwrap();
+    setrlimit(of, limit).unwrap();
+}
+
+/// Bytes of addresses that this process uses.
+fn addresses() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kibibytes = size.unwrap().trim().strip_suffix(" kB").unwrap();
+    kibibytes.parse::<usize>().unwrap() * 1024
+}
+
+/// The address, for messages of up to 128 MiB.
+fn large(address: &str) -> String {
+    with_options(address, &[&format!("max_message={}", 128 * MIB)])
 }
 
 fn tell(process: &mut Process, word: &str) {
@@ -152,6 +177,52 @@ pub(crate) fn connecting_without_descriptors_is_told_and_tried_again(engine: Eng
         told(&mut member, "call", "told") == "Executed"
     });
     assert_eq!(told(&mut member, "open", "opened"), "");
+}
+
+/// R14: the length is the peer's word, and nobody aborts because of it.
+pub(crate) fn a_message_for_which_there_is_no_memory_ends_its_own_connection_only(engine: Engine) {
+    let directory = Directory::new();
+    let mut hub = Process::start("starved", "hub", engine, &directory);
+    let [other, bus] = [0, 1].map(|_| engine.open(&large(&directory.member())));
+    echoes(&other).unwrap();
+    echoes(&bus).unwrap();
+    tell(&mut hub, "keep memory");
+    let text = "x".repeat(2 * MEMORY);
+    let error = bus.call::<usize>("echo.length", &text).wait().unwrap_err();
+    let is_lost = matches!(error.kind(), CallErrorKind::ConnectionLost(_));
+    assert!(
+        is_lost && error.to_string().contains("OutOfMemory"),
+        "{error}"
+    );
+    echoes(&other).unwrap();
+    until("it is back", || echoes(&bus).is_ok());
+    tell(&mut hub, "recover");
+    let length = bus.call::<usize>("echo.length", &text).wait();
+    assert_eq!(length.unwrap(), text.len());
+}
+
+/// P31: neither a socket nor a lock file, though it is started by whoever uses them.
+pub(crate) fn a_program_that_is_started_has_no_descriptor_of_the_bus(engine: Engine) {
+    let directory = Directory::new();
+    let hub = engine.open(&directory.hub());
+    let _echo = serve_echo(&hub);
+    let member = engine.open(&directory.member());
+    echoes(&member).unwrap();
+    let of = |process: &str| {
+        let list = format!("for one in /proc/{process}/fd/*; do readlink $one; done");
+        let mut shell = Command::new("sh");
+        let listed = shell.args(["-c", &list]).stdin(Stdio::null()).output();
+        String::from_utf8(listed.unwrap().stdout).unwrap()
+    };
+    let place = directory.path().display().to_string();
+    let sockets = |list: &str| list.matches("socket:").count();
+    let (ours, theirs) = (of(&std::process::id().to_string()), of("$$"));
+    assert!(sockets(&ours) >= 3 && ours.contains(&place), "{ours}");
+    assert_eq!(sockets(&theirs), 0, "{theirs}");
+    assert!(
+        !theirs.contains(&place) && !theirs.contains("epoll"),
+        "{theirs}"
+    );
 }
 
 /// Writes all of `bytes`, and descriptors with their first one.
