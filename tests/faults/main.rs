@@ -79,6 +79,7 @@ macro_rules! over_a_wire {
             lifeless::a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat,
             lifeless::a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat,
             lifeless::a_worker_that_is_killed_in_a_call_is_noticed_at_once,
+            lifeless::a_panic_within_a_panic_ends_its_own_process_only,
             lifeless::a_retry_over_a_new_hub_finds_what_runs,
             scarcity::a_hub_without_descriptors_goes_on_and_lets_in_later,
             scarcity::connecting_without_descriptors_is_told_and_tried_again,

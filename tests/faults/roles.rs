@@ -32,6 +32,17 @@ pub(crate) enum End {
     /// With an error of the application.
     Error,
     Panic,
+    /// With a panic, and another one while that goes through: Rust ends the process.
+    PanicTwice,
+}
+
+/// Panics when it is dropped.
+struct Unruly;
+
+impl Drop for Unruly {
+    fn drop(&mut self) {
+        panic::resume_unwind(Box::new("on purpose, again"));
+    }
 }
 
 /// Plays the part until the standard input ends.
@@ -95,6 +106,10 @@ pub(crate) fn serve_work(part: &Part, bus: &Bus) -> Server {
                 End::Error => Err("refused".to_owned()),
                 // A panic like any other, but that nothing is printed.
                 End::Panic => panic::resume_unwind(Box::new("on purpose")),
+                End::PanicTwice => {
+                    let _unruly = Unruly;
+                    panic::resume_unwind(Box::new("on purpose"))
+                }
             }
         }
     };
