@@ -31,6 +31,9 @@ pub(super) enum Found<T> {
     Other(T),
 }
 
+/// The queue that was to leave by a connection that there is not, and why not.
+type Unconnected = (Intake, io::Error);
+
 /// Makes `begun` the connection of the member: from now on others may leave messages for it.
 ///
 /// # Errors
@@ -39,11 +42,11 @@ fn connect(
     shared: &Arc<Shared>,
     begun: Begun,
     intake: Intake,
-) -> Result<(Arc<Connection>, Box<Driver>), (Intake, io::Error)> {
+) -> Result<(Arc<Connection>, Box<Driver>), Box<Unconnected>> {
     let mut config = shared.options.session_config(crate::instance::id());
     match shared.options.credentials.of_member() {
         Ok(credentials) => config.auth = credentials,
-        Err(error) => return Err((intake, error)),
+        Err(error) => return Err(Box::new((intake, error))),
     }
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
@@ -95,7 +98,7 @@ where
         };
         let connected = match established {
             Ok(established) => connect(&shared, established, intake),
-            Err(error) => Err((intake, error)),
+            Err(error) => Err(Box::new((intake, error))),
         };
         match connected {
             Ok((connection, driver)) => {
@@ -110,8 +113,9 @@ where
                 }
                 shared.first.tell(Err(why));
             }
-            Err((rest, error)) => {
-                intake = rest;
+            Err(failed) => {
+                let error;
+                (intake, error) = *failed;
                 let why = error.to_string();
                 shared.watch.disconnected(&why);
                 shared.first.tell(Err(why));
