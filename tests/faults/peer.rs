@@ -172,6 +172,11 @@ impl Peer {
         self.flush();
     }
 
+    /// Hands the session an answer; nothing is written.
+    pub(crate) fn answer(&mut self, id: IncomingId, payload: Vec<u8>) {
+        self.session.reply(id, Ok(payload));
+    }
+
     /// Waits for the reply to the last call, taking part in the conversation meanwhile.
     pub(crate) fn reply(&mut self) -> Vec<u8> {
         loop {

@@ -426,6 +426,7 @@ impl Driver {
 
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
+        let mut lost = Vec::new(); // Why is told by the event that follows them.
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Opened(hello) => {
@@ -500,17 +501,7 @@ impl Driver {
                         entry.finish(Reply::Failed(error));
                     }
                 }
-                Event::Lost { token, handed_over } => {
-                    let entry = if handed_over {
-                        self.pending.remove(token)
-                    } else {
-                        self.unsent(token)
-                    };
-                    if let Some(entry) = entry {
-                        let error = translate::lost(handed_over, "the peer has gone");
-                        entry.finish(Reply::Failed(error));
-                    }
-                }
+                Event::Lost { token, handed_over } => lost.push((token, handed_over)),
                 Event::Bind { id, registration } => {
                     let result = self.side.bind(id, &registration);
                     self.session.bind_result(id, result);
@@ -528,6 +519,9 @@ impl Driver {
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
                     let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    for (token, handed_over) in lost.drain(..) {
+                        self.lose(token, handed_over, &why);
+                    }
                     let is_orderly = closed.is_orderly() && self.fault.is_none();
                     self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {
@@ -536,6 +530,17 @@ impl Driver {
                     });
                 }
             }
+        }
+    }
+
+    fn lose(&mut self, token: u64, handed_over: bool, why: &str) {
+        let entry = if handed_over {
+            self.pending.remove(token)
+        } else {
+            self.unsent(token)
+        };
+        if let Some(entry) = entry {
+            entry.finish(Reply::Failed(translate::lost(handed_over, why)));
         }
     }
 

@@ -196,6 +196,8 @@ struct Peer {
     /// `None` until it is known, and where nothing is known.
     user: Option<User>,
     said_hello: bool,
+    /// It is only there to be told so.
+    is_refused: bool,
     connection: Arc<Connection>,
 }
 

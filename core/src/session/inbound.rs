@@ -27,6 +27,9 @@ impl Session {
         if !self.take_magic(&mut input) {
             return Ok(());
         }
+        if let Some(code) = self.config.refusal {
+            return violation(code, "");
+        }
         let mut completed = false;
         loop {
             match self.next_frame(&mut input)? {

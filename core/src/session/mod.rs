@@ -74,6 +74,7 @@ mod inbound;
 mod inbound_answers;
 #[expect(clippy::module_inception, reason = "it is the session of this module")]
 mod session;
+mod shown;
 mod staging;
 
 #[doc(hidden)]

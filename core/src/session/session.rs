@@ -31,7 +31,6 @@ use super::wire::Violation;
 /// Dropping a session says nothing to the peer, and nothing about the requests that are not
 /// complete: call [`close`](Self::close) or [`receive_eof`](Self::receive_eof) first and take the
 /// events.
-#[derive(Debug)]
 pub struct Session {
     pub(super) role: Role,
     pub(super) config: Config,

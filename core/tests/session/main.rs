@@ -11,6 +11,8 @@ mod order;
 mod pair;
 mod parts;
 mod raw;
+mod recorded;
+mod shown;
 mod simulation;
 mod simulator;
 mod splits;
