@@ -152,7 +152,8 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn length(&mut self) -> Result<usize, Unread> {
-        self.varint::<{ usize::BITS }>().map(|length| length as usize)
+        self.varint::<{ usize::BITS }>()
+            .map(|length| length as usize)
     }
 
     #[inline]
@@ -464,11 +465,7 @@ impl<'de, N: Note> VariantAccess<'de> for Place<'_, 'de, N> {
     }
 
     #[inline]
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unread> {
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Unread> {
         let (place, left) = (self, length);
         visitor.visit_seq(Parts { place, left })
     }
