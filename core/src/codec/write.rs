@@ -113,7 +113,14 @@ impl<N: Note> Writer<N> {
             self.overflow.get_or_insert(asked);
             return Err(Unwritten::Full);
         }
-        self.bytes.reserve(more);
+        match buffers::take_used(asked) {
+            Some(mut larger) => {
+                larger.clear();
+                larger.extend_from_slice(&self.bytes);
+                buffers::give(std::mem::replace(&mut self.bytes, larger));
+            }
+            None => self.bytes.reserve(more),
+        }
         Ok(())
     }
 

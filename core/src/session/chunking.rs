@@ -7,6 +7,7 @@ use super::config::FIRST_ALLOCATION;
 use super::frame::{Kind, begin, end, grow};
 use super::output::Output;
 use super::wire::{Parsed, malformed, put_varint, violation};
+use crate::buffers;
 
 /// More than a part's kind and id.
 const PART_HEAD: usize = 16;
@@ -40,7 +41,7 @@ static ZEROS: [u8; 4096] = [0; 4096];
 /// A message of which parts have come.
 #[derive(Debug)]
 pub(super) struct Assembly {
-    /// What has come, and behind it room for more.
+    /// What has come, and behind it room for more: zeros, or what the buffer held before.
     bytes: Vec<u8>,
     total: usize,
     came: usize,
@@ -64,7 +65,11 @@ impl Assembly {
         };
         assembly.expect(first.len())?;
         if kept {
-            grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?;
+            // One that is there already costs nothing, whatever the peer makes of what it said.
+            match buffers::take_used(total) {
+                Some(used) => assembly.bytes = used,
+                None => grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?,
+            }
         }
         // One part would have been a frame of the other kind: one encoding each (PR-CHUNK-2).
         if assembly.push(first)? {
@@ -131,7 +136,7 @@ impl Assembly {
     /// Throws away what came and what will come.
     pub(super) fn discard(&mut self) {
         self.kept = false;
-        self.bytes = Vec::new();
+        buffers::give(std::mem::take(&mut self.bytes));
     }
 
     /// Whether the bytes are kept.
@@ -141,10 +146,12 @@ impl Assembly {
 
     /// Bytes held.
     pub(super) fn buffered(&self) -> usize {
-        self.bytes.len()
+        if self.kept { self.came } else { 0 }
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// What has come.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.came);
         self.bytes
     }
 }

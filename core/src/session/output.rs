@@ -156,11 +156,16 @@ impl Output {
             }
             n = n.saturating_sub(left);
             self.skip = 0;
-            if let Some(Segment::Frames(mut buffer)) = self.segments.pop_front() {
-                if buffer.capacity() <= KEPT {
+            match self.segments.pop_front() {
+                Some(Segment::Frames(mut buffer)) if buffer.capacity() <= KEPT => {
                     buffer.clear();
                     self.spare = buffer;
                 }
+                Some(Segment::Part(payload, _)) => {
+                    // With its last part.
+                    Arc::into_inner(payload).into_iter().for_each(buffers::give);
+                }
+                _ => {}
             }
         }
     }

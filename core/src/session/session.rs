@@ -23,6 +23,7 @@ use super::reply_parts::ReplyParts;
 use super::requests::Requests;
 use super::serving::{Ended, Serving};
 use super::wire::Violation;
+use crate::buffers;
 
 /// One side of one connection. See the [module](super) for how it is driven.
 ///
@@ -558,6 +559,7 @@ impl Session {
 
     /// The session is quiet: it gives back what memory it does not need.
     fn shrink(&mut self) {
+        buffers::release();
         self.output.shrink();
         self.splitter.shrink();
         self.parts.shrink();
