@@ -131,6 +131,8 @@ impl Member {
             cut_off: true,
             _leaving: self.shared.farewell.task(),
         };
+        // Boxed by itself: a future that awaits another holds that twice, before and while it does.
+        let task = Box::pin(task);
         self.shared.runtime.spawn(Box::pin(async move {
             task.await;
             end.reached();

@@ -172,7 +172,7 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
         match self.state {
             State::Ready(outcome) => outcome.into_inner(),
             State::Cell(mut receiver) => match receiver.try_take() {
-                Some(outcome) => outcome.unwrap_or_else(|error| Err(error.into())),
+                Some(outcome) => flat(outcome),
                 None => Promise {
                     state: State::Cell(receiver),
                 }
@@ -251,34 +251,37 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
     /// handed out before.
     #[inline]
     pub fn try_take(&mut self) -> Option<Result<T, E>> {
+        // The usual case alone is compiled into the caller, which then need not move the outcome.
+        match &mut self.state {
+            State::Cell(receiver) => receiver.try_take().map(flat),
+            _ => self.try_take_rare(),
+        }
+    }
+
+    #[inline(never)]
+    fn try_take_rare(&mut self) -> Option<Result<T, E>> {
         // A source that has handed its outcome out says so itself from then on.
         match &mut self.state {
-            State::Cell(receiver) => {
-                let outcome = receiver.try_take()?;
-                Some(outcome.unwrap_or_else(|error| Err(error.into())))
-            }
             State::Reply(reply) => reply.try_take(),
             State::Boxed(source) => source.try_take(),
-            State::Taken | State::Ready(_) => Some(self.take_inline()),
+            State::Cell(_) | State::Taken | State::Ready(_) => Some(self.take_ready()),
         }
     }
 
     #[inline]
     pub(super) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         match &mut self.state {
-            State::Cell(receiver) => receiver
-                .poll(cx)
-                .map(|outcome| outcome.unwrap_or_else(|error| Err(error.into()))),
+            State::Cell(receiver) => receiver.poll(cx).map(flat),
             State::Reply(reply) => reply.poll(cx),
             State::Boxed(source) => source.poll(cx),
-            State::Taken | State::Ready(_) => Poll::Ready(self.take_inline()),
+            State::Taken | State::Ready(_) => Poll::Ready(self.take_ready()),
         }
     }
 
     #[inline]
-    fn take_inline(&mut self) -> Result<T, E> {
+    fn take_ready(&mut self) -> Result<T, E> {
         match mem::replace(&mut self.state, State::Taken) {
-            State::Ready(outcome) => outcome.into_inner(),
+            State::Ready(outcome) => flat(Ok(outcome.into_inner())),
             _ => Err(E::from(PromiseError::Taken)),
         }
     }
@@ -303,7 +306,7 @@ impl<T, E: From<PromiseError>> Promise<T, E> {
                 let waker = receiver.withdraw();
                 let outcome = match receiver.close() {
                     None => Err(E::from(PromiseError::Cancelled)),
-                    Some(outcome) => outcome.unwrap_or_else(|error| Err(error.into())),
+                    Some(outcome) => flat(outcome),
                 };
                 self.state = State::Ready(Exclusive::new(outcome));
                 if let Some(waker) = waker {
@@ -375,7 +378,7 @@ where
         change: impl FnOnce(Result<T, E>) -> Result<U, X> + Send + 'static,
     ) -> Promise<U, X> {
         if let State::Taken | State::Ready(_) = self.state {
-            return Promise::from(change(self.take_inline()));
+            return Promise::from(change(self.take_ready()));
         }
         let source: Box<dyn Source<U, X>> = Box::new(Mapped::new(self, change));
         Promise {
@@ -399,6 +402,16 @@ where
         E: Clone + Sync,
     {
         Shared::of(self)
+    }
+}
+
+/// Case by case: copied as a whole, an outcome that was just written field by field would stall the processor.
+#[inline]
+fn flat<T, E: From<PromiseError>>(outcome: Result<Result<T, E>, PromiseError>) -> Result<T, E> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -16,23 +16,13 @@ use crate::link::connection::{Connection, Control};
 use crate::link::driver::{Driver, Parts};
 use crate::link::outbox::Intake;
 use crate::link::pace::Pace;
-use crate::link::socket::Socket;
 use crate::overload::Charge;
-use crate::runtime::{BoxFuture, Readiness};
+use crate::runtime::BoxFuture;
 use crate::session::{Role, Session};
 
 /// How often a registration is asked for again that the hub has refused because of its name: the
 /// other one may be this process's own, on a connection whose end the hub has not seen yet.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-
-/// A socket with all that its driver needs.
-struct Connected {
-    socket: Arc<dyn Socket>,
-    readiness: Box<dyn Readiness>,
-    connection: Arc<Connection>,
-    control: flume::Receiver<Control>,
-    session: Session,
-}
 
 /// What an attempt to come back finds.
 pub(super) enum Found<T> {
@@ -41,22 +31,42 @@ pub(super) enum Found<T> {
     Other(T),
 }
 
+/// The queue that was to leave by a connection that there is not, and why not.
+type Unconnected = (Intake, io::Error);
+
 /// Makes `begun` the connection of the member: from now on others may leave messages for it.
-fn connect(shared: &Arc<Shared>, begun: Begun) -> io::Result<Connected> {
+///
+/// # Errors
+/// Why not, with the queue that was to leave by it.
+fn connect(
+    shared: &Arc<Shared>,
+    begun: Begun,
+    intake: Intake,
+) -> Result<(Arc<Connection>, Box<Driver>), Box<Unconnected>> {
     let mut config = shared.options.session_config(crate::instance::id());
-    config.auth = shared.options.credentials.of_member()?;
+    match shared.options.credentials.of_member() {
+        Ok(credentials) => config.auth = credentials,
+        Err(error) => return Err(Box::new((intake, error))),
+    }
     let (connection, control) = Connection::new(shared.outbox.bell.clone());
     *shared.connection() = Some(connection.clone());
     if shared.is_closed() {
         connection.tell(Control::Close(crate::session::CloseCode::Normal));
     }
-    Ok(Connected {
+    let driver = Driver::new(Parts {
         socket: begun.socket,
         readiness: begun.readiness,
-        connection,
-        control,
         session: Session::new(Role::Member, config, Instant::now()),
-    })
+        side: Box::new(MemberSide::new(shared.clone())),
+        connection: connection.clone(),
+        control,
+        intake,
+        tally: shared.tally.clone(),
+        memory: Charge::on(&shared.options.memory),
+        max_message: shared.options.limits.max_message,
+        runtime: shared.runtime.clone(),
+    });
+    Ok((connection, Box::new(driver)))
 }
 
 /// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
@@ -76,19 +86,24 @@ where
     // to leave.
     while next.is_some() || !shared.is_closed() {
         let established = match next.take() {
-            Some(first) => attempt::establish(&shared, first).await,
-            None => match during(&shared, &mut intake, attempt()).await {
+            // What a connection needs only before it is there has a box of its own: else the task of each, which mostly
+            // waits, would hold room for all of it.
+            Some(first) => Box::pin(attempt::establish(&shared, first)).await,
+            None => match during(&shared, &mut intake, Box::pin(attempt())).await {
                 None => break,
                 Some(Ok(Found::Connection(established))) => Ok(established),
                 Some(Ok(Found::Other(other))) => return Some((other, intake)),
                 Some(Err(error)) => Err(error),
             },
         };
-        let connected = established.and_then(|established| connect(&shared, established));
+        let connected = match established {
+            Ok(established) => connect(&shared, established, intake),
+            Err(error) => Err(Box::new((intake, error))),
+        };
         match connected {
-            Ok(connected) => {
+            Ok((connection, driver)) => {
                 let began = Instant::now();
-                let (rest, why) = serve(&shared, connected, intake).await;
+                let (rest, why) = serve(&shared, connection, driver).await;
                 intake = rest?;
                 // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
                 let greeted = matches!(shared.watch.state(), State::Connected { .. });
@@ -98,7 +113,9 @@ where
                 }
                 shared.first.tell(Err(why));
             }
-            Err(error) => {
+            Err(failed) => {
+                let error;
+                (intake, error) = *failed;
                 let why = error.to_string();
                 shared.watch.disconnected(&why);
                 shared.first.tell(Err(why));
@@ -114,23 +131,9 @@ where
 /// Drives one connection to its end.
 async fn serve(
     shared: &Arc<Shared>,
-    connected: Connected,
-    intake: Intake,
+    connection: Arc<Connection>,
+    mut driver: Box<Driver>,
 ) -> (Option<Intake>, String) {
-    let connection = connected.connection.clone();
-    let mut driver = Driver::new(Parts {
-        socket: connected.socket,
-        readiness: connected.readiness,
-        session: connected.session,
-        side: Box::new(MemberSide::new(shared.clone())),
-        connection: connected.connection,
-        control: connected.control,
-        intake,
-        tally: shared.tally.clone(),
-        memory: Charge::on(&shared.options.memory),
-        max_message: shared.options.limits.max_message,
-        runtime: shared.runtime.clone(),
-    });
     let mut again: Option<BoxFuture<()>> = None;
     let mut impatience = Impatience::default();
     let ended = poll_fn(|cx| {
@@ -162,9 +165,8 @@ async fn serve(
 async fn during<T>(
     shared: &Shared,
     intake: &mut Intake,
-    future: impl Future<Output = T>,
+    mut future: Pin<Box<impl Future<Output = T> + ?Sized>>,
 ) -> Option<T> {
-    let mut future = pin!(future);
     let mut impatience = Impatience::default();
     poll_fn(|cx| {
         loop {
