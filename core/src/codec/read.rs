@@ -65,12 +65,13 @@ impl Error for Unread {
 /// What is being read.
 pub(super) struct Reader<'de> {
     /// What has not been read yet.
-    input: &'de [u8],
+    input: Iter<'de, u8>,
     watch: Watch,
 }
 
 impl<'de> Reader<'de> {
     pub(super) fn new(input: &'de [u8], watch: Watch) -> Self {
+        let input = input.iter();
         Reader { input, watch }
     }
 
@@ -86,27 +87,27 @@ impl<'de> Reader<'de> {
 
     /// What was not read, and what was counted.
     pub(super) fn finish(self) -> (&'de [u8], Watch) {
-        (self.input, self.watch)
+        (self.input.as_slice(), self.watch)
     }
 
     #[inline]
     fn byte(&mut self) -> Result<u8, Unread> {
-        let (&byte, rest) = self.input.split_first().ok_or(Unread::End)?;
-        self.input = rest;
-        Ok(byte)
+        self.input.next().copied().ok_or(Unread::End)
     }
 
     #[inline]
     fn take(&mut self, length: usize) -> Result<&'de [u8], Unread> {
-        let (taken, rest) = self.input.split_at_checked(length).ok_or(Unread::End)?;
-        self.input = rest;
+        let input = self.input.as_slice();
+        let (taken, rest) = input.split_at_checked(length).ok_or(Unread::End)?;
+        self.input = rest.iter();
         Ok(taken)
     }
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Unread> {
-        let (taken, rest) = self.input.split_first_chunk().ok_or(Unread::End)?;
-        self.input = rest;
+        let input = self.input.as_slice();
+        let (taken, rest) = input.split_first_chunk().ok_or(Unread::End)?;
+        self.input = rest.iter();
         Ok(*taken)
     }
 
@@ -561,7 +562,7 @@ impl<'r, 'de, N: Note> Elements<'r, 'de, N> {
     /// Takes all that are left for bytes: one of them was asked for as a byte.
     #[inline]
     fn look_ahead(&mut self) {
-        if let Some(bytes) = self.place.reader.input.get(..self.left) {
+        if let Some(bytes) = self.place.reader.input.as_slice().get(..self.left) {
             self.bytes = bytes.iter();
             self.ahead = self.left;
         }
@@ -574,7 +575,7 @@ impl<'r, 'de, N: Note> Elements<'r, 'de, N> {
         self.bytes = [].iter();
         self.left = self.left.saturating_sub(read);
         let input = &mut self.place.reader.input;
-        *input = input.get(read..).unwrap_or_default();
+        *input = input.as_slice().get(read..).unwrap_or_default().iter();
     }
 }
 

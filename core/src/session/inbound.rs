@@ -22,6 +22,7 @@ use crate::buffers;
 const REFUSALS_PER_SLOT: usize = 10;
 
 impl Session {
+    #[inline]
     pub(super) fn take_in(&mut self, bytes: &[u8], now: Instant) -> Parsed<()> {
         let mut input = bytes;
         if !self.take_magic(&mut input) {
