@@ -167,7 +167,7 @@ fn a_value_without_end_is_stopped_at_the_limit() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 1024,
+            at_least: 1025,
             limit: 1000
         }
     );

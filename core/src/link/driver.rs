@@ -6,7 +6,7 @@
 //! things have moved for many rounds (FAULTS rule 8).
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -29,10 +29,12 @@ use crate::server::Mode;
 use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
-const READ: usize = 64 * 1024;
+const READ: usize = 128 * 1024;
 /// What is written in one round, about: as long as the peer reads, a large message could be written for its whole length,
 /// and what is small would wait in the outbox for all of it (C-OV-2).
-const WRITE: usize = 128 * 1024;
+const WRITE: usize = 256 * 1024;
+/// Places given to one read.
+const PLACES: usize = 32;
 /// Slices given to one write.
 const SLICES: usize = 64;
 /// Rounds until other tasks have their turn.
@@ -342,31 +344,57 @@ impl Driver {
         if self.session.is_closed() || !self.session.reply_room() {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
-        let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
-        let fault = &mut self.fault;
         // One buffer for each thread, not for each connection: it is empty between two reads.
         BUFFER.with_borrow_mut(|buffer| {
-            let op = &mut || socket.read(buffer);
-            // What the socket holds has left the kernel, which tells of it no more.
-            let outcome = if socket.holds_input() {
-                Poll::Ready(op())
+            let outcome = if self.session.has_room() {
+                self.read_parts(cx, buffer)
             } else {
-                readiness.poll_io(cx, Interest::Read, READ, op)
+                let socket = &*self.socket;
+                let op = &mut || socket.read(buffer);
+                read(&*self.readiness, socket, cx, READ, op).map_ok(|read| (0, read))
             };
             match outcome {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(read @ 1..)) => {
-                    session.receive(buffer.get(..read).unwrap_or_default(), now);
-                }
                 // A reset is an end like any other (T3).
-                Poll::Ready(Ok(_)) => session.receive_eof(now),
+                Poll::Ready(Ok((0, 0))) => self.session.receive_eof(now),
+                Poll::Ready(Ok((room, behind))) => {
+                    self.session.came(room, now);
+                    let behind = buffer.get(..behind).unwrap_or_default();
+                    self.session.receive(behind, now);
+                }
                 Poll::Ready(Err(error)) => {
-                    *fault = Some(error);
-                    session.receive_eof(now);
+                    self.fault = Some(error);
+                    self.session.receive_eof(now);
                 }
             }
             true
         })
+    }
+
+    /// Reads the parts of a large message to where they belong, and what comes behind its end into `buffer`: so many bytes
+    /// here, and so many there.
+    #[inline(never)]
+    fn read_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, usize)>> {
+        let (readiness, socket) = (&*self.readiness, &*self.socket);
+        let mut places = self.session.room();
+        let (mut count, mut room, mut behind) = (0, 0, 0);
+        let mut slices: [_; PLACES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        for (slice, place) in slices.iter_mut().zip(&mut places) {
+            (count, room) = (count + 1, room + place.len());
+            *slice = IoSliceMut::new(place);
+        }
+        if let (true, Some(last)) = (count == 0 || places.ends(), slices.get_mut(count)) {
+            (count, behind) = (count + 1, buffer.len());
+            *last = IoSliceMut::new(buffer);
+        }
+        let slices = slices.get_mut(..count).unwrap_or_default();
+        let op = &mut || socket.read_vectored(slices);
+        read(readiness, socket, cx, room + behind, op)
+            .map_ok(|read| (read.min(room), read.saturating_sub(room)))
     }
 
     /// Writes what there is, as far as the socket takes it and this round goes.
@@ -649,7 +677,23 @@ impl Drop for Driver {
             let lost = translate::lost(true, "its runtime has ended");
             entry.finish(Reply::Failed(lost));
         }
+        crate::buffers::release(); // Nobody may be left who needs them.
     }
+}
+
+/// Reads at most `most` bytes by `op`, once there are some.
+fn read(
+    readiness: &dyn Readiness,
+    socket: &dyn Socket,
+    cx: &mut Context<'_>,
+    most: usize,
+    op: &mut dyn FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    // What the socket holds has left the kernel, which tells of it no more.
+    if socket.holds_input() {
+        return Poll::Ready(op());
+    }
+    readiness.poll_io(cx, Interest::Read, most, op)
 }
 
 /// The outcome of a cast that was written.

@@ -7,6 +7,7 @@ use super::config::FIRST_ALLOCATION;
 use super::frame::{Kind, begin, end, grow};
 use super::output::Output;
 use super::wire::{Parsed, malformed, put_varint, violation};
+use crate::buffers;
 
 /// More than a part's kind and id.
 const PART_HEAD: usize = 16;
@@ -34,9 +35,13 @@ pub(super) fn part_frame(
     behind
 }
 
+/// What room consists of. (`Vec::resize` is a loop over single bytes wherever the compiler does not optimise.)
+static ZEROS: [u8; 4096] = [0; 4096];
+
 /// A message of which parts have come.
 #[derive(Debug)]
 pub(super) struct Assembly {
+    /// What has come, and behind it room for more: zeros, or what the buffer held before.
     bytes: Vec<u8>,
     total: usize,
     came: usize,
@@ -58,8 +63,13 @@ impl Assembly {
             came: 0,
             kept,
         };
+        assembly.expect(first.len())?;
         if kept {
-            grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?;
+            // One that is there already costs nothing, whatever the peer makes of what it said.
+            match buffers::take_used(total) {
+                Some(used) => assembly.bytes = used,
+                None => grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?,
+            }
         }
         // One part would have been a frame of the other kind: one encoding each (PR-CHUNK-2).
         if assembly.push(first)? {
@@ -69,26 +79,64 @@ impl Assembly {
         }
     }
 
-    /// Takes the next part; says whether it was the last.
-    pub(super) fn push(&mut self, part: &[u8]) -> Parsed<bool> {
-        if part.is_empty() {
+    /// A part begins, of so many bytes.
+    pub(super) fn expect(&self, bytes: usize) -> Parsed<()> {
+        if bytes == 0 {
             return malformed("an empty part");
         }
-        self.came = self.came.saturating_add(part.len());
-        if self.came > self.total {
+        if bytes > self.missing() {
             return malformed("a message longer than it said");
         }
+        Ok(())
+    }
+
+    /// Takes more of a part that was [expected](Self::expect); says whether the message is whole.
+    pub(super) fn push(&mut self, more: &[u8]) -> Parsed<bool> {
         if self.kept {
-            grow(&mut self.bytes, part.len())?;
-            self.bytes.extend_from_slice(part);
+            let room = self.bytes.get_mut(self.came..).unwrap_or_default();
+            let (here, behind) = more.split_at(more.len().min(room.len()));
+            if let Some(room) = room.get_mut(..here.len()) {
+                room.copy_from_slice(here);
+            }
+            grow(&mut self.bytes, behind.len())?;
+            self.bytes.extend_from_slice(behind);
         }
-        Ok(self.came == self.total)
+        Ok(self.advance(more.len()))
+    }
+
+    /// Room for what comes next, of at most `most` bytes: no more than has come already, and none for what is thrown
+    /// away (FAULTS rule 7).
+    pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
+        let room = self.missing().min(self.came).min(most);
+        let end = self.came.saturating_add(room);
+        let more = end.saturating_sub(self.bytes.len());
+        if self.kept && more > 0 {
+            if grow(&mut self.bytes, more).is_err() {
+                return &mut [];
+            }
+            while let Some(more @ 1..) = end.checked_sub(self.bytes.len()) {
+                let zeros = ZEROS.get(..more).unwrap_or(&ZEROS);
+                self.bytes.extend_from_slice(zeros);
+            }
+        }
+        self.bytes.get_mut(self.came..end).unwrap_or_default()
+    }
+
+    /// So many bytes have come into the [room](Self::room); says whether the message is whole.
+    pub(super) fn advance(&mut self, bytes: usize) -> bool {
+        self.came = self.came.saturating_add(bytes);
+        self.came == self.total
+    }
+
+    /// Bytes that have not come.
+    pub(super) fn missing(&self) -> usize {
+        self.total.saturating_sub(self.came)
     }
 
     /// Throws away what came and what will come.
     pub(super) fn discard(&mut self) {
         self.kept = false;
-        self.bytes = Vec::new();
+        buffers::give(std::mem::take(&mut self.bytes));
     }
 
     /// Whether the bytes are kept.
@@ -98,10 +146,12 @@ impl Assembly {
 
     /// Bytes held.
     pub(super) fn buffered(&self) -> usize {
-        self.bytes.len()
+        if self.kept { self.came } else { 0 }
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// What has come.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.came);
         self.bytes
     }
 }
@@ -114,10 +164,29 @@ mod tests {
     fn parts_make_the_whole_and_no_more() {
         let mut assembly = Assembly::begin(5, 5, b"ab", true).unwrap();
         assert_eq!(assembly.push(b"cd"), Ok(false));
-        assert!(assembly.push(b"").is_err());
+        assert!(assembly.expect(0).is_err() && assembly.expect(2).is_err());
+        assert_eq!(assembly.expect(1), Ok(()));
         assert_eq!(assembly.push(b"e"), Ok(true));
-        assert!(assembly.push(b"f").is_err());
+        assert!(assembly.expect(1).is_err());
         assert_eq!(assembly.into_bytes(), b"abcde");
+    }
+
+    #[test]
+    fn the_room_is_no_more_than_has_come() {
+        let mut assembly = Assembly::begin(10, 10, b"ab", true).unwrap();
+        assert_eq!(assembly.room(100).len(), 2);
+        assembly.room(100).copy_from_slice(b"cd");
+        assert!(!assembly.advance(2));
+        assert_eq!(assembly.room(3).len(), 3);
+        assert_eq!(assembly.room(100).len(), 4);
+        // What comes elsewhere lies where it was to come.
+        assert_eq!(assembly.push(b"efghi"), Ok(false));
+        assert_eq!(assembly.room(100).len(), 1);
+        assembly.room(100).copy_from_slice(b"j");
+        assert!(assembly.advance(1));
+        assert_eq!(assembly.into_bytes(), b"abcdefghij");
+        let mut gone = Assembly::begin(10, 10, b"ab", false).unwrap();
+        assert!(gone.room(100).is_empty());
     }
 
     #[test]

@@ -17,11 +17,13 @@ use super::liveness::{Due, Liveness, Rate};
 use super::message::{BindId, Destination, Registration, Reply, Request};
 use super::outbound::Outbound;
 use super::output::{Output, Transmit};
+use super::parts::Parts;
 use super::registration::Registrations;
 use super::reply_parts::ReplyParts;
 use super::requests::Requests;
 use super::serving::{Ended, Serving};
 use super::wire::Violation;
+use crate::buffers;
 
 /// One side of one connection. See the [module](super) for how it is driven.
 ///
@@ -38,6 +40,8 @@ pub struct Session {
     pub(super) events: VecDeque<Event>,
     pub(super) output: Output,
     pub(super) splitter: Splitter,
+    /// The part of a large message that is coming, and where what follows is read to.
+    pub(super) parts: Parts,
     /// Bytes that the peer has sent.
     pub(super) heard: u64,
     /// How much of the peer's magic came.
@@ -113,6 +117,7 @@ impl Session {
             events: VecDeque::new(),
             output: Output::default(),
             splitter: Splitter::default(),
+            parts: Parts::default(),
             heard: 0,
             greeting: 0,
             greeted: false,
@@ -553,8 +558,10 @@ impl Session {
 
     /// The session is quiet: it gives back what memory it does not need.
     fn shrink(&mut self) {
+        buffers::release();
         self.output.shrink();
         self.splitter.shrink();
+        self.parts.shrink();
         self.events.shrink_to_fit();
         self.requests.shrink();
         self.serving.table.shrink();
