@@ -455,12 +455,18 @@ impl Driver {
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
         let mut lost = Vec::new(); // Why is told by the event that follows them.
+        let mut turned_away = false;
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => {
-                    self.opened = true;
-                    self.side.opened(&hello);
-                }
+                Event::Opened(hello) => match self.side.opened(&hello) {
+                    Ok(()) => self.opened = true,
+                    Err(code) => {
+                        turned_away = true;
+                        self.session.close(code, "");
+                    }
+                },
+                // What came right behind.
+                Event::Request { .. } | Event::Bind { .. } if turned_away => {}
                 Event::Request {
                     id,
                     verb,
