@@ -104,6 +104,19 @@ pub fn when_trying_is_over_the_last_error_is_told(world: &World) {
     }
     let once = world.client().call::<u32>("nowhere.ask", &7_u32).wait();
     assert_eq!(once.unwrap_err().attempts(), 1);
+    // Also of those that somebody gives up: after a while there are several.
+    let mut patience = Duration::from_millis(10);
+    loop {
+        let mut promise = ask(world, "nowhere.ask", eager(u32::MAX)).invoke();
+        assert!(promise.wait_timeout(patience).is_none());
+        promise.cancel();
+        let error = promise.wait().unwrap_err();
+        assert!(matches!(error.kind(), CallErrorKind::Cancelled), "{error}");
+        if error.attempts() > 1 {
+            break;
+        }
+        patience *= 2;
+    }
 }
 
 /// C-OC, C-VB-5
