@@ -37,6 +37,11 @@ const WRITE: usize = 256 * 1024;
 const PLACES: usize = 32;
 /// Slices given to one write.
 const SLICES: usize = 64;
+/// Reads after which a peer that takes nothing any more is not listened to either: together, what the kernel keeps of one
+/// connection.
+const LAST_READS: usize = 64;
+/// Why a session ends that nobody drives any more.
+const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
 /// Requests taken from the outbox in one round.
@@ -442,25 +447,58 @@ impl Driver {
         moved
     }
 
-    /// Nothing can be written any more.
+    /// Nothing can be written any more. What the peer said before it went is there to be read all the same: answers, casts,
+    /// and why it goes.
     fn unwritable(&mut self, error: Option<io::Error>, now: Instant) -> bool {
-        self.fault = error.or(self.fault.take());
-        self.session.receive_eof(now);
+        for _ in 0..LAST_READS {
+            if !self.read_last(now) {
+                break;
+            }
+            self.tell_events(now);
+        }
+        if !self.session.is_closed() {
+            self.fault = error.or(self.fault.take());
+            self.session.receive_eof(now);
+        }
         if let Some(ended) = &mut self.ended {
             ended.until = now; // The notice cannot be written either.
         }
         true
     }
 
+    /// Reads once, where nobody waits for more; says whether there was something.
+    fn read_last(&mut self, now: Instant) -> bool {
+        !self.session.is_closed()
+            && BUFFER.with_borrow_mut(|buffer| match self.socket.read(buffer) {
+                Ok(read @ 1..) => {
+                    let bytes = buffer.get(..read).unwrap_or_default();
+                    self.session.receive(bytes, now);
+                    true
+                }
+                _ => false,
+            })
+    }
+
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
+        self.tell_events_after(None, now);
+    }
+
+    /// The same, where it is known here `why` the session ends.
+    fn tell_events_after(&mut self, why: Option<&str>, now: Instant) {
         let mut lost = Vec::new(); // Why is told by the event that follows them.
+        let mut turned_away = false;
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => {
-                    self.opened = true;
-                    self.side.opened(&hello);
-                }
+                Event::Opened(hello) => match self.side.opened(&hello) {
+                    Ok(()) => self.opened = true,
+                    Err(code) => {
+                        turned_away = true;
+                        self.session.close(code, "");
+                    }
+                },
+                // What came right behind.
+                Event::Request { .. } | Event::Bind { .. } if turned_away => {}
                 Event::Request {
                     id,
                     verb,
@@ -546,7 +584,8 @@ impl Driver {
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let text = || translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let why = why.map_or_else(text, str::to_owned);
                     for (token, handed_over) in lost.drain(..) {
                         self.lose(token, handed_over, &why);
                     }
@@ -671,10 +710,11 @@ impl Drop for Driver {
     /// The runtime has ended, or the task is done: nothing may stay in flight.
     fn drop(&mut self) {
         let now = Instant::now();
-        self.session.receive_eof(now);
         self.tell_events(now);
+        self.session.receive_eof(now);
+        self.tell_events_after(Some(ENDED), now);
         for entry in self.pending.drain() {
-            let lost = translate::lost(true, "its runtime has ended");
+            let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));
         }
         crate::buffers::release(); // Nobody may be left who needs them.

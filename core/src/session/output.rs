@@ -224,7 +224,7 @@ fn frame_boundary(bytes: &[u8], position: usize) -> Option<usize> {
 
 /// The bytes to write, in order, as slices: small frames together in one, the parts of large
 /// payloads where they lie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Transmit<'a> {
     segments: std::collections::vec_deque::Iter<'a, Segment>,
     skip: usize,

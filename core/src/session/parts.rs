@@ -112,7 +112,7 @@ impl Parts {
 }
 
 /// Where the next bytes may be read to, in this order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Room<'a> {
     expected: std::slice::Iter<'a, Expected>,
     heads: &'a mut [u8],
