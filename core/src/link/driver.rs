@@ -677,7 +677,6 @@ impl Drop for Driver {
             let lost = translate::lost(true, "its runtime has ended");
             entry.finish(Reply::Failed(lost));
         }
-        crate::buffers::release(); // Nobody may be left who needs them.
     }
 }
 
