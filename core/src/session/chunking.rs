@@ -208,7 +208,11 @@ mod tests {
             Assembly::begin(total, total, &message[..1000], true).unwrap()
         };
         // Another test may have them all released meanwhile.
-        let used = || (0..).map(|_| begin()).find(|begun| begun.lent.is_some());
+        let used = || {
+            (0..1000)
+                .map(|_| begin())
+                .find(|begun| begun.lent.is_some())
+        };
         for most in [1, 999, 30_000, total] {
             let mut assembly = used().unwrap();
             assert_eq!(assembly.behind()[..100], [0xee; 100]);
