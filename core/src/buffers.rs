@@ -18,7 +18,7 @@ const KEPT: usize = 128 * 1024;
 /// The largest buffer that a thread keeps, in bytes: about what else a message takes that waits in a queue.
 const LARGEST: usize = 2048;
 
-/// What the process keeps, in bytes, until a connection is idle or ends: two of the largest messages.
+/// What the process keeps, in bytes, until nobody has used any of it for a while: two of the largest messages.
 const KEPT_LARGE: usize = 2 * codec::DEFAULT_MAX_MESSAGE + 4096;
 
 /// The least that is large.
@@ -28,6 +28,7 @@ static SPARE_LARGE: Mutex<Large> = Mutex::new(Large {
     buffers: VecDeque::new(),
     bytes: 0,
     lent: 0,
+    uses: 0,
     keeping: 0,
 });
 
@@ -69,6 +70,8 @@ struct Large {
     bytes: usize,
     /// Bytes of those that are [lent](lend).
     lent: usize,
+    /// How often any was taken or given.
+    uses: u64,
     /// How many [`Keeping`] there are.
     keeping: usize,
 }
@@ -79,6 +82,7 @@ impl Large {
         let at = self.buffers.iter().rposition(fitting)?;
         let buffer = self.buffers.remove(at)?;
         self.bytes -= buffer.capacity();
+        self.uses += 1;
         Some(buffer)
     }
 
@@ -95,6 +99,7 @@ impl Large {
             return vec![buffer];
         }
         let mut beyond = Vec::new();
+        self.uses += 1;
         self.bytes += buffer.capacity();
         self.buffers.push_back(buffer);
         while self.bytes > KEPT_LARGE {
@@ -105,6 +110,15 @@ impl Large {
             beyond.push(oldest);
         }
         beyond
+    }
+
+    /// Gives all of them back, unless there was a use since those that were `seen`.
+    fn release_unused(&mut self, seen: &mut u64) -> VecDeque<Vec<u8>> {
+        if std::mem::replace(seen, self.uses) == self.uses {
+            self.release()
+        } else {
+            VecDeque::new()
+        }
     }
 
     fn release(&mut self) -> VecDeque<Vec<u8>> {
@@ -151,28 +165,37 @@ impl Drop for Lent {
     }
 }
 
-/// As long as there is one, large buffers are kept. Without any connection, nobody would say when to give them back.
+/// What each connection has: as long as there is one, large buffers are kept. Without any, nobody would say when to give
+/// them back.
 #[derive(Debug)]
-pub(crate) struct Keeping(());
+pub(crate) struct Keeping {
+    /// The uses when this connection was quiet before.
+    seen: u64,
+}
 
 impl Keeping {
     pub(crate) fn new() -> Keeping {
-        large().keeping += 1;
-        Keeping(())
+        let mut large = large();
+        large.keeping += 1;
+        Keeping { seen: large.uses }
     }
 
-    /// Gives the large buffers back to the system: a connection is idle.
-    pub(crate) fn release(&self) {
-        let released = large().release();
+    /// The connection has been quiet. If nobody has used any since it was so before, the large buffers are given back to
+    /// the system; others may be as busy as ever.
+    pub(crate) fn quiet(&mut self) {
+        let released = large().release_unused(&mut self.seen);
         drop(released); // Not under the lock: that takes milliseconds.
     }
 }
 
 impl Drop for Keeping {
-    /// Nobody may be left who needs them.
     fn drop(&mut self) {
-        large().keeping -= 1;
-        self.release();
+        let released = {
+            let mut large = large();
+            large.keeping -= 1;
+            (large.keeping == 0).then(|| large.release())
+        };
+        drop(released);
     }
 }
 
@@ -221,6 +244,7 @@ mod tests {
             buffers: VecDeque::new(),
             bytes: 0,
             lent: 0,
+            uses: 0,
             keeping: 1,
         }
     }
@@ -267,6 +291,19 @@ mod tests {
         assert_eq!(large.release().len(), 1);
         assert_eq!(large.give(Vec::with_capacity(MIB)).len(), 1);
         assert!(large.bytes == 0 && large.take(fitting(MIB)).is_none());
+    }
+
+    #[test]
+    fn what_nobody_has_used_between_two_quiet_moments_is_given_back() {
+        let (mut large, mut first, mut second) = (empty(), 0, 0);
+        large.give(Vec::with_capacity(MIB));
+        assert!(large.release_unused(&mut first).is_empty());
+        let used = large.take(fitting(MIB)).unwrap();
+        large.give(used);
+        assert!(large.release_unused(&mut second).is_empty());
+        assert!(large.release_unused(&mut first).is_empty());
+        assert_eq!(large.release_unused(&mut second).len(), 1);
+        assert_eq!((large.bytes, large.buffers.len()), (0, 0));
     }
 
     #[test]

@@ -560,7 +560,7 @@ impl Session {
 
     /// The session is quiet: it gives back what memory it does not need.
     fn shrink(&mut self) {
-        self.keeping.release();
+        self.keeping.quiet();
         self.output.shrink();
         self.splitter.shrink();
         self.parts.shrink();
