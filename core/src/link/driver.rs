@@ -717,7 +717,6 @@ impl Drop for Driver {
             let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));
         }
-        crate::buffers::release(); // Nobody may be left who needs them.
     }
 }
 

@@ -295,6 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn more_is_staged_ahead_only_of_a_socket_that_takes_it_all() {
+        let mut output = Output::default();
+        let mut write = |staged, taken| {
+            output.payload(vec![1; staged]);
+            output.wrote(taken);
+            output.ahead()
+        };
+        assert_eq!(
+            write(AHEAD - 1, AHEAD - 1),
+            AHEAD,
+            "it was not all there might be"
+        );
+        assert_eq!(write(AHEAD, AHEAD), 2 * AHEAD);
+        assert_eq!(write(2 * AHEAD, 2 * AHEAD), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST - 1), AHEAD);
+    }
+
+    #[test]
     fn bytes_leave_in_order_whatever_the_socket_takes() {
         let all: Vec<u8> = staged().slices().flatten().copied().collect();
         for step in [1, 3, 9, 11, 4999, 6000] {
