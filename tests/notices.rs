@@ -5,12 +5,14 @@
 #[allow(dead_code, reason = "the tests with several processes use more of it")]
 mod engine;
 
+use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use engine::{Directory, Engine, until};
-use tidings::{Bus, CallError};
+use tidings::{Bus, CallError, Context, Promise};
 
 #[cfg(feature = "tokio")]
 const ENGINE: Engine = Engine::Tokio;
@@ -124,6 +126,126 @@ fn who_is_not_let_in_and_what_is_denied_is_told_with_who_it_was() {
         "{line}"
     );
     assert!(line.ends_with("may not call this: `door.no`"), "{line}");
+}
+
+/// S12: neither arguments nor replies are in what is logged, in an error, or in the debug output of anything.
+#[test]
+fn no_payload_is_in_any_output() {
+    const SECRET: &str = "what only both ends may know";
+    assert!(lines_with(SECRET).is_empty());
+    let directory = Directory::new();
+    let hub = ENGINE.open(&directory.hub());
+    let strict = Bus::open("mem:?codec=strict").unwrap();
+    let memory = Bus::open("mem:").unwrap();
+    for (serving, calling) in [
+        (&memory, &memory),
+        (&strict, &strict),
+        (&hub, &ENGINE.open(&directory.member())),
+    ] {
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let keep = {
+            let shown = shown.clone();
+            move |what: &dyn Debug| {
+                let mut shown = shown.lock().unwrap();
+                shown.extend([format!("{what:?}"), format!("{what:#?}")]);
+            }
+        };
+        let (show, says) = (keep.clone(), |text: String| text);
+        let context = move |text: String| {
+            show(&Context::current());
+            text
+        };
+        let panics = |text: String| -> () { std::panic::resume_unwind(Box::new(text)) };
+        let fails = |text: String| Err::<(), Private>(Private(text));
+        let wants = |_: Picky| ();
+        let server = serving.listen("secrets").serial().queue(1);
+        let server = server
+            .on("says", says)
+            .on("context", context)
+            .on("panics", panics)
+            .on("number", |n: u64| n)
+            .try_on("fails", fails)
+            .on("wants", wants)
+            .on_async("never", |_: String| std::future::pending::<()>())
+            .start()
+            .unwrap();
+        let request = calling.request::<String>("secrets.says", SECRET);
+        keep(&request);
+        let mut call = request.invoke();
+        keep(&call);
+        until("it is answered", || call.is_ready());
+        keep(&call);
+        assert_eq!(call.try_take().unwrap().unwrap(), SECRET);
+        let said = calling.call::<String>("secrets.context", SECRET).wait();
+        assert_eq!(said.unwrap(), SECRET);
+        let mut failed: Vec<CallError> = Vec::new();
+        for method in ["panics", "fails", "wants", "number", "missing"] {
+            let call = calling.call::<()>(&format!("secrets.{method}"), SECRET);
+            failed.push(call.wait().unwrap_err());
+        }
+        failed.push(
+            calling
+                .call::<u64>("secrets.says", SECRET)
+                .wait()
+                .unwrap_err(),
+        );
+        failed.push(
+            calling
+                .call::<()>("nobody.here", SECRET)
+                .wait()
+                .unwrap_err(),
+        );
+        let late = calling.request::<()>("secrets.never", SECRET);
+        let late = late.timeout(Duration::from_millis(20));
+        failed.push(late.wait().unwrap_err());
+        // One runs, one is in the queue, and one is refused.
+        let held: Vec<Promise<()>> = (0..3)
+            .map(|_| calling.invoke("secrets.never", SECRET))
+            .collect();
+        until("one is refused", || held.iter().any(Promise::is_ready));
+        keep(&held);
+        keep(&(serving, calling, &server));
+        // S19: what is there to watch it by.
+        keep(&(serving.stats(), calling.stats()));
+        keep(&(server.stats(), server.drops(), calling.state()));
+        let refused = held.into_iter().find_map(|mut call| call.try_take());
+        failed.push(refused.unwrap().unwrap_err());
+        for error in &failed {
+            keep(error);
+            let mut shown = shown.lock().unwrap();
+            shown.extend([error.to_string(), format!("{error:#}")]);
+        }
+        let shown = shown.lock().unwrap();
+        assert!(shown.len() > 30);
+        for text in &*shown {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+    assert!(!lines_with("secrets.panics").is_empty(), "there are lines");
+    assert_eq!(lines_with(SECRET), [""; 0]);
+}
+
+/// An error of the application whose text says nothing of what is in it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Private(String);
+
+impl std::fmt::Display for Private {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it failed")
+    }
+}
+
+/// Refuses every text, with the text.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
+struct Picky;
+
+impl TryFrom<String> for Picky {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Err(format!("not `{text}`"))
+    }
 }
 
 /// C-OC-3: an error that the server expects is no failure of its, and not told.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use tidings_core::codec::{Budget, CodecId, DecodeError, EncodeError, decode, encode};
+use tidings_core::codec::{
+    Budget, CodecId, DecodeError, EncodeError, decode, decode_checked, encode, encode_checked,
+};
 
 const LIMIT: usize = 1 << 20;
 
@@ -71,6 +73,27 @@ fn values_come_back_equal_in_plain_postcard() {
     comes_back(Err::<u8, String>("no".to_owned()));
     comes_back((0..100_000).collect::<Vec<u64>>());
     comes_back(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+}
+
+/// D7: payloads of an earlier build, with the checksum of their kinds behind them. This one must read them, and write the
+/// same; a change here means that those who are out there cannot be spoken with.
+#[test]
+fn a_value_that_an_earlier_build_has_written_is_read_and_written_the_same() {
+    const RECORDED: &str = "ffffffffffffffffff01076772c3b6c39f650004000100020000000000000080000000000000f07f0307030800020161ffffffffffffffffff0101620002017803e282ac030102ff030400010203ffff0305a64659a3";
+    let value = Report {
+        raw: vec![1, 2, 255],
+        ..report()
+    };
+    let bytes = encode_checked(&value, LIMIT).unwrap();
+    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hexadecimal, RECORDED);
+    let digits: Vec<char> = RECORDED.chars().collect();
+    let byte = |two: &[char]| u8::from_str_radix(&String::from_iter(two), 16).unwrap();
+    let recorded: Vec<u8> = digits.chunks(2).map(byte).collect();
+    let read: Report = decode_checked(&recorded, &Budget::default()).unwrap();
+    assert_eq!(read, value);
+    let (plain, _checksum) = recorded.split_at(recorded.len() - 4);
+    assert_eq!(decode::<Report>(plain, &Budget::default()).unwrap(), value);
 }
 
 #[test]
@@ -144,7 +167,7 @@ fn a_value_without_end_is_stopped_at_the_limit() {
     assert_eq!(
         error,
         EncodeError::TooLarge {
-            at_least: 1024,
+            at_least: 1025,
             limit: 1000
         }
     );

@@ -137,6 +137,27 @@ pub(crate) fn a_worker_that_is_killed_in_a_call_is_noticed_at_once(engine: Engin
     assert_eq!(error.fate(), Fate::Unknown, "{error}");
 }
 
+/// A2, A3: a panic that ends the process is a kill to those who call it.
+pub(crate) fn a_panic_within_a_panic_ends_its_own_process_only(engine: Engine, wire: Wire) {
+    let directory = wire.directory();
+    let _hub = Process::start("hub", "hub", engine, &directory);
+    let mut worker = Process::start("worker", "worker", engine, &directory);
+    let bus = engine.open(&directory.member());
+    until("it serves", || serves(&bus, "worker"));
+    let order = Order {
+        id: 1,
+        micros: 0,
+        end: End::PanicTwice,
+    };
+    let call = bus.request::<u64>("work.run", &order).to("worker");
+    let error = call.wait().unwrap_err();
+    let is_lost = matches!(error.kind(), CallErrorKind::ConnectionLost(_));
+    assert!(is_lost && error.fate() == Fate::Unknown, "{error}");
+    worker.was_aborted();
+    assert!(serves(&bus, "hub"), "the others go on");
+    assert_eq!(bus.in_flight(), 0);
+}
+
 /// C-VB-5, C-LC-2: what runs under a key outlives the hub that it came by. Asked for again, it is found.
 pub(crate) fn a_retry_over_a_new_hub_finds_what_runs(engine: Engine, wire: Wire) {
     let directory = wire.directory();

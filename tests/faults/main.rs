@@ -3,8 +3,8 @@
 //!
 //! In reading order: `engine` is what the processes run on, and `wire` what they meet over; `process` and `roles` are the processes of a test, which
 //! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
-//! callers were told; `traffic` is the load. The tests follow: `killed`, `stopped`, `lifeless`, `broken_off`, `takeover`,
-//! `overloaded`.
+//! callers were told; `traffic` is the load; `watched` is a process as the kernel sees it. The tests follow: `killed`,
+//! `stopped`, `lifeless`, `broken_off`, `takeover`, `overloaded`, `scarcity`, `soak`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
@@ -13,6 +13,7 @@ mod process;
 mod roles;
 mod traffic;
 mod verdict;
+mod watched;
 mod wire;
 
 #[cfg(feature = "tls")]
@@ -27,6 +28,8 @@ mod killed;
 mod lifeless;
 mod overloaded;
 mod peer;
+mod scarcity;
+mod soak;
 mod stopped;
 mod takeover;
 
@@ -76,7 +79,10 @@ macro_rules! over_a_wire {
             lifeless::a_worker_that_is_stopped_is_noticed_in_about_the_heartbeat,
             lifeless::a_hub_that_is_stopped_is_noticed_in_about_the_heartbeat,
             lifeless::a_worker_that_is_killed_in_a_call_is_noticed_at_once,
+            lifeless::a_panic_within_a_panic_ends_its_own_process_only,
             lifeless::a_retry_over_a_new_hub_finds_what_runs,
+            scarcity::a_hub_without_descriptors_goes_on_and_lets_in_later,
+            scarcity::connecting_without_descriptors_is_told_and_tried_again,
         }
     };
 }
@@ -104,9 +110,15 @@ on_each_runtime! {
     lifeless::beats_come_while_a_call_is_queued_or_runs_and_no_longer,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
     broken_off::a_hub_that_goes_with_unread_requests_is_a_lost_connection,
+    broken_off::what_a_peer_says_before_it_goes_is_heard,
     overloaded::ten_times_the_load_is_served_as_far_as_it_goes,
     overloaded::bulk_that_nobody_takes_keeps_within_the_budget,
     overloaded::idle_connections_cost_no_time,
+    soak::a_hub_has_after_many_losses_what_it_had_before,
+    scarcity::a_message_for_which_there_is_no_memory_ends_its_own_connection_only,
+    scarcity::a_program_that_is_started_has_no_descriptor_of_the_bus,
+    scarcity::a_hub_keeps_no_descriptors_that_come_uninvited,
+    scarcity::a_member_keeps_no_descriptors_that_come_uninvited,
 }
 
 fn unix(test: fn(Engine, Wire)) -> impl FnOnce(Engine) {

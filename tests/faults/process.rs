@@ -1,7 +1,7 @@
 //! The processes of a test: this program again, in a role.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -130,6 +130,17 @@ impl Process {
     pub(crate) fn ends(&mut self) {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{}: {status}", self.what);
+    }
+
+    /// Waits until it has ended by an abort.
+    pub(crate) fn was_aborted(&mut self) {
+        let status = self.child.wait().unwrap();
+        assert_eq!(
+            status.signal(),
+            Some(Signal::ABORT.as_raw()),
+            "{}: {status}",
+            self.what
+        );
     }
 
     /// `kill -STOP`: it keeps all that it has and does nothing, from when this returns.

@@ -11,6 +11,7 @@ use crate::engine::{LONG, with_options};
 use crate::journal::{Journal, Told};
 use crate::overloaded;
 use crate::process::Part;
+use crate::scarcity;
 use crate::takeover;
 use crate::traffic::{Mix, Traffic};
 
@@ -31,6 +32,17 @@ pub(crate) enum End {
     /// With an error of the application.
     Error,
     Panic,
+    /// With a panic, and another one while that goes through: Rust ends the process.
+    PanicTwice,
+}
+
+/// Panics when it is dropped.
+struct Unruly;
+
+impl Drop for Unruly {
+    fn drop(&mut self) {
+        panic::resume_unwind(Box::new("on purpose, again"));
+    }
 }
 
 /// Plays the part until the standard input ends.
@@ -38,6 +50,7 @@ pub(crate) fn play(part: &Part) {
     match part.role.as_str() {
         "node" => return takeover::play(part),
         "overloaded" => return overloaded::play(part),
+        "starved" => return scarcity::play(part),
         _ => {}
     }
     let address = match part.role.as_str() {
@@ -93,6 +106,10 @@ pub(crate) fn serve_work(part: &Part, bus: &Bus) -> Server {
                 End::Error => Err("refused".to_owned()),
                 // A panic like any other, but that nothing is printed.
                 End::Panic => panic::resume_unwind(Box::new("on purpose")),
+                End::PanicTwice => {
+                    let _unruly = Unruly;
+                    panic::resume_unwind(Box::new("on purpose"))
+                }
             }
         }
     };

@@ -1,5 +1,6 @@
 //! The hub goes, again and again, under load: one of the others takes over, and the rest come back to it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,8 +19,8 @@ const PROCESSES: usize = 20;
 const KILLED: usize = 5;
 const LEAVES: usize = 2;
 
-/// What is promised. An unoptimised build on a machine with less cores than processes is given more: there it is the
-/// figure that is to be read.
+/// What is promised, of each round. An unoptimised build on a machine with less cores than processes is given more:
+/// there it is the figure that is to be read.
 const SOON: Duration = if cfg!(debug_assertions) {
     Duration::from_secs(1)
 } else {
@@ -36,8 +37,8 @@ const FLOW: Flow = Flow {
 /// How many of its requests each has seen ended before the hub goes.
 const SOME: usize = 50;
 
-/// C-LC-2, T1, T20, T22: exactly one takes over, all others and their servers are at it within 200 ms (the median of
-/// the rounds), each of them reaches another one, and what callers were told is true.
+/// C-LC-2, T1, T20, T22: exactly one takes over, all others and their servers are at it within 200 ms, each of them
+/// reaches another one, and what callers were told is true.
 #[test]
 fn exactly_one_takes_over_and_all_come_back_soon() {
     let directory = Directory::new();
@@ -104,10 +105,7 @@ fn exactly_one_takes_over_and_all_come_back_soon() {
         tally.of(crate::traffic::Outcome::Answered) > 1000,
         "{tally}"
     );
-    times.sort();
-    let median = times[times.len() / 2];
-    eprintln!("median {median:.1?} of {times:.1?}");
-    assert!(median < SOON, "{median:?} of {times:?}");
+    assert!(times.iter().all(|time| *time < SOON), "{times:?}");
 }
 
 struct Node {
@@ -166,7 +164,8 @@ pub(crate) fn play(part: &Part) {
     let state = bus.listen("state").name(&part.name).on("pid", pid);
     let _state = state.start().unwrap();
     let neighbour = Arc::new(Mutex::new(part.name.clone()));
-    watch(&bus, neighbour.clone());
+    let is_over = Arc::<AtomicBool>::default();
+    watch(&bus, neighbour.clone(), is_over.clone());
     let told = Arc::new(Told::create(&part.directory, &part.name));
     let first = u64::from(std::process::id()) << 32;
     let note = move |id, outcome| told.note(id, outcome);
@@ -191,11 +190,15 @@ pub(crate) fn play(part: &Part) {
                 say("loaded");
             }
             ("leave", _) => {
+                is_over.store(true, Ordering::Relaxed);
                 bus.close();
                 leaves = true;
                 break;
             }
-            ("finish", _) => break,
+            ("finish", _) => {
+                is_over.store(true, Ordering::Relaxed);
+                break;
+            }
             _ => panic!("{word}?"),
         }
     }
@@ -208,8 +211,8 @@ pub(crate) fn play(part: &Part) {
     std::process::exit(0);
 }
 
-/// Reports each return.
-fn watch(bus: &Bus, neighbour: Arc<Mutex<String>>) {
+/// Reports each return, until it is over: the processes end one by one then, and each hub with its own.
+fn watch(bus: &Bus, neighbour: Arc<Mutex<String>>, is_over: Arc<AtomicBool>) {
     let events = bus.events();
     let bus = bus.clone();
     std::thread::spawn(move || {
@@ -224,7 +227,11 @@ fn watch(bus: &Bus, neighbour: Arc<Mutex<String>>) {
                         .unwrap_or_else(PoisonError::into_inner)
                         .clone();
                     let asked = bus.request::<u32>("state.pid", &()).to(name);
-                    asked.wait_for_server().wait().unwrap();
+                    let asked = asked.wait_for_server().wait();
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    asked.unwrap();
                     let called = now();
                     let (role, epoch) = back.take().unwrap();
                     let (restored, called) = (restored.as_micros(), called.as_micros());

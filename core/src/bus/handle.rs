@@ -34,6 +34,9 @@ use crate::transport::{Capabilities, Transport};
 /// (C-AD-7). A typed client and a server have the defaults of the handle that they are made from.
 ///
 /// When the last handle is gone (clones, clients, servers), the bus is closed: what is outstanding fails at once.
+///
+/// A bus is of the process that opened it. A program that this process starts has none of its descriptors; a process that
+/// is forked off without executing one (which Rust's std never does) must not use it.
 pub struct Bus {
     core: Arc<BusCore>,
     flow: u64,

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::de::DeserializeOwned;
 
 use super::DecodeError;
-use super::guard::Guarded;
 use super::kinds::{Note, Silent, Sum};
+use super::read::{Reader, Unread};
 use super::watch::Watch;
 
 /// What decoding one message may take.
@@ -49,7 +49,7 @@ impl Default for Budget {
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], budget: &Budget) -> Result<T, DecodeError> {
     read(bytes, budget, Silent).map_err(|fault| match fault {
         Fault::Decode(error) => error,
-        Fault::Postcard(error) => DecodeError::Malformed(reason(&error)),
+        Fault::Unread(why) => DecodeError::Malformed(why.to_string()),
     })
 }
 
@@ -74,50 +74,33 @@ pub fn decode_checked<T: DeserializeOwned>(
         Ok(_) => Err(differ()),
         // Well encoded, as another type: that is why the bytes do not fit.
         Err(Fault::Decode(DecodeError::TrailingBytes { .. })) => Err(differ()),
-        Err(Fault::Postcard(error)) if !matches!(error, postcard::Error::SerdeDeCustom) => {
-            Err(differ())
+        Err(Fault::Unread(Unread::Refused)) => {
+            Err(DecodeError::Malformed(Unread::Refused.to_string()))
         }
-        Err(Fault::Postcard(error)) => Err(DecodeError::Malformed(reason(&error))),
+        Err(Fault::Unread(_)) => Err(differ()),
         Err(Fault::Decode(error)) => Err(error),
     }
 }
 
 enum Fault {
     Decode(DecodeError),
-    Postcard(postcard::Error),
+    Unread(Unread),
 }
 
 fn read<T: DeserializeOwned, N: Note>(bytes: &[u8], budget: &Budget, note: N) -> Result<T, Fault> {
     let watch = Watch::new(bytes.len(), budget).map_err(Fault::Decode)?;
-    let mut reader = postcard::Deserializer::from_bytes(bytes);
-    let root = Guarded::new(&mut reader, watch.root(size_of::<T>(), note));
+    let mut reader = Reader::new(bytes, watch);
+    let root = reader.root(size_of::<T>(), note);
     let walked = catch_unwind(AssertUnwindSafe(|| T::deserialize(root)));
+    let (rest, watch) = reader.finish();
     // The refusal first: an implementation that swallows the error must not pass for a success.
     if let Some(refusal) = watch.refusal() {
         return Err(Fault::Decode(refusal));
     }
-    let value = match walked {
-        Ok(Ok(value)) => value,
-        Ok(Err(error)) => return Err(Fault::Postcard(error)),
-        Err(_panic) => return Err(Fault::Decode(DecodeError::Panicked)),
-    };
-    match reader.finalize() {
-        Ok([]) => Ok(value),
-        Ok(rest) => Err(Fault::Decode(DecodeError::TrailingBytes {
-            count: rest.len(),
-        })),
-        Err(error) => Err(Fault::Postcard(error)),
-    }
-}
-
-/// postcard drops the text that a `Deserialize` implementation gives with its refusal.
-fn reason(error: &postcard::Error) -> String {
-    match error {
-        postcard::Error::SerdeDeCustom => {
-            "its Deserialize implementation refused a value (an unknown enum variant, a zero or a \
-             text that is not allowed there)"
-                .to_owned()
-        }
-        other => other.to_string(),
+    match (walked, rest.len()) {
+        (Ok(Ok(value)), 0) => Ok(value),
+        (Ok(Ok(_)), count) => Err(Fault::Decode(DecodeError::TrailingBytes { count })),
+        (Ok(Err(why)), _) => Err(Fault::Unread(why)),
+        (Err(_panic), _) => Err(Fault::Decode(DecodeError::Panicked)),
     }
 }

@@ -1,8 +1,9 @@
 //! Values to bytes and back, with bounds on both ways.
 //!
-//! postcard does the format; this module adds what a peer's bytes need: a budget for the memory
+//! The format is postcard's, written and read here with what a peer's bytes need: a budget for the memory
 //! and the depth that decoding may take ([`decode()`], C-OV-3), a cap on what encoding may produce
 //! ([`encode()`]), and panics of a user's serde implementation turned into errors (FAULTS D11).
+//! Strings, byte strings and vectors of bytes are written by one copy each.
 //!
 //! postcard is not self-describing and would read a `String` as a `Vec<i8>` without a word
 //! (FAULTS rule 2). So there is a [`fingerprint`] of a type's shape, which both sides compare
@@ -18,16 +19,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `encode`, `decode`, `guard` (the wrapper round a serde deserializer), `watch`
-//! (what it counts), `kinds` (what it notes), [`fingerprint`].
+//! Reading order: `encode`, `write` (the serializer), `decode`, `read` (the deserializer), `watch` (what it counts),
+//! `kinds` (what both note), [`fingerprint`].
 
 mod decode;
 mod encode;
 mod error;
 pub mod fingerprint;
-mod guard;
 mod kinds;
+mod one_byte;
+mod read;
 mod watch;
+mod write;
 
 pub use decode::{Budget, decode, decode_checked};
 pub use encode::{encode, encode_checked};

@@ -1,18 +1,14 @@
 //! What the guard counts while a value is decoded.
 
-use std::cell::Cell;
-
-use serde::de::Error;
-
-use super::kinds::Note;
+use super::read::Unread;
 use super::{Budget, DecodeError};
 
 /// Most elements that a sequence is told to expect. A container may allocate for them before the
-/// first is charged: serde's own up to 1 MiB, others whatever they are told. postcard gives a hint
-/// only where the message has as many bytes left.
+/// first is charged: serde's own up to 1 MiB, others whatever they are told. A hint is given only where
+/// the message has as many bytes left.
 const SEQ_HINT: usize = 256;
 
-/// Most entries that a map is told to expect, of which postcard may have seen no byte. 28 is what a
+/// Most entries that a map is told to expect, of which there may be no byte. 28 is what a
 /// hash table holds in 32 buckets: entries of 1 KiB stay under the 64 KiB of FAULTS D1.
 const MAP_HINT: usize = 28;
 
@@ -20,19 +16,19 @@ const MAP_HINT: usize = 28;
 pub(super) struct Watch {
     budget: Budget,
     /// Bytes of the budget that are left.
-    bytes: Cell<usize>,
+    bytes: usize,
     /// Elements that may still come in all sequences and maps together. An element that takes at
     /// least one byte on the wire is explained by the message's length; only those that take none
     /// eat into the allowance.
-    elements: Cell<usize>,
+    elements: usize,
     /// Set at the first breach. The error that the reader sees is any error: only this one counts,
     /// even when the type's implementation swallows the other.
-    breach: Cell<Option<Breach>>,
+    breach: Option<Breach>,
 }
 
 /// Why decoding ends, whatever the type makes of it.
 #[derive(Clone, Copy)]
-enum Breach {
+pub(super) enum Breach {
     Depth,
     Bytes,
     /// Not a bound, but the same: nothing that asks the bytes what they are is counted.
@@ -50,25 +46,20 @@ impl Watch {
         };
         Ok(Self {
             budget: *budget,
-            bytes: Cell::new(bytes),
-            elements: Cell::new(message.saturating_add(budget.bytes / 1024)),
-            breach: Cell::new(None),
+            bytes,
+            elements: message.saturating_add(budget.bytes / 1024),
+            breach: None,
         })
     }
 
-    /// The place of the whole value, of `slot` bytes; what is asked for there is told to `note`.
-    pub(super) fn root<N: Note>(&self, slot: usize, note: N) -> Place<'_, N> {
-        Place {
-            watch: self,
-            depth: self.budget.depth,
-            slot,
-            note,
-        }
+    /// Levels that may open.
+    pub(super) fn depth(&self) -> u16 {
+        self.budget.depth
     }
 
     /// What the breach of the budget is called, if there was one.
     pub(super) fn refusal(&self) -> Option<DecodeError> {
-        self.breach.get().map(|breach| match breach {
+        self.breach.map(|breach| match breach {
             Breach::Depth => DecodeError::TooDeep {
                 limit: self.budget.depth,
             },
@@ -83,78 +74,39 @@ impl Watch {
         })
     }
 
-    #[cold]
-    fn refuse<E: Error>(&self, breach: Breach) -> E {
-        if self.breach.get().is_none() {
-            self.breach.set(Some(breach));
-        }
-        E::custom("decoding was ended")
-    }
-}
-
-/// Where in the value the reader stands, and the memory already paid for there.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'w, N> {
-    watch: &'w Watch,
-    /// Levels that may still open below.
-    depth: u16,
-    /// Bytes of the place that the value goes into. A value that is larger is behind a pointer.
-    slot: usize,
-    pub(super) note: N,
-}
-
-impl<N: Note> Place<'_, N> {
-    /// The same level, in a place of `slot` bytes.
-    #[inline]
-    pub(super) fn sized(self, slot: usize) -> Self {
-        Self { slot, ..self }
-    }
-
-    /// One level down, for a value of `size` bytes: what exceeds the place is charged.
-    #[inline]
-    pub(super) fn enter<E: Error>(self, size: usize) -> Result<Self, E> {
-        let Some(depth) = self.depth.checked_sub(1) else {
-            return Err(self.watch.refuse(Breach::Depth));
-        };
-        if size > self.slot {
-            self.charge(size - self.slot)?;
-        }
-        Ok(Self { depth, ..self })
-    }
-
     /// Takes `bytes` from the budget.
     #[inline]
-    pub(super) fn charge<E: Error>(self, bytes: usize) -> Result<(), E> {
-        self.spend(&self.watch.bytes, bytes)
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Unread> {
+        match self.bytes.checked_sub(bytes) {
+            Some(rest) => self.bytes = rest,
+            None => return Err(self.refuse(Breach::Bytes)),
+        }
+        Ok(())
     }
 
     /// Takes `elements` from those that may still come.
     #[inline]
-    pub(super) fn count<E: Error>(self, elements: usize) -> Result<(), E> {
-        self.spend(&self.watch.elements, elements)
-    }
-
-    #[inline]
-    fn spend<E: Error>(self, left: &Cell<usize>, amount: usize) -> Result<(), E> {
-        let Some(rest) = left.get().checked_sub(amount) else {
-            return Err(self.watch.refuse(Breach::Bytes));
-        };
-        left.set(rest);
+    pub(super) fn count(&mut self, elements: usize) -> Result<(), Unread> {
+        match self.elements.checked_sub(elements) {
+            Some(rest) => self.elements = rest,
+            None => return Err(self.refuse(Breach::Bytes)),
+        }
         Ok(())
     }
 
-    /// The type wants to be told what comes.
-    pub(super) fn untyped<E: Error>(self) -> E {
-        self.watch.refuse(Breach::Untyped)
+    #[cold]
+    pub(super) fn refuse(&mut self, breach: Breach) -> Unread {
+        self.breach.get_or_insert(breach);
+        Unread::Refused
     }
 }
 
-/// What a sequence may size itself by, whatever it trusts.
-pub(super) fn seq_hint(announced: Option<usize>) -> Option<usize> {
-    announced.map(|elements| elements.min(SEQ_HINT))
+/// What a sequence of `left` elements may size itself by, whatever it trusts, where so many bytes are left.
+pub(super) fn seq_hint(left: usize, bytes: usize) -> Option<usize> {
+    (left <= bytes).then_some(left.min(SEQ_HINT))
 }
 
 /// What a map may size itself by, whatever it trusts.
-pub(super) fn map_hint(announced: Option<usize>) -> Option<usize> {
-    announced.map(|entries| entries.min(MAP_HINT))
+pub(super) fn map_hint(left: usize) -> Option<usize> {
+    Some(left.min(MAP_HINT))
 }

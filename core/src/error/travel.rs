@@ -16,7 +16,7 @@ fn kinds() -> Vec<CallErrorKind> {
         K::TooLarge {
             size: 3,
             limit: 2,
-            set_by: "the peer's max_message",
+            set_by: "the server's queue_bytes, or max_message on the way",
         },
         K::NotConnected {
             address: text(),

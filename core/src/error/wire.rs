@@ -264,7 +264,7 @@ impl WireFailure {
                 K::TooLarge {
                     size: usize::try_from(size).ok()?,
                     limit: usize::try_from(limit).ok()?,
-                    set_by: "the peer's max_message",
+                    set_by: "the server's queue_bytes, or max_message on the way",
                 }
             }
             DEADLINE_EXCEEDED => K::DeadlineExceeded {

@@ -6,7 +6,7 @@
 //! things have moved for many rounds (FAULTS rule 8).
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -29,12 +29,19 @@ use crate::server::Mode;
 use crate::session::{self, CloseCode, Event, IncomingId, Request, RequestId, Session};
 
 /// What is read at a time.
-const READ: usize = 64 * 1024;
+const READ: usize = 128 * 1024;
 /// What is written in one round, about: as long as the peer reads, a large message could be written for its whole length,
 /// and what is small would wait in the outbox for all of it (C-OV-2).
-const WRITE: usize = 128 * 1024;
+const WRITE: usize = 256 * 1024;
+/// Places given to one read.
+const PLACES: usize = 32;
 /// Slices given to one write.
 const SLICES: usize = 64;
+/// Reads after which a peer that takes nothing any more is not listened to either: together, what the kernel keeps of one
+/// connection.
+const LAST_READS: usize = 64;
+/// Why a session ends that nobody drives any more.
+const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
 /// Requests taken from the outbox in one round.
@@ -342,31 +349,57 @@ impl Driver {
         if self.session.is_closed() || !self.session.reply_room() {
             return false; // The peer does not read what it asked for: it is not asked for more.
         }
-        let (readiness, socket, session) = (&*self.readiness, &*self.socket, &mut self.session);
-        let fault = &mut self.fault;
         // One buffer for each thread, not for each connection: it is empty between two reads.
         BUFFER.with_borrow_mut(|buffer| {
-            let op = &mut || socket.read(buffer);
-            // What the socket holds has left the kernel, which tells of it no more.
-            let outcome = if socket.holds_input() {
-                Poll::Ready(op())
+            let outcome = if self.session.has_room() {
+                self.read_parts(cx, buffer)
             } else {
-                readiness.poll_io(cx, Interest::Read, READ, op)
+                let socket = &*self.socket;
+                let op = &mut || socket.read(buffer);
+                read(&*self.readiness, socket, cx, READ, op).map_ok(|read| (0, read))
             };
             match outcome {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(read @ 1..)) => {
-                    session.receive(buffer.get(..read).unwrap_or_default(), now);
-                }
                 // A reset is an end like any other (T3).
-                Poll::Ready(Ok(_)) => session.receive_eof(now),
+                Poll::Ready(Ok((0, 0))) => self.session.receive_eof(now),
+                Poll::Ready(Ok((room, behind))) => {
+                    self.session.came(room, now);
+                    let behind = buffer.get(..behind).unwrap_or_default();
+                    self.session.receive(behind, now);
+                }
                 Poll::Ready(Err(error)) => {
-                    *fault = Some(error);
-                    session.receive_eof(now);
+                    self.fault = Some(error);
+                    self.session.receive_eof(now);
                 }
             }
             true
         })
+    }
+
+    /// Reads the parts of a large message to where they belong, and what comes behind its end into `buffer`: so many bytes
+    /// here, and so many there.
+    #[inline(never)]
+    fn read_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, usize)>> {
+        let (readiness, socket) = (&*self.readiness, &*self.socket);
+        let mut places = self.session.room();
+        let (mut count, mut room, mut behind) = (0, 0, 0);
+        let mut slices: [_; PLACES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        for (slice, place) in slices.iter_mut().zip(&mut places) {
+            (count, room) = (count + 1, room + place.len());
+            *slice = IoSliceMut::new(place);
+        }
+        if let (true, Some(last)) = (count == 0 || places.ends(), slices.get_mut(count)) {
+            (count, behind) = (count + 1, buffer.len());
+            *last = IoSliceMut::new(buffer);
+        }
+        let slices = slices.get_mut(..count).unwrap_or_default();
+        let op = &mut || socket.read_vectored(slices);
+        read(readiness, socket, cx, room + behind, op)
+            .map_ok(|read| (read.min(room), read.saturating_sub(room)))
     }
 
     /// Writes what there is, as far as the socket takes it and this round goes.
@@ -414,24 +447,58 @@ impl Driver {
         moved
     }
 
-    /// Nothing can be written any more.
+    /// Nothing can be written any more. What the peer said before it went is there to be read all the same: answers, casts,
+    /// and why it goes.
     fn unwritable(&mut self, error: Option<io::Error>, now: Instant) -> bool {
-        self.fault = error.or(self.fault.take());
-        self.session.receive_eof(now);
+        for _ in 0..LAST_READS {
+            if !self.read_last(now) {
+                break;
+            }
+            self.tell_events(now);
+        }
+        if !self.session.is_closed() {
+            self.fault = error.or(self.fault.take());
+            self.session.receive_eof(now);
+        }
         if let Some(ended) = &mut self.ended {
             ended.until = now; // The notice cannot be written either.
         }
         true
     }
 
+    /// Reads once, where nobody waits for more; says whether there was something.
+    fn read_last(&mut self, now: Instant) -> bool {
+        !self.session.is_closed()
+            && BUFFER.with_borrow_mut(|buffer| match self.socket.read(buffer) {
+                Ok(read @ 1..) => {
+                    let bytes = buffer.get(..read).unwrap_or_default();
+                    self.session.receive(bytes, now);
+                    true
+                }
+                _ => false,
+            })
+    }
+
     /// Tells what has happened to whom it concerns.
     fn tell_events(&mut self, now: Instant) {
+        self.tell_events_after(None, now);
+    }
+
+    /// The same, where it is known here `why` the session ends.
+    fn tell_events_after(&mut self, why: Option<&str>, now: Instant) {
+        let mut lost = Vec::new(); // Why is told by the event that follows them.
+        let mut turned_away = false;
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => {
-                    self.opened = true;
-                    self.side.opened(&hello);
-                }
+                Event::Opened(hello) => match self.side.opened(&hello) {
+                    Ok(()) => self.opened = true,
+                    Err(code) => {
+                        turned_away = true;
+                        self.session.close(code, "");
+                    }
+                },
+                // What came right behind.
+                Event::Request { .. } | Event::Bind { .. } if turned_away => {}
                 Event::Request {
                     id,
                     verb,
@@ -500,17 +567,7 @@ impl Driver {
                         entry.finish(Reply::Failed(error));
                     }
                 }
-                Event::Lost { token, handed_over } => {
-                    let entry = if handed_over {
-                        self.pending.remove(token)
-                    } else {
-                        self.unsent(token)
-                    };
-                    if let Some(entry) = entry {
-                        let error = translate::lost(handed_over, "the peer has gone");
-                        entry.finish(Reply::Failed(error));
-                    }
-                }
+                Event::Lost { token, handed_over } => lost.push((token, handed_over)),
                 Event::Bind { id, registration } => {
                     let result = self.side.bind(id, &registration);
                     self.session.bind_result(id, result);
@@ -527,7 +584,11 @@ impl Driver {
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let text = || translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let why = why.map_or_else(text, str::to_owned);
+                    for (token, handed_over) in lost.drain(..) {
+                        self.lose(token, handed_over, &why);
+                    }
                     let is_orderly = closed.is_orderly() && self.fault.is_none();
                     self.side.closed((!is_orderly).then_some(&why));
                     self.ended = Some(Ended {
@@ -536,6 +597,17 @@ impl Driver {
                     });
                 }
             }
+        }
+    }
+
+    fn lose(&mut self, token: u64, handed_over: bool, why: &str) {
+        let entry = if handed_over {
+            self.pending.remove(token)
+        } else {
+            self.unsent(token)
+        };
+        if let Some(entry) = entry {
+            entry.finish(Reply::Failed(translate::lost(handed_over, why)));
         }
     }
 
@@ -638,13 +710,29 @@ impl Drop for Driver {
     /// The runtime has ended, or the task is done: nothing may stay in flight.
     fn drop(&mut self) {
         let now = Instant::now();
-        self.session.receive_eof(now);
         self.tell_events(now);
+        self.session.receive_eof(now);
+        self.tell_events_after(Some(ENDED), now);
         for entry in self.pending.drain() {
-            let lost = translate::lost(true, "its runtime has ended");
+            let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));
         }
     }
+}
+
+/// Reads at most `most` bytes by `op`, once there are some.
+fn read(
+    readiness: &dyn Readiness,
+    socket: &dyn Socket,
+    cx: &mut Context<'_>,
+    most: usize,
+    op: &mut dyn FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    // What the socket holds has left the kernel, which tells of it no more.
+    if socket.holds_input() {
+        return Poll::Ready(op());
+    }
+    readiness.poll_io(cx, Interest::Read, most, op)
 }
 
 /// The outcome of a cast that was written.

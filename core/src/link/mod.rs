@@ -28,6 +28,7 @@ mod outbox;
 mod pace;
 mod pending;
 mod remote_server;
+mod scarcity;
 mod side;
 mod socket;
 #[cfg(feature = "auth")]
@@ -38,6 +39,7 @@ mod ways;
 pub use hub::{Hub, HubLimits};
 pub use member::{Member, Node};
 pub use options::number;
+pub use scarcity::advice_on_scarcity;
 pub use socket::{Dial, Listener, Meet, Socket, Standing};
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a byte transport supplies: sockets, and the two ways to get one.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
 
 use crate::bus::Caller;
@@ -29,6 +29,28 @@ pub trait Socket: AsFd + Send + Sync + 'static {
     /// # Errors
     /// The system's, or that of what is on top.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The same into `slices`, one after the other. What one of them fails with behind bytes that were read is left to the
+    /// next call, which may find no more of it than that the stream has ended.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let mut total = 0;
+        for slice in slices {
+            match self.read(slice) {
+                Ok(read) => {
+                    total += read;
+                    if read < slice.len() {
+                        break;
+                    }
+                }
+                Err(_) if total > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
 
     /// Whether there are bytes to [`read`](Self::read) that the kernel does not know of.
     fn holds_input(&self) -> bool {

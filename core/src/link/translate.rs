@@ -339,6 +339,10 @@ pub(super) fn closed_text(closed: &Closed, opened: bool, fault: Option<&std::io:
         CloseReason::Peer(CloseCode::Unauthenticated) => {
             format!("the peer did not let this process in: {text}; {CHECK_TOKENS}")
         }
+        CloseReason::Us(code @ CloseCode::TooManyConnections) => format!("not let in: {code:?}"),
+        CloseReason::Peer(code @ CloseCode::TooManyConnections) => {
+            format!("the hub has no room for another connection, in all or of this user: {code:?}")
+        }
         CloseReason::Us(code) => format!("closed by this side: {code:?} {text}"),
         CloseReason::Peer(code) => format!("closed by the peer: {code:?} {text}"),
         CloseReason::Eof => match fault {

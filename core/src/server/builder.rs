@@ -37,7 +37,9 @@ const DEFAULT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// There are three kinds of handlers, in the order in which to choose:
 /// * `on`, `try_on`: an ordinary function that is quick and does not block. It may run on the caller's own thread.
-/// * `on_async`, `try_on_async`: an async function; it must not block its thread between its awaits.
+/// * `on_async`, `try_on_async`: an async function; it must not block its thread between its awaits. One that does
+///   stops others on its runtime, at worst all: also where that has several threads, for the one that it keeps may be
+///   the one that watches the sockets.
 /// * `on_blocking`, `try_on_blocking`: a function that may block or compute for long. It runs on a pool of threads kept
 ///   for that, where it stalls nobody.
 ///

@@ -7,6 +7,7 @@ use super::config::FIRST_ALLOCATION;
 use super::frame::{Kind, begin, end, grow};
 use super::output::Output;
 use super::wire::{Parsed, malformed, put_varint, violation};
+use crate::buffers;
 
 /// More than a part's kind and id.
 const PART_HEAD: usize = 16;
@@ -34,13 +35,19 @@ pub(super) fn part_frame(
     behind
 }
 
+/// What room consists of. (`Vec::resize` is a loop over single bytes wherever the compiler does not optimise.)
+static ZEROS: [u8; 4096] = [0; 4096];
+
 /// A message of which parts have come.
 #[derive(Debug)]
 pub(super) struct Assembly {
+    /// What has come, and behind it room for more: zeros, or what the buffer held before.
     bytes: Vec<u8>,
     total: usize,
     came: usize,
     kept: bool,
+    /// Where `bytes` were there before, until they are filled.
+    lent: Option<buffers::Lent>,
 }
 
 impl Assembly {
@@ -57,9 +64,14 @@ impl Assembly {
             total,
             came: 0,
             kept,
+            lent: None,
         };
+        assembly.expect(first.len())?;
         if kept {
-            grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?;
+            match buffers::lend(total) {
+                Some((used, lent)) => (assembly.bytes, assembly.lent) = (used, Some(lent)),
+                None => grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?,
+            }
         }
         // One part would have been a frame of the other kind: one encoding each (PR-CHUNK-2).
         if assembly.push(first)? {
@@ -69,26 +81,70 @@ impl Assembly {
         }
     }
 
-    /// Takes the next part; says whether it was the last.
-    pub(super) fn push(&mut self, part: &[u8]) -> Parsed<bool> {
-        if part.is_empty() {
+    /// A part begins, of so many bytes.
+    pub(super) fn expect(&self, bytes: usize) -> Parsed<()> {
+        if bytes == 0 {
             return malformed("an empty part");
         }
-        self.came = self.came.saturating_add(part.len());
-        if self.came > self.total {
+        if bytes > self.missing() {
             return malformed("a message longer than it said");
         }
+        Ok(())
+    }
+
+    /// Takes more of a part that was [expected](Self::expect); says whether the message is whole.
+    pub(super) fn push(&mut self, more: &[u8]) -> Parsed<bool> {
         if self.kept {
-            grow(&mut self.bytes, part.len())?;
-            self.bytes.extend_from_slice(part);
+            let room = self.bytes.get_mut(self.came..).unwrap_or_default();
+            let (here, behind) = more.split_at(more.len().min(room.len()));
+            if let Some(room) = room.get_mut(..here.len()) {
+                room.copy_from_slice(here);
+            }
+            grow(&mut self.bytes, behind.len())?;
+            self.bytes.extend_from_slice(behind);
         }
-        Ok(self.came == self.total)
+        Ok(self.advance(more.len()))
+    }
+
+    /// Room for what comes next, of at most `most` bytes: no more than has come already, and none for what is thrown
+    /// away (FAULTS rule 7).
+    pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
+        let room = self.missing().min(self.came).min(most);
+        let end = self.came.saturating_add(room);
+        let more = end.saturating_sub(self.bytes.len());
+        if self.kept && more > 0 {
+            if grow(&mut self.bytes, more).is_err() {
+                return &mut [];
+            }
+            while let Some(more @ 1..) = end.checked_sub(self.bytes.len()) {
+                let zeros = ZEROS.get(..more).unwrap_or(&ZEROS);
+                self.bytes.extend_from_slice(zeros);
+            }
+        }
+        self.bytes.get_mut(self.came..end).unwrap_or_default()
+    }
+
+    /// What lies in the [room](Self::room) that was given last, and behind it.
+    pub(super) fn behind(&self) -> &[u8] {
+        self.bytes.get(self.came..).unwrap_or_default()
+    }
+
+    /// So many bytes have come into the [room](Self::room); says whether the message is whole.
+    pub(super) fn advance(&mut self, bytes: usize) -> bool {
+        self.came = self.came.saturating_add(bytes);
+        self.came == self.total
+    }
+
+    /// Bytes that have not come.
+    pub(super) fn missing(&self) -> usize {
+        self.total.saturating_sub(self.came)
     }
 
     /// Throws away what came and what will come.
     pub(super) fn discard(&mut self) {
         self.kept = false;
-        self.bytes = Vec::new();
+        self.lent = None;
+        buffers::give(std::mem::take(&mut self.bytes));
     }
 
     /// Whether the bytes are kept.
@@ -98,10 +154,12 @@ impl Assembly {
 
     /// Bytes held.
     pub(super) fn buffered(&self) -> usize {
-        self.bytes.len()
+        if self.kept { self.came } else { 0 }
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// What has come.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.came);
         self.bytes
     }
 }
@@ -114,10 +172,69 @@ mod tests {
     fn parts_make_the_whole_and_no_more() {
         let mut assembly = Assembly::begin(5, 5, b"ab", true).unwrap();
         assert_eq!(assembly.push(b"cd"), Ok(false));
-        assert!(assembly.push(b"").is_err());
+        assert!(assembly.expect(0).is_err() && assembly.expect(2).is_err());
+        assert_eq!(assembly.expect(1), Ok(()));
         assert_eq!(assembly.push(b"e"), Ok(true));
-        assert!(assembly.push(b"f").is_err());
+        assert!(assembly.expect(1).is_err());
         assert_eq!(assembly.into_bytes(), b"abcde");
+    }
+
+    #[test]
+    fn the_room_is_no_more_than_has_come() {
+        let mut assembly = Assembly::begin(10, 10, b"ab", true).unwrap();
+        assert_eq!(assembly.room(100).len(), 2);
+        assembly.room(100).copy_from_slice(b"cd");
+        assert!(!assembly.advance(2));
+        assert_eq!(assembly.room(3).len(), 3);
+        assert_eq!(assembly.room(100).len(), 4);
+        // What comes elsewhere lies where it was to come.
+        assert_eq!(assembly.push(b"efghi"), Ok(false));
+        assert_eq!(assembly.room(100).len(), 1);
+        assembly.room(100).copy_from_slice(b"j");
+        assert!(assembly.advance(1));
+        assert_eq!(assembly.into_bytes(), b"abcdefghij");
+        let mut gone = Assembly::begin(10, 10, b"ab", false).unwrap();
+        assert!(gone.room(100).is_empty());
+    }
+
+    /// Whatever a buffer held before, it is not seen, and what came by mistake is.
+    #[test]
+    fn of_a_used_buffer_only_what_came_is_seen() {
+        let _keeping = buffers::Keeping::new();
+        let total = 100_000;
+        let message: Vec<u8> = (0..total).map(|n| n as u8 % 100).collect();
+        let begin = || {
+            buffers::give(vec![0xee; total + total / 2]);
+            Assembly::begin(total, total, &message[..1000], true).unwrap()
+        };
+        // Another test may have them all released meanwhile.
+        let used = || {
+            (0..1000)
+                .map(|_| begin())
+                .find(|begun| begun.lent.is_some())
+        };
+        for most in [1, 999, 30_000, total] {
+            let mut assembly = used().unwrap();
+            assert_eq!(assembly.behind()[..100], [0xee; 100]);
+            let mut at = 1000;
+            while at < total {
+                let room = assembly.room(most);
+                let (came, other) = (room.len().div_ceil(2), room.len() / 2);
+                room[..came].copy_from_slice(&message[at..at + came]);
+                room[came..].fill(0xdd);
+                assembly.advance(came);
+                assert_eq!(assembly.behind()[..other], [0xdd].repeat(other));
+                at += came;
+                let more = &message[at..total.min(at + 777)];
+                assembly.push(more).unwrap();
+                at += more.len();
+            }
+            assert!(assembly.into_bytes() == message, "{most}");
+        }
+        let mut begun = used().unwrap();
+        begun.discard();
+        assert!(begun.lent.is_none() && begun.behind().is_empty());
+        assert!(used().unwrap().into_bytes() == message[..1000]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::auth::Auth;
+use super::code::CloseCode;
 
 /// Which side of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// How it authenticates; `None` neither proves nor asks for anything.
     pub auth: Option<Auth>,
+    /// Nobody is let in: whoever greets is told this instead of Hello (PR-HELLO-7).
+    pub refusal: Option<CloseCode>,
 }
 
 /// The most namespaces and versions that a registration names (PR-BIND-5).
@@ -58,6 +61,7 @@ impl Config {
             capabilities: 0,
             limits: Limits::default(),
             auth: None,
+            refusal: None,
         }
     }
 }

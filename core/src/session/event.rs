@@ -18,7 +18,7 @@ pub struct IncomingId(pub(crate) u64);
 /// What happened. Every accepted request gets exactly one of `Reply`, `Sent`, `Refused` and
 /// `Lost`, and none after it was cancelled here; a call that was cancelled at the peer gets
 /// `Ended` or `Lost`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Event {
     /// Hello came and fits: requests travel from now on.
     Opened(PeerHello),

@@ -83,6 +83,8 @@ pub(super) struct Splitter {
     partial: Vec<u8>,
     /// Of the frame in `partial`, once its length is known: of the length field, and of all.
     expected: Option<(usize, usize)>,
+    /// What is still to come of a part that is given out as it comes.
+    part: usize,
 }
 
 /// What [`Splitter::next`] found.
@@ -93,6 +95,11 @@ pub(super) enum Next<'a> {
     /// A frame put together from several reads, length field included: kind and body begin at the
     /// offset. To be given back to [`Splitter::recycle`].
     Joined(Vec<u8>, usize),
+    /// Kind and id of a frame with a part of a large message, and how long that part is. It follows as
+    /// [`Part`](Next::Part), as it comes: it is not put together twice.
+    Begun(&'a [u8], usize),
+    /// More of that part.
+    Part(&'a [u8]),
     /// The rest was kept: more bytes are needed.
     Nothing,
 }
@@ -100,7 +107,22 @@ pub(super) enum Next<'a> {
 impl Splitter {
     /// Whether a frame was begun and is not complete.
     pub(super) fn is_within_frame(&self) -> bool {
-        !self.partial.is_empty()
+        !self.partial.is_empty() || self.part > 0
+    }
+
+    /// What is still to come of a part that was begun.
+    pub(super) fn part(&self) -> usize {
+        self.part
+    }
+
+    /// So many bytes of a part came elsewhere.
+    pub(super) fn part_came(&mut self, bytes: usize) {
+        self.part = self.part.saturating_sub(bytes);
+    }
+
+    /// A frame began elsewhere, whose part is so long.
+    pub(super) fn part_begins(&mut self, length: usize) {
+        self.part = length;
     }
 
     /// Bytes kept.
@@ -111,20 +133,32 @@ impl Splitter {
     /// Takes the next frame from the front of `input`; one longer than `limit` is a violation as
     /// soon as its length is known (P1).
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8], limit: usize) -> Parsed<Next<'a>> {
+        if self.part > 0 {
+            let (came, rest) = input.split_at(self.part.min(input.len()));
+            *input = rest;
+            self.part = self.part.saturating_sub(came.len());
+            return Ok(if came.is_empty() {
+                Next::Nothing
+            } else {
+                Next::Part(came)
+            });
+        }
         if self.partial.is_empty() {
             let Some((field, total)) = frame_length(input, limit)? else {
                 return self.keep(input, 0);
             };
-            return match input.split_at_checked(total) {
-                Some((frame, rest)) => {
-                    *input = rest;
-                    Ok(Next::Whole(frame.get(field..).unwrap_or_default()))
-                }
-                None => {
-                    self.expected = Some((field, total));
-                    self.keep(input, total)
-                }
-            };
+            if let Some((frame, rest)) = input.split_at_checked(total) {
+                *input = rest;
+                return Ok(Next::Whole(frame.get(field..).unwrap_or_default()));
+            }
+            let begun = input.get(field..).unwrap_or_default();
+            if let Some((head, rest)) = part_head(begun).and_then(|at| begun.split_at_checked(at)) {
+                *input = rest;
+                self.part = total.saturating_sub(field).saturating_sub(head.len());
+                return Ok(Next::Begun(head, self.part));
+            }
+            self.expected = Some((field, total));
+            return self.keep(input, total);
         }
         while self.expected.is_none() {
             let Some((&byte, rest)) = input.split_first() else {
@@ -172,6 +206,14 @@ impl Splitter {
         *input = &[];
         Ok(Next::Nothing)
     }
+}
+
+/// How long kind and id are of a frame with a part of a large message.
+fn part_head(frame: &[u8]) -> Option<usize> {
+    let (&kind, id) = frame.split_first()?;
+    let is_part = [Kind::Chunk as u8, Kind::ReplyChunk as u8].contains(&kind);
+    let (_, width) = is_part.then(|| parse_varint(id).ok().flatten()).flatten()?;
+    Some(width.saturating_add(1))
 }
 
 /// Makes room without aborting when there is none: the length is the peer's (R14).
@@ -245,6 +287,8 @@ mod tests {
                             lengths.push(buffer[at..].len());
                             splitter.recycle(buffer);
                         }
+                        Next::Begun(head, _) => lengths.push(head.len()),
+                        Next::Part(part) => *lengths.last_mut().unwrap() += part.len(),
                         Next::Nothing => break,
                     }
                 }

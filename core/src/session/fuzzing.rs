@@ -97,8 +97,13 @@ pub fn drive(role: Role, input: &[u8]) {
         .get(usize::from(how >> 1 & 3))
         .copied()
         .unwrap_or(1);
-    for piece in bytes.chunks(read) {
-        session.receive(piece, now);
+    for (turn, piece) in bytes.chunks(read).enumerate() {
+        let placed = if turn % 2 == 0 {
+            read_to_places(&mut session, piece, now)
+        } else {
+            0
+        };
+        session.receive(piece.get(placed..).unwrap_or_default(), now);
         ours.take_events(&mut session);
         let staged = session
             .transmit(now)
@@ -119,6 +124,21 @@ pub fn drive(role: Role, input: &[u8]) {
         session.is_closed() && ours.open == 0,
         "every request has its completion"
     );
+}
+
+/// Reads what there is room for, and says how much that was.
+fn read_to_places(session: &mut Session, bytes: &[u8], now: Instant) -> usize {
+    let mut left = bytes;
+    for place in session.room() {
+        let (here, behind) = left.split_at(place.len().min(left.len()));
+        if let Some(place) = place.get_mut(..here.len()) {
+            place.copy_from_slice(here);
+        }
+        left = behind;
+    }
+    let came = bytes.len().saturating_sub(left.len());
+    session.came(came, now);
+    came
 }
 
 /// The handshake, and from a hub's side a registration to call.

@@ -22,10 +22,14 @@ use crate::buffers;
 const REFUSALS_PER_SLOT: usize = 10;
 
 impl Session {
+    #[inline]
     pub(super) fn take_in(&mut self, bytes: &[u8], now: Instant) -> Parsed<()> {
         let mut input = bytes;
         if !self.take_magic(&mut input) {
             return Ok(());
+        }
+        if let Some(code) = self.config.refusal {
+            return violation(code, "");
         }
         let mut completed = false;
         loop {
@@ -35,9 +39,14 @@ impl Session {
                     self.on_frame(buffer.get(at..).unwrap_or_default(), now)?;
                     self.splitter.recycle(buffer);
                 }
+                Next::Begun(head, length) => {
+                    self.on_part_head(head, length, now)?;
+                    continue;
+                }
+                Next::Part(part) => self.on_part(part, now)?,
                 Next::Nothing => break,
             }
-            completed = true;
+            completed |= self.splitter.part() == 0;
             if self.is_closed() {
                 return Ok(());
             }
@@ -90,7 +99,7 @@ impl Session {
     }
 
     /// One frame: which are legal depends on the phase alone.
-    fn on_frame(&mut self, frame: &[u8], now: Instant) -> Parsed<()> {
+    pub(super) fn on_frame(&mut self, frame: &[u8], now: Instant) -> Parsed<()> {
         let mut body = Reader::new(frame);
         let byte = body.byte()?;
         match (&self.phase, Kind::from_byte(byte)) {
@@ -115,12 +124,11 @@ impl Session {
             Kind::Auth | Kind::AuthResult => self.on_late_proof(kind),
             Kind::Call => self.on_request(Verb::Call, body, now),
             Kind::Cast => self.on_request(Verb::Cast, body, now),
-            Kind::Chunk => self.on_chunk(body, now),
+            Kind::Chunk | Kind::ReplyChunk => self.on_part_frame(kind, body, now),
             Kind::Cancel => self.on_cancel(body, now),
             Kind::Reply | Kind::Failure | Kind::ReplyBegin | Kind::FailureBegin | Kind::Ended => {
                 self.on_answer(kind, body, now)
             }
-            Kind::ReplyChunk => self.on_reply_chunk(body, now),
             Kind::Beat => {
                 self.on_beat(body)?;
                 self.count_idle(now)
@@ -322,9 +330,9 @@ impl Session {
         self.count_idle(now)
     }
 
-    fn on_chunk(&mut self, mut body: Reader<'_>, now: Instant) -> Parsed<()> {
-        let seq = self.peer_seq(&mut body)?;
-        let Some(request) = self.serving.part(seq, body.rest())? else {
+    /// All of a large request has come.
+    pub(super) fn on_whole_request(&mut self, seq: u64, now: Instant) -> Parsed<()> {
+        let Some(request) = self.serving.whole(seq)? else {
             return Ok(());
         };
         let InParts {
@@ -408,7 +416,7 @@ impl Session {
     }
 
     /// The number of one of the peer's requests.
-    fn peer_seq(&self, body: &mut Reader<'_>) -> Parsed<u64> {
+    pub(super) fn peer_seq(&self, body: &mut Reader<'_>) -> Parsed<u64> {
         match seq_of(self.role.peer(), body.varint()?) {
             Some(seq) => Ok(seq),
             None => violation(CloseCode::WrongDirection, "an id of the other side's"),

@@ -7,7 +7,6 @@ use super::code::{CloseCode, error_code, fate_code};
 use super::event::Event;
 use super::frame::Kind;
 use super::message::{Reply, WireError};
-use super::outbound::seq_of;
 use super::requests::Answered;
 use super::session::Session;
 use super::wire::{Parsed, Reader, unzigzag, violation};
@@ -50,11 +49,9 @@ impl Session {
         }
     }
 
-    pub(super) fn on_reply_chunk(&mut self, mut body: Reader<'_>, now: Instant) -> Parsed<()> {
-        let Some(seq) = seq_of(self.role, body.varint()?) else {
-            return violation(CloseCode::WrongDirection, "an id of the other side's");
-        };
-        let Some(answer) = self.reply_parts.part(seq, body.rest())? else {
+    /// All of a large answer has come.
+    pub(super) fn on_whole_answer(&mut self, seq: u64, now: Instant) -> Parsed<()> {
+        let Some(answer) = self.reply_parts.whole(seq) else {
             return Ok(());
         };
         let wanted = self.requests.is_awaited(seq);

@@ -143,7 +143,7 @@ pub struct Request {
 }
 
 /// Encoded arguments, of one request or shared with others: what goes to many is in memory once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     /// Of this request alone.
     Own(Vec<u8>),
@@ -177,7 +177,7 @@ impl From<Vec<u8>> for Body {
 pub type Reply = Result<Vec<u8>, WireError>;
 
 /// A failure as it travels. Codes not known here pass through unchanged (PR-REPLY-5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WireError {
     /// What went wrong: see [`error_code`](super::error_code).
     pub code: u16,

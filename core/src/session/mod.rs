@@ -61,6 +61,7 @@ mod credit;
 mod liveness;
 mod outbound;
 mod output;
+mod parts;
 mod registration;
 mod reply_parts;
 mod requests;
@@ -74,6 +75,7 @@ mod inbound;
 mod inbound_answers;
 #[expect(clippy::module_inception, reason = "it is the session of this module")]
 mod session;
+mod shown;
 mod staging;
 
 #[doc(hidden)]
@@ -92,4 +94,5 @@ pub use message::{
 };
 pub use name::{InvalidName, NAME_MAX, Name};
 pub use output::Transmit;
+pub use parts::Room;
 pub use session::Session;

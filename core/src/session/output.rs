@@ -13,6 +13,12 @@ const COPIED: usize = 4096;
 /// The largest buffer for small frames that is kept for the next ones.
 const KEPT: usize = 128 * 1024;
 
+/// Staging stops at this many bytes: what is staged cannot be overtaken any more, so this, and one
+/// frame, is what an urgent frame may have to wait for in front of a socket that takes nothing.
+const AHEAD: usize = 64 * 1024;
+/// The same in front of one that takes all that it is given: it would take as much in two.
+const AHEAD_MOST: usize = 192 * 1024;
+
 /// A run of bytes.
 #[derive(Debug)]
 enum Segment {
@@ -32,7 +38,7 @@ impl Segment {
 }
 
 /// What is staged for the socket: from here on its order is fixed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Output {
     segments: VecDeque<Segment>,
     /// Bytes of the first segment that were written.
@@ -41,9 +47,28 @@ pub(super) struct Output {
     /// Bytes ever staged: a position in the stream.
     appended: u64,
     spare: Vec<u8>,
+    ahead: usize,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            segments: VecDeque::new(),
+            skip: 0,
+            staged: 0,
+            appended: 0,
+            spare: Vec::new(),
+            ahead: AHEAD,
+        }
+    }
 }
 
 impl Output {
+    /// Bytes beyond which no more is staged.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead
+    }
+
     /// Bytes that are staged and not written.
     pub(super) fn staged(&self) -> usize {
         self.staged
@@ -118,6 +143,11 @@ impl Output {
     pub(super) fn wrote(&mut self, n: usize) {
         let mut n = n.min(self.staged);
         self.staged = self.staged.saturating_sub(n);
+        self.ahead = if self.staged == 0 && n >= self.ahead {
+            self.ahead.saturating_mul(2).min(AHEAD_MOST)
+        } else {
+            AHEAD
+        };
         while let Some(first) = self.segments.front() {
             let left = first.bytes().len().saturating_sub(self.skip);
             if n < left {
@@ -126,11 +156,16 @@ impl Output {
             }
             n = n.saturating_sub(left);
             self.skip = 0;
-            if let Some(Segment::Frames(mut buffer)) = self.segments.pop_front() {
-                if buffer.capacity() <= KEPT {
+            match self.segments.pop_front() {
+                Some(Segment::Frames(mut buffer)) if buffer.capacity() <= KEPT => {
                     buffer.clear();
                     self.spare = buffer;
                 }
+                Some(Segment::Part(payload, _)) => {
+                    // With its last part.
+                    Arc::into_inner(payload).into_iter().for_each(buffers::give);
+                }
+                _ => {}
             }
         }
     }
@@ -189,7 +224,7 @@ fn frame_boundary(bytes: &[u8], position: usize) -> Option<usize> {
 
 /// The bytes to write, in order, as slices: small frames together in one, the parts of large
 /// payloads where they lie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Transmit<'a> {
     segments: std::collections::vec_deque::Iter<'a, Segment>,
     skip: usize,
@@ -257,6 +292,25 @@ mod tests {
             let rest: Vec<u8> = output.slices().flatten().copied().collect();
             assert_eq!(rest, all[written..end]);
         }
+    }
+
+    #[test]
+    fn more_is_staged_ahead_only_of_a_socket_that_takes_it_all() {
+        let mut output = Output::default();
+        let mut write = |staged, taken| {
+            output.payload(vec![1; staged]);
+            output.wrote(taken);
+            output.ahead()
+        };
+        assert_eq!(
+            write(AHEAD - 1, AHEAD - 1),
+            AHEAD,
+            "it was not all there might be"
+        );
+        assert_eq!(write(AHEAD, AHEAD), 2 * AHEAD);
+        assert_eq!(write(2 * AHEAD, 2 * AHEAD), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST - 1), AHEAD);
     }
 
     #[test]

@@ -78,21 +78,24 @@ impl ReplyParts {
         Ok(())
     }
 
-    /// Another part came; gives the answer when it is whole.
-    pub(super) fn part(&mut self, seq: u64, part: &[u8]) -> Parsed<Option<WholeAnswer>> {
-        let Some(answer) = self.answers.get_mut(&seq) else {
-            return violation(
+    /// What has come of an answer.
+    pub(super) fn assembly(&mut self, seq: u64) -> Parsed<&mut Assembly> {
+        match self.answers.get_mut(&seq) {
+            Some(answer) => Ok(&mut answer.assembly),
+            None => violation(
                 CloseCode::UnknownId,
                 "a part of an answer that was never begun",
-            );
-        };
-        if !answer.assembly.push(part)? {
-            return Ok(None);
+            ),
         }
-        Ok(self.answers.remove(&seq).map(|answer| WholeAnswer {
+    }
+
+    /// All of an answer has come.
+    pub(super) fn whole(&mut self, seq: u64) -> Option<WholeAnswer> {
+        let answer = self.answers.remove(&seq)?;
+        Some(WholeAnswer {
             failure: answer.failure,
             content: answer.assembly.into_bytes(),
-        }))
+        })
     }
 
     /// Nobody waits for this answer any more.

@@ -136,17 +136,22 @@ impl Serving {
         Ok(())
     }
 
-    /// Another part came; gives the request if it is whole and was kept.
-    pub(super) fn part(&mut self, seq: u64, part: &[u8]) -> Parsed<Option<InParts>> {
+    /// What has come of a request in parts.
+    pub(super) fn assembly(&mut self, seq: u64) -> Parsed<&mut Assembly> {
+        match self.table.get_mut(seq) {
+            Some(Served::InParts(request)) => Ok(&mut request.assembly),
+            _ => unknown_part(),
+        }
+    }
+
+    /// All parts have come; gives the request if it was kept.
+    pub(super) fn whole(&mut self, seq: u64) -> Parsed<Option<InParts>> {
         let Some(served) = self.table.get_mut(seq) else {
             return unknown_part();
         };
         let Served::InParts(request) = served else {
             return unknown_part();
         };
-        if !request.assembly.push(part)? {
-            return Ok(None);
-        }
         self.in_parts = self.in_parts.saturating_sub(1);
         let (cast, size) = (request.cast, request.size);
         if !request.assembly.is_kept() {

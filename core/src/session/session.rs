@@ -17,11 +17,13 @@ use super::liveness::{Due, Liveness, Rate};
 use super::message::{BindId, Destination, Registration, Reply, Request};
 use super::outbound::Outbound;
 use super::output::{Output, Transmit};
+use super::parts::Parts;
 use super::registration::Registrations;
 use super::reply_parts::ReplyParts;
 use super::requests::Requests;
 use super::serving::{Ended, Serving};
 use super::wire::Violation;
+use crate::buffers::Keeping;
 
 /// One side of one connection. See the [module](super) for how it is driven.
 ///
@@ -31,7 +33,6 @@ use super::wire::Violation;
 /// Dropping a session says nothing to the peer, and nothing about the requests that are not
 /// complete: call [`close`](Self::close) or [`receive_eof`](Self::receive_eof) first and take the
 /// events.
-#[derive(Debug)]
 pub struct Session {
     pub(super) role: Role,
     pub(super) config: Config,
@@ -39,6 +40,8 @@ pub struct Session {
     pub(super) events: VecDeque<Event>,
     pub(super) output: Output,
     pub(super) splitter: Splitter,
+    /// The part of a large message that is coming, and where what follows is read to.
+    pub(super) parts: Parts,
     /// Bytes that the peer has sent.
     pub(super) heard: u64,
     /// How much of the peer's magic came.
@@ -68,6 +71,7 @@ pub struct Session {
     pub(super) late: u64,
     /// What may be taken, as the user of the session says.
     pub(super) memory: Memory,
+    keeping: Keeping,
 }
 
 /// How much more may be held.
@@ -114,6 +118,7 @@ impl Session {
             events: VecDeque::new(),
             output: Output::default(),
             splitter: Splitter::default(),
+            parts: Parts::default(),
             heard: 0,
             greeting: 0,
             greeted: false,
@@ -138,6 +143,7 @@ impl Session {
                 scarce: false,
                 shed: 0,
             },
+            keeping: Keeping::new(),
             config,
         };
         if role == Role::Member {
@@ -554,8 +560,10 @@ impl Session {
 
     /// The session is quiet: it gives back what memory it does not need.
     fn shrink(&mut self) {
+        self.keeping.quiet();
         self.output.shrink();
         self.splitter.shrink();
+        self.parts.shrink();
         self.events.shrink_to_fit();
         self.requests.shrink();
         self.serving.table.shrink();

@@ -8,10 +8,6 @@ use super::frame::MAGIC;
 use super::hello::Hello;
 use super::session::{Phase, Session};
 
-/// Staging stops at this many bytes: what is staged cannot be overtaken any more, so this, and one
-/// frame, is what an urgent frame may have to wait for.
-const AHEAD: usize = 64 * 1024;
-
 impl Session {
     /// Stages the magic.
     pub(super) fn greet(&mut self) {
@@ -53,7 +49,8 @@ impl Session {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
-        if has_control && self.output.staged() < AHEAD {
+        let ahead = self.output.ahead();
+        if has_control && self.output.staged() < ahead {
             self.output.frames(|out| {
                 put_credit(&mut self.serving.granted, out);
                 self.control.put(self.role, out);
@@ -61,7 +58,7 @@ impl Session {
                 self.beats.put(self.role.peer(), out);
             });
         }
-        while self.output.staged() < AHEAD {
+        while self.output.staged() < ahead {
             if let Some(freed) = self.answers.stage_small(&mut self.output) {
                 freed
                     .into_iter()

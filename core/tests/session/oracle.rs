@@ -11,7 +11,7 @@ use crate::simulator::{
 /// More than a session may ever hold.
 const MEMORY: usize = {
     let (frame, message, in_flight, partial) = LIMITS;
-    let staged = 64 * 1024 + 2 * frame;
+    let staged = 192 * 1024 + 2 * frame;
     // The queue holds one message that is larger than the queue's limit.
     let queue = message;
     // In both directions.

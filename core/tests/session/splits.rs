@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tidings_core::session::{Event, Limits, Role};
+use tidings_core::session::{Event, Limits, Role, Session};
 
 use crate::pair::{Pair, call, cast, output};
 use crate::raw::{events, open};
@@ -74,6 +74,75 @@ fn any_split_of_the_stream_gives_the_same_events() {
         });
         assert_eq!(events_of(&stream, pieces), whole, "SESSION_SEED={seed}");
     }
+}
+
+/// Gives `bytes` to a session as a driver does that reads to where it is told, at most `most` at a time.
+pub(crate) fn read_to_places(
+    hub: &mut Session,
+    mut bytes: &[u8],
+    most: usize,
+    now: Instant,
+) -> usize {
+    let mut placed = 0;
+    while !bytes.is_empty() {
+        let (mut room, mut left) = (hub.room(), most.clamp(1, bytes.len()));
+        let mut came = 0;
+        for place in &mut room {
+            let here = place.len().min(left);
+            place[..here].copy_from_slice(&bytes[came..came + here]);
+            (came, left) = (came + here, left - here);
+        }
+        let behind = if came == 0 || room.ends() { left } else { 0 };
+        hub.came(came, now);
+        hub.receive(&bytes[came..came + behind], now);
+        bytes = &bytes[came + behind..];
+        placed += came;
+    }
+    placed
+}
+
+/// However much is read at a time to where the parts of large messages belong, and whatever comes between the parts.
+#[test]
+fn what_is_read_to_its_place_gives_the_same_events() {
+    let now = Instant::now();
+    for (name, stream) in [("mixed", stream()), ("bulk", bulk(1)), ("woven", bulk(3))] {
+        let whole = events_of(&stream, std::iter::repeat(usize::MAX));
+        let read = |most: &mut dyn FnMut() -> usize| {
+            let (mut hub, mut placed, mut rest) =
+                (open(Role::Hub, Limits::default(), now), 0, &stream[..]);
+            while !rest.is_empty() {
+                let (bytes, behind) = rest.split_at(most().clamp(1, rest.len()));
+                placed += read_to_places(&mut hub, bytes, most(), now);
+                rest = behind;
+            }
+            assert!(hub.is_open());
+            (events(&mut hub), placed)
+        };
+        for most in [20, 4096, 65_535, 65_539, 200_000, usize::MAX] {
+            let (events, placed) = read(&mut || most);
+            assert!(events == whole, "{name}, {most} at a time");
+            let is_bulk = name == "bulk" && (4096..=200_000).contains(&most);
+            assert!(placed * 2 > stream.len() || !is_bulk, "{most}: {placed}");
+        }
+        for seed in 0..20 {
+            let mut random = crate::simulator::Random::new(seed);
+            let most = &mut || random.below([300, 30_000, 300_000][seed as usize % 3]);
+            assert!(read(most).0 == whole, "{name}, SESSION_SEED={seed}");
+        }
+    }
+}
+
+/// Large messages of so many flows, which take turns.
+fn bulk(flows: u64) -> Vec<u8> {
+    let mut pair = Pair::new();
+    pair.settle();
+    for token in 0..4 {
+        let bytes = (0..900_000_u32).map(|n| (n >> (token % 8)) as u8);
+        let mut request = call(token, bytes.collect());
+        request.flow = token % flows;
+        pair.member.request(request, pair.now).unwrap();
+    }
+    output(&mut pair.member, pair.now)
 }
 
 #[test]

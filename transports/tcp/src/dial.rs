@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use tidings_core::blocking::block_where_certain;
-use tidings_core::link::Dial;
+use tidings_core::link::{Dial, advice_on_scarcity};
 use tidings_core::{Address, OpenError};
 
 use crate::options::Options;
@@ -80,7 +80,10 @@ impl Dialer {
         let connected = block_where_certain(|| self.connect(count, None));
         connected
             .unwrap_or_else(|| self.connect(count, Some(Instant::now() + GLANCE)))
-            .map_err(|error| not_connected("start the process that serves it", error))
+            .map_err(|error| {
+                let advice = advice_on_scarcity(&error);
+                not_connected(advice.unwrap_or("start the process that serves it"), error)
+            })
     }
 
     /// Tries each candidate; the one that is being tried at `until` is given back as it is.
@@ -98,6 +101,7 @@ impl Dialer {
             });
             match attempt {
                 Ok(stream) => return Ok(stream),
+                Err(error) if advice_on_scarcity(&error).is_some() => return Err(error), // As for any other.
                 Err(error) => failures.push(error),
             }
         }

@@ -27,6 +27,7 @@
 //! | `?name=NAME` | who connects: the name that the hub's certificate must have. Unless given, it is the host as it stands in the address |
 //! | `?cert=FILE&key=FILE` | this side's certificate, with those between it and its root, and its private key. Who serves must have one |
 //! | `?client_ca=FILE` | who serves: those who connect must have a certificate that these have signed |
+//! | `?crl=FILE` | certificates that their authorities have taken back are refused: on either side, those in the lists of this file. It has a list of every authority in the chains that are looked at; that a list's date has passed is no reason to refuse anybody |
 //! | `?dead_after=SECONDS` | how long a host that vanished without a word may go unnoticed: 30 unless given, 2 at least. After half of it the peer is asked, and after two thirds the kernel gives up what is not acknowledged |
 //! | `?max_message=BYTES` | the largest message, 16 MiB unless given |
 //! | `?in_flight=N` | requests that one connection has in flight, 1024 unless given |

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, sockopt};
-use tidings_core::link::Listener;
+use tidings_core::link::{Listener, advice_on_scarcity};
 use tidings_core::transport::OpenOptions;
 use tidings_core::{Address, Caller, OpenError};
 
@@ -128,7 +128,7 @@ fn cannot_serve(address: &Address, source: io::Error) -> OpenError {
         io::ErrorKind::PermissionDenied => {
             "the port needs a right that this process has not: take one above 1023"
         }
-        _ => "check its host and port",
+        _ => advice_on_scarcity(&source).unwrap_or("check its host and port"),
     };
     OpenError::Bind {
         address: address.to_string(),

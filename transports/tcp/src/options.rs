@@ -27,10 +27,15 @@ pub(crate) struct TlsOptions {
     pub(crate) tls: bool,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) crl: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
     pub(crate) name: Option<String>,
 }
+
+/// It would look as if somebody were kept out.
+pub(crate) const CRL_WITHOUT_CLIENT_CA: &str =
+    "`crl` takes back certificates, and nobody is asked for one: add `client_ca`";
 
 impl Options {
     pub(crate) fn of(address: &Address) -> Result<Options, OpenError> {
@@ -59,7 +64,7 @@ impl Options {
                 _ => {
                     return Err(address.refuse(
                         "`tcp:` has the options `listen`, `allow_plaintext`, `allow_anyone`, \
-                         `tls`, `ca`, `client_ca`, `cert`, `key`, `name`, `dead_after`, \
+                         `tls`, `ca`, `client_ca`, `crl`, `cert`, `key`, `name`, `dead_after`, \
                          `max_message`, `in_flight` and `queue`",
                     ));
                 }
@@ -74,7 +79,7 @@ impl Options {
     fn check(&self, address: &Address) -> Result<(), OpenError> {
         let tls = &self.tls;
         let reason = if !tls.tls && *tls != TlsOptions::default() {
-            "`ca`, `client_ca`, `cert`, `key` and `name` are for TLS: add `tls`"
+            "`ca`, `client_ca`, `crl`, `cert`, `key` and `name` are for TLS: add `tls`"
         } else if tls.tls && self.allow_plaintext {
             "with `tls` nothing is in plaintext: leave `allow_plaintext` out"
         } else if self.allow_plaintext && !self.listen {
@@ -86,6 +91,8 @@ impl Options {
              and `client_ca` to ask those who connect for certificates"
         } else if !self.listen && tls.client_ca.is_some() {
             "`client_ca` is for whoever serves: one that connects trusts the hub by `ca`"
+        } else if self.listen && tls.crl.is_some() && tls.client_ca.is_none() {
+            CRL_WITHOUT_CLIENT_CA
         } else if tls.cert.is_some() != tls.key.is_some() {
             "`cert` and `key` go together"
         } else {
@@ -105,6 +112,7 @@ impl TlsOptions {
         let path = match name {
             "ca" => &mut self.ca,
             "client_ca" => &mut self.client_ca,
+            "crl" => &mut self.crl,
             "cert" => &mut self.cert,
             "key" => &mut self.key,
             "name" if !value.is_empty() => {

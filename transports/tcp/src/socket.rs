@@ -1,6 +1,6 @@
 //! A TCP connection.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,18 +37,20 @@ pub(crate) fn stream_socket(peer: SocketAddr) -> rustix::io::Result<OwnedFd> {
 impl TcpSocket {
     /// Begins to connect, without waiting.
     pub(crate) fn connect(peer: SocketAddr, timing: Timing) -> io::Result<TcpSocket> {
+        // What fails here is not about the peer.
+        let socket = stream_socket(peer)?;
         let begin = || {
-            let socket = stream_socket(peer)?;
             timing.apply(&socket)?;
             match rustix::net::connect(&socket, &peer) {
-                Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(socket),
+                Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(()),
                 // No port is left for this end of it: not what `WouldBlock` says elsewhere.
                 Err(Errno::AGAIN) => Err(Errno::ADDRNOTAVAIL),
                 Err(errno) => Err(errno),
             }
         };
+        begin().map_err(|errno| told(peer, errno))?;
         Ok(TcpSocket {
-            socket: begin().map_err(|errno| told(peer, errno))?,
+            socket,
             peer,
             is_connected: AtomicBool::new(false),
         })
@@ -111,6 +113,10 @@ impl Socket for TcpSocket {
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::read(&self.socket, buffer)?)
+    }
+
+    fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::readv(&self.socket, slices)?)
     }
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -1,6 +1,6 @@
 //! What a connection's bytes pass through: TCP, and TLS over it where that is wanted.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use tidings_core::Caller;
@@ -50,6 +50,10 @@ impl Socket for Stream {
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket().read(buffer)
+    }
+
+    fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.socket().read_vectored(slices)
     }
 
     fn holds_input(&self) -> bool {

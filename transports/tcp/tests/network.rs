@@ -126,6 +126,7 @@ fn as_the_other_host() {
     if std::env::var("TIDINGS_TEST_HOST").as_deref() != Ok("there") {
         return;
     }
+    common::process::end_with_the_test();
     println!("\nready {}", std::process::id());
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let runtime = tidings_core::runtime::tokio::handle(tokio.handle().clone());
@@ -206,9 +207,127 @@ fn a_network_that_carries_one_way_only_is_noticed_and_the_effects_stay() {
     on_a_host_of_its_own("inside::one_way");
 }
 
+/// T28
+#[test]
+fn lost_packets_cost_time_and_nothing_else() {
+    on_a_host_of_its_own("inside::loss");
+}
+
+/// T27
+#[test]
+fn on_a_slow_network_small_calls_do_not_wait_for_large_ones() {
+    on_a_host_of_its_own("inside::slow");
+}
+
+/// TCP segments that this host has sent again.
+fn retransmitted() -> u64 {
+    let snmp = std::fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp: "));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut both = names.split(' ').zip(values.split(' '));
+    let (_, value) = both.find(|(name, _)| *name == "RetransSegs").unwrap();
+    value.parse().unwrap()
+}
+
 /// The tests, on the host that they have made.
 mod inside {
     use super::*;
+
+    /// What makes a host lose one packet in twenty of those that it sends or that come to it, by what the kernel and the
+    /// system have.
+    const LOSES: &str = "tc qdisc add dev card root netem loss 5% 2> /dev/null \
+        || (nft add table ip lossy && nft add chain ip lossy in \"{ type filter hook input priority 0; }\" \
+            && nft add rule ip lossy in numgen random mod 100 \\< 5 drop) 2> /dev/null \
+        || iptables -A INPUT -m statistic --mode random --probability 0.05 -j DROP 2> /dev/null";
+
+    #[test]
+    #[ignore = "started by the other tests"]
+    fn loss() {
+        const NOTES: u32 = 300;
+        const ROUNDS: u32 = 5;
+        let Some(mut network) = Network::laid("") else {
+            return;
+        };
+        with_members(&mut network, "", |network, members| {
+            // Some packets each.
+            let whose = |n: usize| format!("{n}{}", "x".repeat(10_000));
+            let send_all = |from: u32| {
+                let begin = Instant::now();
+                let mut promises: Vec<Promise<()>> = Vec::new();
+                for n in from..from + NOTES {
+                    for (whose, member) in (0..).map(whose).zip(members) {
+                        promises.push(member.invoke("notes.take", &(whose, n)));
+                    }
+                }
+                promises.into_iter().for_each(|taken| taken.wait().unwrap());
+                begin.elapsed()
+            };
+            let usual = send_all(0);
+            if !can(LOSES) {
+                println!(
+                    "SKIP inside::loss: neither `netem`, nor `nft` or `iptables` to lose packets by"
+                );
+                return;
+            }
+            network.there(LOSES);
+            let before = retransmitted();
+            let lossy: Duration = (1..=ROUNDS).map(|round| send_all(round * NOTES)).sum();
+            let again = retransmitted() - before;
+            println!(
+                "{usual:.1?} without loss, {:.1?} with it, {again} segments sent again",
+                lossy / ROUNDS
+            );
+            assert!(again >= 10, "{again}: nothing was lost");
+            for (whose, member) in (0..).map(whose).zip(members) {
+                assert!(
+                    notes(member, &whose)
+                        .into_iter()
+                        .eq(0..(1 + ROUNDS) * NOTES)
+                );
+                assert_eq!(member.in_flight(), 0);
+            }
+        });
+    }
+
+    /// Whether the command ends well.
+    fn can(command: &str) -> bool {
+        let status = Command::new("sh").args(["-ec", command]).status();
+        status.unwrap().success()
+    }
+
+    #[test]
+    #[ignore = "started by the other tests"]
+    fn slow() {
+        let Some(mut network) = Network::laid("") else {
+            return;
+        };
+        with_members(&mut network, "", |_, members| {
+            // As little as can be waits in the card's own queue.
+            if !can("tc qdisc add dev card root tbf rate 4mbit burst 4kb limit 8kb 2> /dev/null") {
+                println!("SKIP inside::slow: no `tbf` to make a network slow by");
+                return;
+            }
+            for member in members {
+                let (whose, begin) = ("x".repeat(3_000_000), Instant::now());
+                let large: Promise<()> = member.invoke("notes.take", &(whose, 1_u32));
+                let mut small = Vec::new();
+                while !large.is_ready() {
+                    let begin = Instant::now();
+                    assert!(pings(member));
+                    small.push(begin.elapsed());
+                }
+                large.wait().unwrap();
+                let (took, most) = (begin.elapsed(), small.iter().max().unwrap());
+                println!(
+                    "a large one took {took:.1?}, {} small ones {most:.1?} at most",
+                    small.len()
+                );
+                assert!(took > Duration::from_secs(5), "{took:?}: it is not slow");
+                // A frame takes an eighth of a second, and what the kernel has taken of the large one up to half of one.
+                assert!(*most < took / 4, "{small:.1?} beside {took:.1?}");
+            }
+        });
+    }
 
     fn wait_there(network: &mut Network, word: &str, times: usize) {
         for _ in 0..times {

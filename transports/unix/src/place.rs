@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use tidings_core::link::advice_on_scarcity;
 use tidings_core::{Address, OpenError};
 
 use crate::options::Options;
@@ -47,11 +48,8 @@ impl Place {
         }
         let parent = path.parent().unwrap_or(Path::new("/"));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let cannot = |advice: &str, errno: Errno| OpenError::Bind {
-            address: address.to_string(),
-            advice: advice.into(),
-            source: Arc::new(errno.into()),
-        };
+        let cannot =
+            |advice: &str, errno: Errno| cannot_serve(&address.to_string(), advice, errno.into());
         let directory = rustix::fs::open(parent, flags, Mode::empty()).map_err(|errno| {
             cannot(
                 "create its directory, or use one that can be entered",
@@ -136,17 +134,13 @@ impl Place {
     }
 
     pub(crate) fn cannot_serve(&self, advice: &str, source: io::Error) -> OpenError {
-        OpenError::Bind {
-            address: self.address.clone(),
-            advice: advice.into(),
-            source: Arc::new(source),
-        }
+        cannot_serve(&self.address, advice, source)
     }
 
     pub(crate) fn not_connected(&self, advice: &str, source: io::Error) -> OpenError {
         OpenError::NotConnected {
             address: self.address.clone(),
-            advice: advice.into(),
+            advice: advice_on_scarcity(&source).unwrap_or(advice).into(),
             source: Arc::new(source),
         }
     }
@@ -162,5 +156,13 @@ impl Place {
         let mut name = self.name.clone().into_os_string();
         name.push(suffix);
         name.into()
+    }
+}
+
+fn cannot_serve(address: &str, advice: &str, source: io::Error) -> OpenError {
+    OpenError::Bind {
+        address: address.to_owned(),
+        advice: advice_on_scarcity(&source).unwrap_or(advice).into(),
+        source: Arc::new(source),
     }
 }

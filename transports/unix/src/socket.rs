@@ -1,6 +1,6 @@
 //! A connected Unix socket.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt};
@@ -26,6 +26,10 @@ impl Socket for UnixSocket {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // A plain read: the kernel discards descriptors that come uninvited (P30).
         Ok(rustix::io::read(&self.0, buffer)?)
+    }
+
+    fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::readv(&self.0, slices)?)
     }
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

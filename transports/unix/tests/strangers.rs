@@ -1,6 +1,10 @@
 //! Those who should not be there, and those who are too many.
 
 mod common;
+#[path = "common/stream.rs"]
+mod stream;
+#[path = "common/unlocked.rs"]
+mod unlocked;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,10 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_all_runtimes_at_once, on_each_runtime, open, try_open, until};
+use tidings_core::link::HubLimits;
 use tidings_core::session::{
-    Config, Destination, Method, Name, Request, RequestHeader, Role, Session, Target, Verb,
+    CloseCode, CloseReason, Closed, Config, Destination, Event, Method, Name, Request,
+    RequestHeader, Role, Session, Target, Verb,
 };
 use tidings_core::{Bus, OpenError};
+use unlocked::Unlocked;
 
 fn serve_ping(bus: &Bus) -> tidings_core::Server {
     bus.listen("ping")
@@ -108,14 +115,58 @@ fn more_connections_than_one_user_may_have_are_turned_away() {
                 member
             })
             .collect();
-        let mut extra = UnixStream::connect(directory.socket()).unwrap();
-        let _ = extra.write_all(b"x");
-        assert!(is_closed(&extra)); // R3
+        assert_eq!(refusal(&directory), Some(CloseCode::TooManyConnections)); // R3
         assert!(members.iter().all(pings));
         drop(members);
         let again = open(runtime, &directory.address("?connect"));
         until("there is room again", || pings(&again));
     });
+}
+
+#[test]
+fn more_connections_than_a_hub_takes_in_all_are_turned_away() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let mut limits = HubLimits::default();
+        limits.connections = 3;
+        let _hub = Unlocked::hub_with(limits, runtime, &directory);
+        let mut members: Vec<Bus> = (0..3)
+            .map(|_| open(runtime, &directory.address("?connect")))
+            .collect();
+        let server = serve_ping(&members[0]);
+        until("all are there", || members.iter().all(pings));
+        // As many more as there may be that have not said Hello, and each is told why.
+        for _ in 0..100 {
+            assert_eq!(refusal(&directory), Some(CloseCode::TooManyConnections)); // R1
+        }
+        assert!(members.iter().all(pings));
+        drop(members.pop());
+        let again = open(runtime, &directory.address("?connect"));
+        until("there is room again", || pings(&again));
+        drop(server);
+    });
+}
+
+/// Greets the hub, which tells why it lets nobody in; instead of its own greeting, and with nothing behind that.
+fn refusal(directory: &Directory) -> Option<CloseCode> {
+    let mut stream = UnixStream::connect(directory.socket()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let now = Instant::now();
+    let mut session = Session::new(Role::Member, Config::new([7; 16]), now);
+    let hello: Vec<u8> = session.transmit(now).flatten().copied().collect();
+    stream.write_all(&hello).unwrap();
+    session.wrote(hello.len(), now);
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    session.receive(&heard, now);
+    session.receive_eof(now);
+    match session.poll_event() {
+        Some(Event::Closed(Closed {
+            reason: CloseReason::Peer(code),
+            ..
+        })) => Some(code),
+        _ => None,
+    }
 }
 
 #[test]

@@ -19,13 +19,11 @@
 //! Of elements that are alike in a row, only the first counts: their number is in the bytes, and a list of a million
 //! numbers costs a comparison for each.
 
-mod read;
-mod write;
+mod note;
 
 use std::cell::Cell;
 
-pub(super) use read::{Note, Silent};
-pub(super) use write::Noting;
+pub(super) use note::{Note, Silent};
 
 /// Something that is written, and would be misread as another kind.
 #[derive(Clone, Copy)]
@@ -81,16 +79,10 @@ impl Sum {
         run.last = element;
     }
 
-    /// There was no element after all.
-    #[inline]
-    fn none(&self, run: &mut Run) {
-        self.0.set(run.before);
-    }
-
     /// A collection of as many `u8`.
-    fn bytes(&self, bytes: &[u8]) {
+    fn bytes(&self, count: usize) {
         self.note(Kind::Collection);
-        if !bytes.is_empty() {
+        if count > 0 {
             let mut run = Run::default();
             self.begin(&mut run);
             self.note(Kind::U8);

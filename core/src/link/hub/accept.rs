@@ -1,7 +1,6 @@
 //! The task that accepts: who may come in, and how many.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -90,37 +89,41 @@ impl Core {
         strangers < self.limits.strangers
     }
 
-    /// Takes a place among the connections.
+    /// Takes a place among those who have not said Hello, of which there are few. Whether there is one among the
+    /// connections is decided now, and told when somebody greets.
     fn enter(&self, connection: &Arc<Connection>) -> Option<u64> {
         let mut state = self.lock();
-        if state.closed || state.peers.len() >= self.limits.connections {
+        if state.closed {
             return None;
         }
         let id = state.next;
         state.next += 1;
+        let taken = state.peers.values().filter(|peer| !peer.is_refused);
         let peer = Peer {
             user: None,
             said_hello: false,
+            is_refused: taken.count() >= self.limits.connections, // R1
             connection: connection.clone(),
         };
         state.peers.insert(id, peer);
         Some(id)
     }
 
-    /// Takes a place among the connections of the user that `caller` is of; says whether there
-    /// was one.
+    /// Takes a place among the connections of the user that `caller` is of (R3); says whether there
+    /// was one, there and among all connections.
     pub(super) fn enter_as(&self, id: u64, caller: &Caller) -> bool {
         let user = User::of(caller);
         let mut state = self.lock();
-        let of_the_user =
-            |(other, peer): &(&u64, &Peer)| **other != id && user.is_some() && peer.user == user;
-        if state.peers.iter().filter(of_the_user).count() >= self.limits.connections_of_a_user {
-            return false;
-        }
-        if let Some(peer) = state.peers.get_mut(&id) {
-            peer.user = user;
-        }
-        true
+        let of_the_user = |(other, peer): &(&u64, &Peer)| {
+            **other != id && user.is_some() && peer.user == user && !peer.is_refused
+        };
+        let taken = state.peers.iter().filter(of_the_user).count();
+        let Some(peer) = state.peers.get_mut(&id) else {
+            return false; // The hub has closed.
+        };
+        peer.user = user;
+        peer.is_refused |= taken >= self.limits.connections_of_a_user;
+        !peer.is_refused
     }
 }
 
@@ -130,8 +133,7 @@ fn admit<L: Listener>(core: &Arc<Core>, listener: &Arc<L>, socket: L::Socket) {
     let (outbox, intake) = outbox::outbox(options, core.tally.clone());
     let (connection, control) = Connection::new(outbox.bell.clone());
     let Some(id) = core.enter(&connection) else {
-        let caller = socket.peer().unwrap_or_default();
-        return turn_away(core, &socket, &caller, CloseCode::TooManyConnections); // R1
+        return;
     };
     let stranger = Stranger {
         began: Instant::now(),
@@ -200,15 +202,14 @@ impl<S: Socket> Stranger<S> {
             return None;
         }
         if !listener.admits(&caller) {
-            turn_away(core, &*self.socket, &caller, CloseCode::Forbidden); // S2
+            Notice::TurnedAway.tell(&caller, "not let in: Forbidden"); // S2: and nothing is read.
             return None;
         }
+        let mut config = core.options.session_config(core.epoch.to_bytes());
         if !core.enter_as(self.side.id(), &caller) {
-            turn_away(core, &*self.socket, &caller, CloseCode::TooManyConnections); // R3
-            return None;
+            config.refusal = Some(CloseCode::TooManyConnections);
         }
         self.side.is_of(caller);
-        let mut config = core.options.session_config(core.epoch.to_bytes());
         config.auth = core.options.credentials.of_hub().ok()?;
         Some(Driver::new(Parts {
             socket: self.socket,
@@ -223,21 +224,5 @@ impl<S: Socket> Stranger<S> {
             max_message: core.options.limits.max_message,
             runtime: core.runtime.clone(),
         }))
-    }
-}
-
-/// Says why and closes: one attempt, nothing is waited for and nothing was read.
-fn turn_away(core: &Core, socket: &dyn Socket, caller: &Caller, code: CloseCode) {
-    Notice::TurnedAway.tell(caller, &format!("not let in: {code:?}"));
-    let now = Instant::now();
-    let mut session = Session::new(
-        Role::Hub,
-        core.options.session_config(core.epoch.to_bytes()),
-        now,
-    );
-    session.close(code, "");
-    let notice: Vec<u8> = session.transmit(now).flatten().copied().collect();
-    if !notice.is_empty() {
-        let _: io::Result<usize> = socket.write(&[IoSlice::new(&notice)]);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::client::{ClientConfig, Resumption};
+use rustls::client::{ClientConfig, Resumption, VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{RootCertStore, SupportedProtocolVersion};
@@ -35,8 +35,10 @@ impl Tls {
             None => versions.with_no_client_auth(),
             Some(pem) => {
                 let roots = Arc::new(roots("client_ca", pem)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-                let verifier = verifier.build().map_err(|error| error.to_string())?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+                    .with_crls(self.taken_back()?)
+                    .build()
+                    .map_err(unusable)?;
                 versions.with_client_cert_verifier(verifier)
             }
         };
@@ -61,7 +63,12 @@ impl Tls {
         let trusting = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
             .map_err(|error| error.to_string())?
-            .with_root_certificates(roots("ca", ca)?);
+            .with_webpki_verifier(
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots("ca", ca)?), provider())
+                    .with_crls(self.taken_back()?)
+                    .build()
+                    .map_err(unusable)?,
+            );
         let mut config = match self.identity()? {
             None => trusting.with_no_client_auth(),
             Some((chain, key)) => trusting.with_client_auth_cert(chain, key).map_err(unfit)?,
@@ -73,6 +80,18 @@ impl Tls {
             config: Arc::new(config),
             names: names.collect::<Result<_, String>>()?,
         })
+    }
+
+    /// Whose certificates do not count any more.
+    fn taken_back(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+        let Some(pem) = &self.crl else {
+            return Ok(Vec::new());
+        };
+        let all: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+        match all {
+            Ok(all) if !all.is_empty() => Ok(all),
+            _ => Err("`crl` holds no lists of revoked certificates in PEM".to_owned()),
+        }
     }
 
     /// From this side's configuration alone, never from what is looked up or told.
@@ -122,6 +141,11 @@ fn roots(option: &str, pem: &[u8]) -> Result<RootCertStore, String> {
             .map_err(|error| format!("`{option}` holds a certificate that is none: {error}"))?;
     }
     Ok(roots)
+}
+
+/// A list is none.
+fn unusable(error: VerifierBuilderError) -> String {
+    format!("`ca`, `client_ca` or `crl` cannot be used: {error}")
 }
 
 /// The certificate and the key do not go together, or cannot be used.

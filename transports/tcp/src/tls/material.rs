@@ -4,9 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use tidings_core::link::advice_on_scarcity;
 use tidings_core::{Address, OpenError};
 
-use crate::options::{Options, TlsOptions};
+use crate::options::{CRL_WITHOUT_CLIENT_CA, Options, TlsOptions};
 
 /// Certificates and keys in memory, each as PEM: instead of the files that an address names.
 ///
@@ -29,6 +30,7 @@ use crate::options::{Options, TlsOptions};
 pub struct Tls {
     pub(super) ca: Option<Vec<u8>>,
     pub(super) client_ca: Option<Vec<u8>>,
+    pub(super) crl: Option<Vec<u8>>,
     pub(super) certificate: Option<Vec<u8>>,
     pub(super) key: Option<Vec<u8>>,
     pub(super) name: Option<String>,
@@ -49,6 +51,14 @@ impl Tls {
     /// Who serves: those who connect must have a certificate that these have signed.
     pub fn client_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client_ca = Some(pem.into());
+        self
+    }
+
+    /// The lists of certificates that their authorities have taken back (CRL, one or several): whose certificate is on
+    /// one is refused. For every authority in a chain that is looked at there must be a list; that its date has passed
+    /// is no reason to refuse anybody.
+    pub fn crl(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.crl = Some(pem.into());
         self
     }
 
@@ -77,6 +87,7 @@ impl fmt::Debug for Tls {
         f.debug_struct("Tls")
             .field("ca", &given(&self.ca))
             .field("client_ca", &given(&self.client_ca))
+            .field("crl", &given(&self.crl))
             .field("certificate", &given(&self.certificate))
             .field("key", &self.key.as_ref().map_or("none", |_| "given"))
             .field("name", &self.name)
@@ -113,6 +124,9 @@ pub(crate) fn of_address(
         Some(tls) if !options.listen && tls.client_ca.is_some() => {
             refuse("`client_ca` is for who serves: one that connects takes `ca`")
         }
+        Some(tls) if options.listen && tls.crl.is_some() && tls.client_ca.is_none() => {
+            refuse(CRL_WITHOUT_CLIENT_CA)
+        }
         Some(tls) => Ok(Some(tls.clone())),
         None if files.tls => read(address, files).map(Some),
         None => Ok(None),
@@ -124,7 +138,11 @@ fn read(address: &Address, files: &TlsOptions) -> Result<Tls, OpenError> {
         let read = path.as_deref().map(|path: &Path| {
             fs::read(path).map_err(|error| {
                 let path = path.display();
-                address.refuse(format!("its `{option}` {path} cannot be read: {error}"))
+                let advice = advice_on_scarcity(&error).map(|advice| format!("; {advice}"));
+                let advice = advice.unwrap_or_default();
+                address.refuse(format!(
+                    "its `{option}` {path} cannot be read: {error}{advice}"
+                ))
             })
         });
         read.transpose()
@@ -132,6 +150,7 @@ fn read(address: &Address, files: &TlsOptions) -> Result<Tls, OpenError> {
     Ok(Tls {
         ca: read("ca", &files.ca)?,
         client_ca: read("client_ca", &files.client_ca)?,
+        crl: read("crl", &files.crl)?,
         certificate: read("cert", &files.cert)?,
         key: read("key", &files.key)?,
         name: files.name.clone(),

@@ -15,6 +15,13 @@ pub(super) fn told(error: Error) -> io::Error {
         ) => "the certificate is not signed by any of those that are trusted: check `ca` here, or \
              `client_ca` where the hub says so"
             .into(),
+        Error::InvalidCertificate(CertificateError::Revoked) => {
+            "the certificate has been taken back: it is on a list in `crl`".into()
+        }
+        Error::InvalidCertificate(CertificateError::UnknownRevocationStatus) => {
+            "no list in `crl` is of the authority that has signed the certificate: add that one's"
+                .into()
+        }
         Error::NoCertificatesPresented => {
             "no certificate was shown, and `client_ca` asks for one".into()
         }

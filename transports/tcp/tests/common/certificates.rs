@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 
 /// An authority, with the directory where its certificates lie.
@@ -18,6 +19,7 @@ pub(crate) struct Authority {
 pub(crate) struct Files {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+    serial: SerialNumber,
 }
 
 impl Files {
@@ -31,7 +33,7 @@ impl Authority {
     pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         // A name of its own: one authority is not another under the same name.
         params.distinguished_name = DistinguishedName::new();
@@ -81,17 +83,42 @@ impl Authority {
         })
     }
 
+    /// The list of its certificates that it has taken back: whose date has passed.
+    pub(crate) fn list_of(&self, taken_back: &[&Files]) -> PathBuf {
+        let revoked = |files: &&Files| RevokedCertParams {
+            serial_number: files.serial.clone(),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2024, 2, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: taken_back.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).unwrap();
+        let path = self.fresh().with_extension("crl");
+        fs::write(&path, list.pem().unwrap()).unwrap();
+        path
+    }
+
     fn signed(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Files {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name = DistinguishedName::new();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
+        let serial = SerialNumber::from_slice(&key.public_key_raw()[1..17]);
+        params.serial_number = Some(serial.clone());
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let base = self.fresh();
         let files = Files {
             cert: base.with_extension("pem"),
             key: base.with_extension("key"),
+            serial,
         };
         fs::write(&files.cert, certificate.pem()).unwrap();
         fs::write(&files.key, key.serialize_pem()).unwrap();

@@ -1,4 +1,5 @@
 //! A hub that does not hold the lock of its address, so that the test decides when it can be taken over.
+#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::fs::File;
 use std::io;
@@ -30,10 +31,18 @@ pub(crate) struct Unlocked(UnixListener);
 impl Unlocked {
     /// A hub at the directory's address.
     pub(crate) fn hub(runtime: &Arc<dyn Runtime>, directory: &Directory) -> Hub {
+        Unlocked::hub_with(HubLimits::default(), runtime, directory)
+    }
+
+    /// The same with limits of its own.
+    pub(crate) fn hub_with(
+        limits: HubLimits,
+        runtime: &Arc<dyn Runtime>,
+        directory: &Directory,
+    ) -> Hub {
         let listener = UnixListener::bind(directory.socket()).unwrap();
         listener.set_nonblocking(true).unwrap();
         let options = LinkOptions::new("unlocked", Caller::this_process("unix"));
-        let limits = HubLimits::default();
         Hub::start(Unlocked(listener), options, limits, runtime.clone()).unwrap()
     }
 }

@@ -1,26 +1,23 @@
-//! What the guard notes of what is asked of it.
+//! What is noted of a value while it is written or read.
 
 use super::{Kind, Run, Sum};
 
-/// Notes what is asked for, or does nothing.
+/// Notes what comes, or does nothing.
 pub(in crate::codec) trait Note: Copy {
-    /// What is kept of a collection while it is read.
+    /// What is kept of a collection meanwhile.
     type Run: Default;
 
-    /// A value of this kind is asked for.
+    /// A value of this kind comes.
     fn note(self, kind: Kind);
 
-    /// A string of bytes was read in one.
-    fn bytes(self, bytes: &[u8]);
+    /// So many bytes come in one.
+    fn bytes(self, count: usize);
 
-    /// An element is asked for.
+    /// An element comes.
     fn begin(self, run: &mut Self::Run);
 
-    /// It was read.
+    /// It has ended.
     fn end(self, run: &mut Self::Run);
-
-    /// There was none: the collection has ended.
-    fn none(self, run: &mut Self::Run);
 }
 
 /// For types that were compared by their fingerprints: nothing is noted, at no cost.
@@ -33,13 +30,11 @@ impl Note for Silent {
     #[inline]
     fn note(self, _kind: Kind) {}
     #[inline]
-    fn bytes(self, _bytes: &[u8]) {}
+    fn bytes(self, _count: usize) {}
     #[inline]
     fn begin(self, (): &mut ()) {}
     #[inline]
     fn end(self, (): &mut ()) {}
-    #[inline]
-    fn none(self, (): &mut ()) {}
 }
 
 /// For types that were not.
@@ -50,8 +45,8 @@ impl Note for &Sum {
     fn note(self, kind: Kind) {
         Sum::note(self, kind);
     }
-    fn bytes(self, bytes: &[u8]) {
-        Sum::bytes(self, bytes);
+    fn bytes(self, count: usize) {
+        Sum::bytes(self, count);
     }
     #[inline]
     fn begin(self, run: &mut Run) {
@@ -60,9 +55,5 @@ impl Note for &Sum {
     #[inline]
     fn end(self, run: &mut Run) {
         Sum::end(self, run);
-    }
-    #[inline]
-    fn none(self, run: &mut Run) {
-        Sum::none(self, run);
     }
 }
