@@ -139,9 +139,10 @@ pub(crate) fn a_hub_without_descriptors_goes_on_and_lets_in_later(engine: Engine
             "{} over {wire:?}: {ran} hundredths of a second and {slept} wake-ups in {TIME:?} without a descriptor",
             engine.name()
         );
-        // One attempt each 50 ms, and a few threads that see to it.
+        // One attempt each 50 ms, and a few threads that see to it and hand work to each other: with busy cores, a dozen
+        // times for each attempt. In circles it would be tens of thousands, and all of the time.
         assert!(ran <= 20, "{ran}");
-        assert!((10..=400).contains(&slept), "{slept}");
+        assert!((10..=2000).contains(&slept), "{slept}");
         echoes(&inside).unwrap();
         tell(&mut hub, "recover");
         for late in late {
