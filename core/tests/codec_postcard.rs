@@ -1,11 +1,14 @@
 //! The same bytes as postcard's, and the same refusals: whatever random bytes and damaged values are read as, postcard's
 //! own serializer and deserializer say it as well.
 
+mod random;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::marker::PhantomData;
 
+use random::Random;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidings_core::codec::{Budget, DecodeError, EncodeError, decode, decode_checked};
@@ -17,22 +20,7 @@ const ENOUGH: Budget = Budget {
     depth: 1000,
 };
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
     /// Mostly what means something: small numbers, and those at which varints end or go on.
     fn byte(&mut self) -> u8 {
         match self.below(8) {
@@ -94,7 +82,7 @@ fn compare<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Random bytes as a `T`, and each value that they are once more, damaged.
 fn agree<T: Serialize + DeserializeOwned>() {
-    let mut random = Random(std::any::type_name::<T>().len() as u64);
+    let mut random = Random::new(std::any::type_name::<T>().len() as u64);
     let mut values = 0;
     for _ in 0..3000 {
         let mut bytes = random.bytes();
@@ -271,7 +259,7 @@ fn chars_are_one_each() {
 
 #[test]
 fn elements_asked_for_as_different_types_come_in_order() {
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     for length in 0..20 {
         let numbers: Vec<u64> = (0..length).map(|_| random.next() % 0x80).collect();
         let bytes = encode(&Mixed(numbers.clone()), 100).unwrap();

@@ -487,18 +487,14 @@ impl Driver {
     /// The same, where it is known here `why` the session ends.
     fn tell_events_after(&mut self, why: Option<&str>, now: Instant) {
         let mut lost = Vec::new(); // Why is told by the event that follows them.
-        let mut turned_away = false;
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Opened(hello) => match self.side.opened(&hello) {
                     Ok(()) => self.opened = true,
-                    Err(code) => {
-                        turned_away = true;
-                        self.session.close(code, "");
-                    }
+                    Err(code) => self.session.close(code, ""),
                 },
-                // What came right behind.
-                Event::Request { .. } | Event::Bind { .. } if turned_away => {}
+                // Right behind the Hello of one that was turned away.
+                Event::Request { .. } | Event::Bind { .. } if !self.opened => {}
                 Event::Request {
                     id,
                     verb,

@@ -25,14 +25,17 @@ pub(super) fn part_frame(
     let length = max_frame
         .saturating_sub(PART_HEAD)
         .min(payload.len().saturating_sub(next));
-    output.frames(|out| {
-        let begun = begin(out, kind);
-        put_varint(out, wire_id);
-        end(out, begun, length);
-    });
+    output.frames(|out| put_part_head(out, kind, wire_id, length));
     let behind = next.saturating_add(length);
     output.part(payload, next..behind);
     behind
+}
+
+/// Writes what stands before a part of so many bytes.
+pub(super) fn put_part_head(out: &mut Vec<u8>, kind: Kind, wire_id: u64, length: usize) {
+    let begun = begin(out, kind);
+    put_varint(out, wire_id);
+    end(out, begun, length);
 }
 
 /// What room consists of. (`Vec::resize` is a loop over single bytes wherever the compiler does not optimise.)

@@ -11,6 +11,8 @@ mod order;
 mod pair;
 mod parts;
 mod placed;
+#[path = "../random/mod.rs"]
+mod random;
 mod raw;
 mod recorded;
 mod shown;

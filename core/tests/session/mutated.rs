@@ -3,8 +3,8 @@
 
 use tidings_core::session::{Role, fuzzing};
 
+use crate::random::Random;
 use crate::raw::*;
-use crate::simulator::Random;
 
 /// Frames of every kind, most of them right at one moment or another.
 fn frames() -> Vec<Vec<u8>> {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use tidings_core::session::{Event, Session};
 
 use crate::pair::{Pair, call, output, requests};
+use crate::random::Random;
 use crate::raw::{CANCEL, CHUNK, PING, REPLY_CHUNK, frame, varint};
-use crate::simulator::Random;
 use crate::splits::read_to_places;
 
 /// Who takes large messages, and how they come.

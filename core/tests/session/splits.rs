@@ -67,7 +67,7 @@ fn any_split_of_the_stream_gives_the_same_events() {
         );
     }
     for seed in 0..50 {
-        let mut random = crate::simulator::Random::new(seed);
+        let mut random = crate::random::Random::new(seed);
         let pieces = std::iter::repeat_with(|| {
             let most = [3, 300, 30_000][random.below(3)];
             random.below(most)
@@ -125,7 +125,7 @@ fn what_is_read_to_its_place_gives_the_same_events() {
             assert!(placed * 2 > stream.len() || !is_bulk, "{most}: {placed}");
         }
         for seed in 0..20 {
-            let mut random = crate::simulator::Random::new(seed);
+            let mut random = crate::random::Random::new(seed);
             let most = &mut || random.below([300, 30_000, 300_000][seed as usize % 3]);
             assert!(read(most).0 == whole, "{name}, SESSION_SEED={seed}");
         }
