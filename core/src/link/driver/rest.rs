@@ -49,6 +49,22 @@ impl Driver {
         self.tally.shed(self.session.take_shed());
     }
 
+    /// Why the session has ended, once what it wanted to say is written.
+    pub(super) fn has_ended(&mut self, now: Instant) -> Option<String> {
+        let ended = self.ended.as_ref()?;
+        let written = !self.session.has_output() && !self.socket.holds_output();
+        if !written && ended.until > now {
+            return None;
+        }
+        self.ended.take().map(|ended| ended.why)
+    }
+
+    /// Whether the session's deadline has come. The sleep that goes on is never longer than until then.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let sleeps = self.sleep.as_ref().is_some_and(|(end, _)| now < *end);
+        !sleeps && self.session.next_deadline().is_some_and(|at| at <= now)
+    }
+
     /// Sleeps until the session's next deadline; `false` when that has come.
     pub(super) fn asleep(&mut self, cx: &mut Context<'_>) -> bool {
         let own = match &self.ended {

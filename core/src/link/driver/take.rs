@@ -96,7 +96,7 @@ impl Driver {
     /// outbox, from where they never left (`NotSent`).
     pub(super) fn take_requests(&mut self, now: Instant) -> bool {
         for taken in 0..BATCH {
-            let Some(intake) = &mut self.intake else {
+            let Some(intake) = self.intake.as_mut().filter(|intake| !intake.is_empty()) else {
                 return taken > 0;
             };
             // Before the peer's Hello they stay where they are: should it never come, they wait for

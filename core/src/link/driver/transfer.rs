@@ -38,7 +38,10 @@ impl Driver {
                 read(&*self.readiness, socket, cx, READ, op).map_ok(|read| (0, read))
             };
             match outcome {
-                Poll::Pending => return false,
+                Poll::Pending => {
+                    self.awaits_bytes = true;
+                    return false;
+                }
                 // A reset is an end like any other (T3).
                 Poll::Ready(Ok((0, 0))) => self.session.receive_eof(now),
                 Poll::Ready(Ok((room, behind))) => {
@@ -84,6 +87,9 @@ impl Driver {
     /// Writes what there is, as far as the socket takes it and this round goes.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let (mut moved, mut wrote) = (false, 0);
+        if self.awaits_room {
+            return false;
+        }
         while self.session.has_output() {
             if wrote >= WRITE {
                 return true;
@@ -103,7 +109,10 @@ impl Driver {
             let socket = &*self.socket;
             let op = &mut || socket.write(slices);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
-                Poll::Pending => return moved,
+                Poll::Pending => {
+                    self.awaits_room = true;
+                    return moved;
+                }
                 Poll::Ready(Ok(written @ 1..)) => {
                     self.session.wrote(written, now);
                     wrote += written;
@@ -118,7 +127,10 @@ impl Driver {
             let socket = &*self.socket;
             let op = &mut || socket.flush().map(|()| 1);
             match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
-                Poll::Pending => return moved,
+                Poll::Pending => {
+                    self.awaits_room = true;
+                    return moved;
+                }
                 Poll::Ready(Ok(_)) => moved = true,
                 Poll::Ready(Err(error)) => return self.unwritable(Some(error), now),
             }
