@@ -35,13 +35,11 @@ impl Driver {
             } else {
                 let socket = &*self.socket;
                 let op = &mut || socket.read(buffer);
-                read(&*self.readiness, socket, cx, READ, op).map_ok(|read| (0, read))
+                read(&mut *self.readiness, socket, cx, READ, op).map_ok(|read| (0, read))
             };
+            self.awaits_bytes = outcome.is_pending();
             match outcome {
-                Poll::Pending => {
-                    self.awaits_bytes = true;
-                    return false;
-                }
+                Poll::Pending => return false,
                 // A reset is an end like any other (T3).
                 Poll::Ready(Ok((0, 0))) => self.session.receive_eof(now),
                 Poll::Ready(Ok((room, behind))) => {
@@ -66,7 +64,7 @@ impl Driver {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, usize)>> {
-        let (readiness, socket) = (&*self.readiness, &*self.socket);
+        let (readiness, socket) = (&mut *self.readiness, &*self.socket);
         let mut places = self.session.room();
         let (mut count, mut room, mut behind) = (0, 0, 0);
         let mut slices: [_; PLACES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
@@ -151,7 +149,7 @@ impl Driver {
 
 /// Reads at most `most` bytes by `op`, once there are some.
 fn read(
-    readiness: &dyn Readiness,
+    readiness: &mut dyn Readiness,
     socket: &dyn Socket,
     cx: &mut Context<'_>,
     most: usize,
