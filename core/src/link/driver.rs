@@ -31,6 +31,8 @@ use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Readiness, Runtime};
 use crate::session::{CloseCode, IncomingId, Session};
 
+/// Why a session ends that nobody drives any more.
+const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
 /// How long a closed bus goes on writing what it had accepted.
@@ -199,13 +201,13 @@ impl Drop for Driver {
     /// The runtime has ended, or the task is done: nothing may stay in flight.
     fn drop(&mut self) {
         let now = Instant::now();
-        self.session.receive_eof(now);
         self.tell_events(now);
+        self.session.receive_eof(now);
+        self.tell_events_after(Some(ENDED), now);
         for entry in self.pending.drain() {
-            let lost = translate::lost(true, "its runtime has ended");
+            let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));
         }
-        crate::buffers::release(); // Nobody may be left who needs them.
     }
 }
 

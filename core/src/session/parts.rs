@@ -18,7 +18,7 @@ use super::wire::{Parsed, Reader, varint_len, violation};
 const LEAST: usize = 4096;
 /// Heads of parts that are expected in one room, at most.
 const HEADS: usize = 8;
-/// The most that is read at a time: what else is to be done has to wait for it.
+/// The most that there is room for at a time: what else is to be done has to wait until it is read.
 const MOST: usize = 512 * 1024;
 /// More than the longest head of a part: length, kind and id.
 const HEAD: usize = 16;
@@ -112,7 +112,7 @@ impl Parts {
 }
 
 /// Where the next bytes may be read to, in this order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Room<'a> {
     expected: std::slice::Iter<'a, Expected>,
     heads: &'a mut [u8],
@@ -260,10 +260,7 @@ impl Session {
             Of::Request(seq) => self.serving.assembly(seq),
             Of::Answer(seq) => self.reply_parts.assembly(seq),
         };
-        let mut body: &[u8] = match assembly {
-            Ok(assembly) => assembly.room(MOST),
-            Err(_) => &[],
-        };
+        let mut body = assembly.map_or(&[][..], |assembly| assembly.behind());
         let mut out = Vec::with_capacity(left);
         for (at, part) in (at..).zip(expected) {
             let head = part.head.width.min(left);

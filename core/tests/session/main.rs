@@ -10,6 +10,7 @@ mod oracle;
 mod order;
 mod pair;
 mod parts;
+mod placed;
 mod raw;
 mod recorded;
 mod shown;

@@ -77,7 +77,12 @@ fn any_split_of_the_stream_gives_the_same_events() {
 }
 
 /// Gives `bytes` to a session as a driver does that reads to where it is told, at most `most` at a time.
-fn read_to_places(hub: &mut Session, mut bytes: &[u8], most: usize, now: Instant) -> usize {
+pub(crate) fn read_to_places(
+    hub: &mut Session,
+    mut bytes: &[u8],
+    most: usize,
+    now: Instant,
+) -> usize {
     let mut placed = 0;
     while !bytes.is_empty() {
         let (mut room, mut left) = (hub.room(), most.clamp(1, bytes.len()));

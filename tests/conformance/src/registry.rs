@@ -315,6 +315,7 @@ registry! { $
         what_ran_is_not_tried_again ["C-OC", "C-VB-5"]
         what_would_fail_again_is_not_tried_again ["C-OC"]
         one_deadline_covers_all_attempts ["C-DL-1"]
+        an_attempt_that_the_deadline_cuts_off_is_of_unknown_fate ["C-DL-1", "C-OC"]
         a_budget_that_is_empty_ends_the_retries ["C-OC"]
         the_requests_of_a_bus_share_a_budget ["C-OC"]
         a_dropped_promise_ends_the_attempts ["C-DL-3"]

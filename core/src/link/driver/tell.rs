@@ -19,13 +19,24 @@ const INLINE: Duration = Duration::from_micros(200);
 impl Driver {
     /// Tells what has happened to whom it concerns.
     pub(super) fn tell_events(&mut self, now: Instant) {
+        self.tell_events_after(None, now);
+    }
+
+    /// The same, where it is known here `why` the session ends.
+    pub(super) fn tell_events_after(&mut self, why: Option<&str>, now: Instant) {
+        let mut turned_away = false;
         let mut lost = Vec::new(); // Why is told by the event that follows them.
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(hello) => {
-                    self.opened = true;
-                    self.side.opened(&hello);
-                }
+                Event::Opened(hello) => match self.side.opened(&hello) {
+                    Ok(()) => self.opened = true,
+                    Err(code) => {
+                        turned_away = true;
+                        self.session.close(code, "");
+                    }
+                },
+                // What came right behind.
+                Event::Request { .. } | Event::Bind { .. } if turned_away => {}
                 Event::Request {
                     id,
                     verb,
@@ -111,7 +122,8 @@ impl Driver {
                 Event::Missed { id, copies } => self.side.missed(id, copies),
                 Event::GoingAway { .. } => self.side.going_away(),
                 Event::Closed(closed) => {
-                    let why = translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let text = || translate::closed_text(&closed, self.opened, self.fault.as_ref());
+                    let why = why.map_or_else(text, str::to_owned);
                     for (token, handed_over) in lost.drain(..) {
                         self.lose(token, handed_over, &why);
                     }

@@ -18,6 +18,9 @@ const WRITE: usize = 256 * 1024;
 const PLACES: usize = 32;
 /// Slices given to one write.
 const SLICES: usize = 64;
+/// Reads after which a peer that takes nothing any more is not listened to either: together, what the kernel keeps of one
+/// connection.
+const LAST_READS: usize = 64;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
@@ -136,14 +139,36 @@ impl Driver {
         moved
     }
 
-    /// Nothing can be written any more.
+    /// Nothing can be written any more. What the peer said before it went is there to be read all the same: answers, casts,
+    /// and why it goes.
     fn unwritable(&mut self, error: Option<io::Error>, now: Instant) -> bool {
-        self.fault = error.or(self.fault.take());
-        self.session.receive_eof(now);
+        for _ in 0..LAST_READS {
+            if !self.read_last(now) {
+                break;
+            }
+            self.tell_events(now);
+        }
+        if !self.session.is_closed() {
+            self.fault = error.or(self.fault.take());
+            self.session.receive_eof(now);
+        }
         if let Some(ended) = &mut self.ended {
             ended.until = now; // The notice cannot be written either.
         }
         true
+    }
+
+    /// Reads once, where nobody waits for more; says whether there was something.
+    fn read_last(&mut self, now: Instant) -> bool {
+        !self.session.is_closed()
+            && BUFFER.with_borrow_mut(|buffer| match self.socket.read(buffer) {
+                Ok(read @ 1..) => {
+                    let bytes = buffer.get(..read).unwrap_or_default();
+                    self.session.receive(bytes, now);
+                    true
+                }
+                _ => false,
+            })
     }
 }
 
