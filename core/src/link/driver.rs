@@ -145,9 +145,10 @@ impl Driver {
             self.session.limit_memory(room, scarce);
             // Only before it sleeps does it leave its waker at the door.
             let may_sleep = round > 0;
-            let mut moved = false;
-            if self.is_rung(may_sleep.then_some(&mut *cx)) {
-                moved = self.take_control(now);
+            // A bell that answers has not kept the waker, whether or not what it was rung for is still there to be taken.
+            let mut moved = self.is_rung(may_sleep.then_some(&mut *cx));
+            if moved {
+                self.take_control(now);
             }
             moved |= self.take_requests(now);
             // Where nothing has moved, a socket that has nothing has had no time for more.

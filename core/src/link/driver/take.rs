@@ -15,10 +15,8 @@ use crate::session::{self, CloseCode, IncomingId, Request, RequestId, Session};
 const BATCH: usize = 64;
 
 impl Driver {
-    pub(super) fn take_control(&mut self, now: Instant) -> bool {
-        let mut moved = false;
+    pub(super) fn take_control(&mut self, now: Instant) {
         while let Ok(control) = self.control.try_recv() {
-            moved = true;
             match control {
                 Control::Reply(id, reply) => self.reply(IncomingId(id), reply),
                 Control::Cancel(token) => self.cancel(token, Session::cancel),
@@ -44,7 +42,6 @@ impl Driver {
                 }
             }
         }
-        moved
     }
 
     fn reply(&mut self, id: IncomingId, reply: Reply) {
