@@ -179,6 +179,7 @@ registry! { $
     cancellation, USUAL: {
         a_dropped_promise_drops_the_running_handler_at_its_next_await ["C-DL-3"]
         a_dropped_promise_takes_its_request_out_of_the_queue ["C-DL-3"]
+        a_request_that_is_made_and_dropped_within_a_callback_holds_up_no_other ["C-DL-3"]
         cancel_ends_the_wait_and_the_handler ["C-DL-3"]
         cancel_after_the_reply_changes_nothing ["C-DL-3"]
         a_detached_promise_lets_the_request_run ["C-DL-3"]
