@@ -520,16 +520,18 @@ impl InFlight {
         }
     }
 
-    /// It waits in a server's queue, unless it was taken out already.
-    pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
+    /// It comes into a server's queue, by this ticket. Gives back what is to be dropped outside the queue's lock.
+    pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) -> impl Sized + use<> {
         let mut state = self.lock();
         let comes = matches!(
             state.place,
             Place::Here | Place::Outbox | Place::Outboxed(..) | Place::Waiting(..)
         );
-        if !state.cancelled && comes {
-            state.place = Place::Queued(server.clone(), ticket);
+        if state.cancelled || !comes {
+            return None; // It is not started, and leaves the queue when it comes to that.
         }
+        let queued = Place::Queued(server.clone(), ticket);
+        Some(std::mem::replace(&mut state.place, queued))
     }
 
     /// Its handler starts now. `false` when nobody waits for it any more: then it must not start.

@@ -42,7 +42,7 @@ impl<V> Line<V> {
         self.first.is_none()
     }
 
-    pub(super) fn push(&mut self, value: V) -> Ticket {
+    pub(super) fn push(&mut self, value: V) -> (Ticket, &mut V) {
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.places.push(Place {
                 value: None,
@@ -58,13 +58,13 @@ impl<V> Line<V> {
             None => self.first = Some(index),
         }
         let place = &mut self.places[index];
-        place.value = Some(value);
         place.before = before;
         place.behind = None;
-        Ticket {
+        let ticket = Ticket {
             index,
             generation: place.generation,
-        }
+        };
+        (ticket, place.value.insert(value))
     }
 
     pub(super) fn first(&self) -> Option<&V> {
