@@ -107,15 +107,21 @@ impl Timers {
 
     /// Takes a deadline out. False when it has fired already (or is firing just now).
     pub fn disarm(&self, key: TimerKey) -> bool {
+        let taken_out = self.take_out(key);
+        let was_armed = taken_out.was_armed;
+        taken_out.tell();
+        was_armed
+    }
+
+    /// The same under a lock of the caller's, who tells who is to be told when that is free.
+    pub(crate) fn take_out(&self, key: TimerKey) -> TakenOut {
         let mut state = self.wheelwork.lock();
-        let target = state.wheel.remove(key.0);
+        let was_armed = state.wheel.remove(key.0).is_some();
         state.wheel.shrink();
-        if !state.awaiting.is_empty() {
-            let awaiting = state.emptied();
-            drop(state);
-            awaiting.into_iter().for_each(Waker::wake);
+        TakenOut {
+            was_armed,
+            awaiting: state.emptied(),
         }
-        target.is_some()
     }
 
     /// Abandons the deadlines that are armed, and refuses more.
@@ -160,6 +166,20 @@ impl fmt::Debug for Timers {
         f.debug_struct("Timers")
             .field("armed", &self.len())
             .finish()
+    }
+}
+
+/// A deadline was taken out.
+#[must_use = "others may wait to be told"]
+pub(crate) struct TakenOut {
+    was_armed: bool,
+    /// Who waited for the last one.
+    awaiting: Vec<Waker>,
+}
+
+impl TakenOut {
+    pub(crate) fn tell(self) {
+        self.awaiting.into_iter().for_each(Waker::wake);
     }
 }
 
