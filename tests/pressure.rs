@@ -165,6 +165,7 @@ macro_rules! on_each_runtime {
         #[cfg(feature = "tokio")]
         mod on_tokio {
             $(#[test]
+            #[cfg_attr(debug_assertions, ignore = "compares times: run it optimised, as `tests/run tests-numbers` does")]
             fn $test() {
                 crate::engine::Engine::Tokio.alone(super::$test);
             })*
@@ -173,6 +174,7 @@ macro_rules! on_each_runtime {
         #[cfg(feature = "smol")]
         mod on_smol {
             $(#[test]
+            #[cfg_attr(debug_assertions, ignore = "compares times: run it optimised, as `tests/run tests-numbers` does")]
             fn $test() {
                 crate::engine::Engine::Smol.alone(super::$test);
             })*

@@ -1,10 +1,8 @@
 //! The Unix socket transport passes the suite, on both runtimes and whoever is the hub.
 #![cfg(all(unix, any(feature = "tokio", feature = "smol")))]
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{env, fs, process};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 use tidings_conformance::{Engine, Layout, Place, Setup, suite};
 use tidings_unix::Unix;
@@ -22,31 +20,13 @@ fn unix(engine: Engine, layout: Layout) -> Setup {
 }
 
 fn place(options: &str) -> Place {
-    let directory = Directory::new();
-    let address = format!("unix:{}{options}", directory.0.join("bus").display());
+    // One that nobody else can enter.
+    let mut builder = tempfile::Builder::new();
+    let private = Permissions::from_mode(0o700);
+    let builder = builder.prefix("tidings-").permissions(private);
+    let directory = builder.tempdir().unwrap();
+    let address = format!("unix:{}{options}", directory.path().join("bus").display());
     Place::keeping(directory, address)
-}
-
-/// A directory of its own that nobody else can enter, removed when dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("tidings-{}-{number}", process::id()));
-        // Left by a process that had this id before and did not come to its end.
-        let _ = fs::remove_dir_all(&path);
-        let made = fs::DirBuilder::new().mode(0o700).create(&path);
-        made.expect("a temporary directory can be made");
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(feature = "tokio")]

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::codec;
@@ -17,7 +18,7 @@ const KEPT: usize = 128 * 1024;
 /// The largest buffer that a thread keeps, in bytes: about what else a message takes that waits in a queue.
 const LARGEST: usize = 2048;
 
-/// What the process keeps, in bytes, until a connection is idle: two of the largest messages.
+/// What the process keeps, in bytes, until nobody has used any of it for a while: two of the largest messages.
 const KEPT_LARGE: usize = 2 * codec::DEFAULT_MAX_MESSAGE + 4096;
 
 /// The least that is large.
@@ -26,6 +27,9 @@ const LARGE: usize = 32 * 1024;
 static SPARE_LARGE: Mutex<Large> = Mutex::new(Large {
     buffers: VecDeque::new(),
     bytes: 0,
+    lent: 0,
+    uses: 0,
+    keeping: 0,
 });
 
 thread_local! {
@@ -60,26 +64,42 @@ impl Spare {
     }
 }
 
-/// The latest one is the last.
 struct Large {
+    /// The latest one is the last.
     buffers: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// Bytes of those that are [lent](lend).
+    lent: usize,
+    /// How often any was taken or given.
+    uses: u64,
+    /// How many [`Keeping`] there are.
+    keeping: usize,
 }
 
 impl Large {
-    /// One for `at_least` bytes, and not for many more: it may be held for long.
-    fn take(&mut self, at_least: usize) -> Option<Vec<u8>> {
-        let fits = at_least..=at_least.saturating_mul(2);
+    fn take(&mut self, fits: RangeInclusive<usize>) -> Option<Vec<u8>> {
         let fitting = |buffer: &Vec<u8>| fits.contains(&buffer.capacity());
         let at = self.buffers.iter().rposition(fitting)?;
         let buffer = self.buffers.remove(at)?;
         self.bytes -= buffer.capacity();
+        self.uses += 1;
+        Some(buffer)
+    }
+
+    fn lend(&mut self, at_least: usize) -> Option<Vec<u8>> {
+        let (fits, room) = (fitting(at_least), KEPT_LARGE.saturating_sub(self.lent));
+        let buffer = self.take(*fits.start()..=room.min(*fits.end()))?;
+        self.lent += buffer.capacity();
         Some(buffer)
     }
 
     /// Keeps `buffer`, and gives those back that there is no room for any more.
     fn give(&mut self, buffer: Vec<u8>) -> Vec<Vec<u8>> {
+        if self.keeping == 0 {
+            return vec![buffer];
+        }
         let mut beyond = Vec::new();
+        self.uses += 1;
         self.bytes += buffer.capacity();
         self.buffers.push_back(buffer);
         while self.bytes > KEPT_LARGE {
@@ -91,6 +111,25 @@ impl Large {
         }
         beyond
     }
+
+    /// Gives all of them back, unless there was a use since those that were `seen`.
+    fn release_unused(&mut self, seen: &mut u64) -> VecDeque<Vec<u8>> {
+        if std::mem::replace(seen, self.uses) == self.uses {
+            self.release()
+        } else {
+            VecDeque::new()
+        }
+    }
+
+    fn release(&mut self) -> VecDeque<Vec<u8>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.buffers)
+    }
+}
+
+/// Of which size one for `at_least` bytes may be: not for many more, as it may be held for long.
+fn fitting(at_least: usize) -> RangeInclusive<usize> {
+    at_least..=at_least.saturating_mul(2)
 }
 
 fn large() -> MutexGuard<'static, Large> {
@@ -102,17 +141,62 @@ pub(crate) fn take_used(at_least: usize) -> Option<Vec<u8>> {
     if at_least < LARGE {
         return None;
     }
-    large().take(at_least)
+    large().take(fitting(at_least))
 }
 
-/// Gives the large buffers back to the system: a connection is idle, or has ended.
-pub(crate) fn release() {
-    let released = {
+/// The same for bytes that a peer has said will come. As long as they are on their way, no more than what is kept at most
+/// is lent to all: they need not come, and others would take new ones instead.
+pub(crate) fn lend(at_least: usize) -> Option<(Vec<u8>, Lent)> {
+    if at_least < LARGE {
+        return None;
+    }
+    let buffer = large().lend(at_least)?;
+    let lent = Lent(buffer.capacity());
+    Some((buffer, lent))
+}
+
+/// That a buffer of so many bytes is lent; it is not any more when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lent(usize);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        large().lent -= self.0;
+    }
+}
+
+/// What each connection has: as long as there is one, large buffers are kept. Without any, nobody would say when to give
+/// them back.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    /// The uses when this connection was quiet before.
+    seen: u64,
+}
+
+impl Keeping {
+    pub(crate) fn new() -> Keeping {
         let mut large = large();
-        large.bytes = 0;
-        std::mem::take(&mut large.buffers)
-    };
-    drop(released); // Not under the lock: that takes milliseconds.
+        large.keeping += 1;
+        Keeping { seen: large.uses }
+    }
+
+    /// The connection has been quiet. If nobody has used any since it was so before, the large buffers are given back to
+    /// the system; others may be as busy as ever.
+    pub(crate) fn quiet(&mut self) {
+        let released = large().release_unused(&mut self.seen);
+        drop(released); // Not under the lock: that takes milliseconds.
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        let released = {
+            let mut large = large();
+            large.keeping -= 1;
+            (large.keeping == 0).then(|| large.release())
+        };
+        drop(released);
+    }
 }
 
 /// An empty buffer, with room for `at_least` bytes where none is kept.
@@ -153,16 +237,26 @@ pub(crate) fn give(mut buffer: Vec<u8>) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn few_large_ones_are_kept_for_messages_of_about_their_size() {
-        let mut large = Large {
+    const MIB: usize = 1 << 20;
+
+    fn empty() -> Large {
+        Large {
             buffers: VecDeque::new(),
             bytes: 0,
-        };
-        const MIB: usize = 1 << 20;
+            lent: 0,
+            uses: 0,
+            keeping: 1,
+        }
+    }
+
+    #[test]
+    fn few_large_ones_are_kept_for_messages_of_about_their_size() {
+        let mut large = empty();
         assert!(large.give(vec![7; 4 * MIB]).is_empty());
-        assert!(large.take(4 * MIB + 1).is_none() && large.take(2 * MIB - 1).is_none());
-        let used = large.take(2 * MIB).unwrap();
+        for other in [4 * MIB + 1, 2 * MIB - 1] {
+            assert!(large.take(fitting(other)).is_none());
+        }
+        let used = large.take(fitting(2 * MIB)).unwrap();
         assert_eq!((used.len(), used[0], large.bytes), (4 * MIB, 7, 0));
         let beyond: usize = (1..=40)
             .map(|n| large.give(Vec::with_capacity(MIB + n)).len())
@@ -172,6 +266,60 @@ mod tests {
         assert_eq!(large.buffers[0].capacity(), MIB + 9, "the oldest goes");
         let all = large.give(Vec::with_capacity(KEPT_LARGE + 1));
         assert_eq!((all.len(), large.bytes), (33, 0));
+    }
+
+    #[test]
+    fn no_more_is_lent_than_is_kept() {
+        let mut large = empty();
+        let mut lent = Vec::new();
+        for _ in 0..100 {
+            large.give(Vec::with_capacity(4 * MIB));
+            lent.extend(large.lend(3 * MIB));
+        }
+        assert_eq!((lent.len(), large.lent), (8, 32 * MIB));
+        assert!(large.bytes > 0 && large.lend(3 * MIB).is_none());
+        assert!(large.take(fitting(3 * MIB)).is_some(), "not lent");
+        large.lent -= 4 * MIB;
+        assert!(large.lend(4 * MIB).is_some());
+    }
+
+    #[test]
+    fn nothing_large_is_kept_where_nobody_would_give_it_back() {
+        let mut large = empty();
+        large.give(Vec::with_capacity(MIB));
+        large.keeping = 0;
+        assert_eq!(large.release().len(), 1);
+        assert_eq!(large.give(Vec::with_capacity(MIB)).len(), 1);
+        assert!(large.bytes == 0 && large.take(fitting(MIB)).is_none());
+    }
+
+    #[test]
+    fn what_nobody_has_used_between_two_quiet_moments_is_given_back() {
+        let (mut large, mut first, mut second) = (empty(), 0, 0);
+        large.give(Vec::with_capacity(MIB));
+        assert!(large.release_unused(&mut first).is_empty());
+        let used = large.take(fitting(MIB)).unwrap();
+        large.give(used);
+        assert!(large.release_unused(&mut second).is_empty());
+        assert!(large.release_unused(&mut first).is_empty());
+        assert_eq!(large.release_unused(&mut second).len(), 1);
+        assert_eq!((large.bytes, large.buffers.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_lent_is_no_more_when_it_comes_back() {
+        let _keeping = Keeping::new();
+        let (buffer, lent) = loop {
+            give(Vec::with_capacity(3 * MIB));
+            // Another test may have them all released meanwhile.
+            if let Some(found) = lend(3 * MIB) {
+                break found;
+            }
+        };
+        let before = large().lent;
+        assert!(before >= buffer.capacity());
+        drop(lent);
+        assert!(large().lent <= before - buffer.capacity());
     }
 
     #[test]

@@ -39,22 +39,30 @@ impl Doorbell {
         }
     }
 
-    /// Ready once for any number of rings since the last time; else the waker of `cx` is woken by
+    /// Whether it was rung since the last answer, for a sleeper that will look again before it sleeps.
+    pub fn answer(&self) -> bool {
+        self.state.swap(AWAKE, Ordering::Acquire) == RUNG
+    }
+
+    /// Ready once for any number of rings since the last answer; else the waker of `cx` is woken by
     /// the next ring. For one task at a time: the last waker wins.
     pub fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.state.swap(AWAKE, Ordering::Acquire) == RUNG {
+        // Relaxed: a ring that is seen here is answered, with Acquire, and one that is not is seen below.
+        if self.state.load(Ordering::Relaxed) == RUNG {
+            self.answer();
             return Poll::Ready(());
         }
         self.leave_waker(cx.waker());
-        // Relaxed: the waker is under its lock, and a ring is answered below with Acquire.
+        // Relaxed: the waker is under its lock, and a ring is answered with Acquire.
         match self
             .state
             .compare_exchange(AWAKE, ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
         {
-            Ok(_) => Poll::Pending,
+            // Asleep since before: whoever rings next finds the waker that was left just now.
+            Ok(_) | Err(ASLEEP) => Poll::Pending,
             // Rung in the meantime; this takes the ring.
             Err(_) => {
-                self.state.swap(AWAKE, Ordering::Acquire);
+                self.answer();
                 Poll::Ready(())
             }
         }

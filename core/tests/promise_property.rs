@@ -4,12 +4,16 @@
 //! those of the model. A failure prints the seed; `TIDINGS_SEED` runs that one alone.
 #![cfg(not(tidings_loom))]
 
+mod random;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+
+use random::Random;
 use tidings_core::promise::{Completer, Promise, PromiseError};
 
 const SCRIPTS: u64 = 20_000;
@@ -34,7 +38,7 @@ fn any_script_of_operations_does_what_the_model_says() {
 
 /// Runs one script; 1 if a value was taken in it.
 fn script(seed: u64) -> u64 {
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Random::new(seed);
     let mut run = Run::new(random.below(2) == 1);
     for _ in 0..STEPS {
         let step = random.below(24);
@@ -269,17 +273,5 @@ struct Counter(AtomicUsize);
 impl Wake for Counter {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tidings::__core::session::Role;
@@ -117,4 +117,36 @@ pub(crate) fn a_hub_that_goes_with_unread_requests_is_a_lost_connection(engine: 
         gone.elapsed()
     );
     assert_eq!(bus.in_flight(), 0);
+}
+
+/// T3, T23: a connection on which nothing can be written any more is read to its end.
+pub(crate) fn what_a_peer_says_before_it_goes_is_heard(engine: Engine) {
+    const CASTS: u32 = 10;
+    let directory = Directory::new();
+    let hub = engine.open(&directory.hub());
+    let (began, has_begun) = channel();
+    let (go_on, goes_on) = channel();
+    let goes_on = Mutex::new(goes_on);
+    let hold = move |()| {
+        began.send(()).unwrap();
+        goes_on.lock().unwrap().recv_timeout(LONG).unwrap();
+    };
+    let (take, taken) = channel();
+    let note = move |n: u32| take.send(n).unwrap();
+    let server = hub.listen("last").on("hold", hold).on("note", note);
+    let server = server.start().unwrap();
+    let stream = UnixStream::connect(directory.socket()).unwrap();
+    let mut peer = Peer::greet(Role::Member, stream);
+    peer.call("last", "hold", &());
+    peer.flush();
+    // A handler that is begun in its connection's own turn comes between what that reads and what it writes.
+    has_begun.recv_timeout(LONG).unwrap();
+    (0..CASTS).for_each(|n| peer.cast("last", "note", &n));
+    peer.flush();
+    drop(peer);
+    go_on.send(()).unwrap();
+    for n in 0..CASTS {
+        assert_eq!(taken.recv_timeout(LONG).unwrap(), n);
+    }
+    until("nothing is left", || server.load() == 0);
 }

@@ -1,10 +1,12 @@
 //! What the buses of a test run on, and where they meet.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tidings::Bus;
 use tidings::runtime::{self, Runtime};
 
@@ -84,7 +86,7 @@ fn tokio_runtime() -> Arc<dyn Runtime> {
 
 /// A directory of its own, mode 0700, removed at the end.
 pub(crate) struct Directory {
-    path: PathBuf,
+    directory: TempDir,
     hub: String,
     member: String,
 }
@@ -92,41 +94,38 @@ pub(crate) struct Directory {
 impl Directory {
     /// With a bus at a socket in it.
     pub(crate) fn new() -> Directory {
-        let path = Directory::create();
-        let at = format!("unix:{}", socket_in(&path).display());
-        Directory::of(path, &at, "", "connect")
+        let directory = Directory::create();
+        let at = format!("unix:{}", socket_in(directory.path()).display());
+        Directory::of(directory, &at, "", "connect")
     }
 
     /// With a bus at this address, and the options of those who serve it and of those who connect.
+    #[cfg(feature = "tcp")]
     pub(crate) fn with_bus_at(at: String, hub: &str, member: &str) -> Directory {
         Directory::of(Directory::create(), &at, hub, member)
     }
 
-    fn of(path: PathBuf, at: &str, hub: &str, member: &str) -> Directory {
+    fn of(directory: TempDir, at: &str, hub: &str, member: &str) -> Directory {
         Directory {
-            path,
+            directory,
             hub: with_options(at, &["listen", hub]),
             member: with_options(at, &[member]),
         }
     }
 
-    fn create() -> PathBuf {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tidings-faults-{}-{serial}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).unwrap();
-        path
+    fn create() -> TempDir {
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix("tidings-faults-");
+        let private = Permissions::from_mode(0o700);
+        builder.permissions(private).tempdir().unwrap()
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.directory.path()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        socket_in(&self.path)
+        socket_in(self.path())
     }
 
     /// The address of the bus in this directory, for a process that connects.
@@ -137,12 +136,6 @@ impl Directory {
     /// The same for the process that serves it.
     pub(crate) fn hub(&self) -> String {
         self.hub.clone()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

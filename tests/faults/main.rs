@@ -110,6 +110,7 @@ on_each_runtime! {
     lifeless::beats_come_while_a_call_is_queued_or_runs_and_no_longer,
     broken_off::a_request_that_breaks_off_anywhere_is_never_dispatched,
     broken_off::a_hub_that_goes_with_unread_requests_is_a_lost_connection,
+    broken_off::what_a_peer_says_before_it_goes_is_heard,
     overloaded::ten_times_the_load_is_served_as_far_as_it_goes,
     overloaded::bulk_that_nobody_takes_keeps_within_the_budget,
     overloaded::idle_connections_cost_no_time,

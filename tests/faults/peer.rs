@@ -79,7 +79,12 @@ impl Peer {
         self.call_with(topic, method, arguments, |_| {});
     }
 
-    /// The same, with more in its header; gives its token.
+    /// The same for a cast.
+    pub(crate) fn cast(&mut self, topic: &str, method: &str, arguments: &impl Serialize) {
+        self.hand(Verb::Cast, topic, method, arguments, |_| {});
+    }
+
+    /// A call with more in its header; gives its token.
     pub(crate) fn call_with(
         &mut self,
         topic: &str,
@@ -87,6 +92,18 @@ impl Peer {
         arguments: &impl Serialize,
         more: impl FnOnce(&mut RequestHeader),
     ) -> u64 {
+        self.hand(Verb::Call, topic, method, arguments, more);
+        self.token
+    }
+
+    fn hand(
+        &mut self,
+        verb: Verb,
+        topic: &str,
+        method: &str,
+        arguments: &impl Serialize,
+        more: impl FnOnce(&mut RequestHeader),
+    ) {
         let name = |text| Name::new(text).unwrap();
         let target = Target {
             exchange: name("tidings"),
@@ -115,7 +132,7 @@ impl Peer {
         more(&mut header);
         self.token += 1;
         let payload = codec::encode(arguments, 1 << 20).unwrap().into();
-        let (token, flow, verb) = (self.token, 1, Verb::Call);
+        let (token, flow) = (self.token, 1);
         let request = Request {
             token,
             flow,
@@ -125,7 +142,6 @@ impl Peer {
             payload,
         };
         self.last = Some(self.session.request(request, Instant::now()).unwrap());
-        token
     }
 
     /// Gives the last call up.

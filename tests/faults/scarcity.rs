@@ -122,13 +122,16 @@ pub(crate) fn a_hub_without_descriptors_goes_on_and_lets_in_later(engine: Engine
     let inside = engine.open(&directory.member());
     echoes(&inside).unwrap();
     tell(&mut hub, "starve");
+    let watched = Watched::of(&hub);
+    let idle = watched.sleeps();
     thread::scope(|scope| {
         // The kernel connects them; over TCP, opening waits for the hub's greeting.
         let late: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| engine.open(&directory.member())))
             .collect();
-        thread::sleep(Duration::from_millis(300)); // They are at the door.
-        let watched = Watched::of(&hub);
+        until("it tries in vain to let them in", || {
+            watched.sleeps() >= idle + 5
+        });
         let (ran, slept) = (watched.ran(), watched.sleeps());
         thread::sleep(TIME);
         let (ran, slept) = (watched.ran() - ran, watched.sleeps() - slept);
@@ -136,9 +139,10 @@ pub(crate) fn a_hub_without_descriptors_goes_on_and_lets_in_later(engine: Engine
             "{} over {wire:?}: {ran} hundredths of a second and {slept} wake-ups in {TIME:?} without a descriptor",
             engine.name()
         );
-        // One attempt each 50 ms, and a few threads that see to it.
+        // One attempt each 50 ms, and a few threads that see to it and hand work to each other: with busy cores, a dozen
+        // times for each attempt. In circles it would be tens of thousands, and all of the time.
         assert!(ran <= 20, "{ran}");
-        assert!((10..=400).contains(&slept), "{slept}");
+        assert!((10..=2000).contains(&slept), "{slept}");
         echoes(&inside).unwrap();
         tell(&mut hub, "recover");
         for late in late {
@@ -203,26 +207,29 @@ pub(crate) fn a_message_for_which_there_is_no_memory_ends_its_own_connection_onl
 
 /// P31: neither a socket nor a lock file, though it is started by whoever uses them.
 pub(crate) fn a_program_that_is_started_has_no_descriptor_of_the_bus(engine: Engine) {
-    let directory = Directory::new();
-    let hub = engine.open(&directory.hub());
-    let _echo = serve_echo(&hub);
-    let member = engine.open(&directory.member());
-    echoes(&member).unwrap();
     let of = |process: &str| {
         let list = format!("for one in /proc/{process}/fd/*; do readlink $one; done");
         let mut shell = Command::new("sh");
         let listed = shell.args(["-c", &list]).stdin(Stdio::null()).output();
         String::from_utf8(listed.unwrap().stdout).unwrap()
     };
+    let some = |list: &str| ["socket:", "eventpoll"].map(|kind| list.matches(kind).count());
+    // Whoever runs the tests may leave some to all that they start.
+    let without = some(&of("$$"));
+    let directory = Directory::new();
+    let hub = engine.open(&directory.hub());
+    let _echo = serve_echo(&hub);
+    let member = engine.open(&directory.member());
+    echoes(&member).unwrap();
     let place = directory.path().display().to_string();
-    let sockets = |list: &str| list.matches("socket:").count();
     let (ours, theirs) = (of(&std::process::id().to_string()), of("$$"));
-    assert!(sockets(&ours) >= 3 && ours.contains(&place), "{ours}");
-    assert_eq!(sockets(&theirs), 0, "{theirs}");
+    let [sockets, polls] = some(&ours);
     assert!(
-        !theirs.contains(&place) && !theirs.contains("epoll"),
-        "{theirs}"
+        sockets >= 3 && polls >= 1 && ours.contains(&place),
+        "{ours}"
     );
+    assert_eq!(some(&theirs), without, "{theirs}");
+    assert!(!theirs.contains(&place), "{theirs}");
 }
 
 /// Writes all of `bytes`, and descriptors with their first one.

@@ -53,6 +53,9 @@ pub(crate) fn a_hub_has_after_many_losses_what_it_had_before(engine: Engine) {
     for name in ["hub", "worker"] {
         until("nothing is left to do", || load(name) == Some(0));
     }
+    until("no connection of the dead is left", || {
+        watched.descriptors() <= before.descriptors
+    });
     let after = Has::of(&watched);
     eprintln!(
         "{}: {before:?} before, {after:?} after {ROUNDS} losses",

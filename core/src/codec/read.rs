@@ -545,8 +545,12 @@ impl<'r, 'de, N: Note> Elements<'r, 'de, N> {
         let due = self.charged.due();
         if due > 0 {
             let watch = &mut self.place.reader.watch;
-            watch.count(due)?;
-            watch.charge(due.saturating_mul(size.max(1)))?;
+            let charged = watch.count(due);
+            let charged = charged.and_then(|()| watch.charge(due.saturating_mul(size.max(1))));
+            if charged.is_err() {
+                self.left = 0; // For a visitor that goes on all the same: the length is the peer's.
+                return charged;
+            }
         }
         Ok(())
     }
@@ -602,15 +606,15 @@ impl<'de, N: Note> SeqAccess<'de> for Elements<'_, 'de, N> {
             }
         }
         self.settle();
-        if self.left == 0 {
+        let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
-        }
+        };
+        self.left = left; // Before it is read: a visitor may go on behind one that is refused.
         self.charge_elements(size_of::<S::Value>())?;
         let note = self.place.note;
         note.begin(&mut self.run);
         let element = seed.deserialize(self.place.part(size_of::<S::Value>()))?;
         note.end(&mut self.run);
-        self.left -= 1;
         if is_byte {
             self.look_ahead();
         }

@@ -502,3 +502,24 @@ impl<N: Note> fmt::Write for Text<'_, N> {
         self.0.extend(text.as_bytes()).map_err(|_| fmt::Error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::Silent;
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_of_what_a_used_buffer_held() {
+        let _keeping = buffers::Keeping::new();
+        let value: Vec<u64> = (0..60_000).collect();
+        // Another test may have them all released meanwhile.
+        let used = (0..1000).find_map(|_| {
+            (14..18).for_each(|bits| buffers::give(vec![0xee; 3 << bits]));
+            let mut writer = Writer::new(usize::MAX, Silent);
+            let _written = value.serialize(&mut writer);
+            let bytes = writer.finish().unwrap_or_default();
+            (bytes.capacity() == 3 << 16).then_some(bytes)
+        });
+        assert!(used == postcard::to_stdvec(&value).ok());
+    }
+}

@@ -12,7 +12,7 @@ use crate::runtime::{BoxFuture, Interest, Readiness, Runtime};
 /// What is at hand while a socket is being established.
 pub(super) struct Establishing<'a> {
     pub(super) socket: &'a dyn Socket,
-    pub(super) readiness: &'a dyn Readiness,
+    pub(super) readiness: &'a mut dyn Readiness,
     pub(super) runtime: &'a dyn Runtime,
     /// Rings when [`until`](Self::run) may have something else to say.
     pub(super) bell: &'a Doorbell,
@@ -22,7 +22,7 @@ impl Establishing<'_> {
     /// Waits until the session's bytes can travel. `patience` says how much time there is from
     /// the beginning; it is asked again whenever the bell rings, and whether that time has passed
     /// is looked at with the latest answer.
-    pub(super) async fn run(&self, patience: impl Fn() -> Duration) -> io::Result<()> {
+    pub(super) async fn run(&mut self, patience: impl Fn() -> Duration) -> io::Result<()> {
         // Most sockets are at once, and need no clock.
         let Some(mut needs) = self.socket.establish()? else {
             return Ok(());
@@ -57,7 +57,11 @@ impl Establishing<'_> {
     }
 
     /// One step, once the socket is ready in the direction that the last one asked for.
-    fn step(&self, cx: &mut Context<'_>, needs: Interest) -> Poll<io::Result<Option<Interest>>> {
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        needs: Interest,
+    ) -> Poll<io::Result<Option<Interest>>> {
         let mut outcome = None;
         let op = &mut || match self.socket.establish() {
             Ok(Some(next)) if next == needs => Err(io::ErrorKind::WouldBlock.into()),

@@ -24,7 +24,6 @@ use crate::bus::{Caller, Delivery};
 use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
-use crate::notice::Notice;
 use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
@@ -252,18 +251,6 @@ impl Core {
             peer.said_hello = true;
         }
         self.bell.ring(); // There is room for another stranger.
-    }
-
-    /// A token has told whose connection this is, which counts among theirs from now on (R3).
-    fn is_named(&self, id: u64, caller: &Caller) {
-        if self.enter_as(id, caller) {
-            return;
-        }
-        let connection = (self.lock().peers.get(&id)).map(|peer| peer.connection.clone());
-        if let Some(connection) = connection {
-            Notice::TurnedAway.tell(caller, "not let in: too many connections");
-            connection.tell(Control::Close(CloseCode::TooManyConnections));
-        }
     }
 
     fn has_left(&self, id: u64) {

@@ -8,7 +8,7 @@ use super::translate::Incoming;
 use crate::bus::InFlight;
 use crate::reply::Reply;
 use crate::server::{Mode, Retiring, ServerCore};
-use crate::session::{BindId, BindRefusal, PeerHello, Registration, Session};
+use crate::session::{BindId, BindRefusal, CloseCode, PeerHello, Registration, Session};
 
 /// A request that was taken. Its record answers for it, also where it was refused.
 pub(super) struct Taken {
@@ -23,7 +23,10 @@ pub(super) trait Side: Send {
     fn started(&mut self, session: &mut Session);
 
     /// The peer's Hello came and fits.
-    fn opened(&mut self, hello: &PeerHello);
+    ///
+    /// # Errors
+    /// It is not let in after all, and nothing that it has asked for is to be looked at.
+    fn opened(&mut self, hello: &PeerHello) -> Result<(), CloseCode>;
 
     /// Takes a request on its way; `None` where not even a record could be made.
     fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken>;

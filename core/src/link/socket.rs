@@ -30,7 +30,8 @@ pub trait Socket: AsFd + Send + Sync + 'static {
     /// The system's, or that of what is on top.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// The same into `slices`, one after the other.
+    /// The same into `slices`, one after the other. What one of them fails with behind bytes that were read is left to the
+    /// next call, which may find no more of it than that the stream has ended.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -44,7 +45,6 @@ pub trait Socket: AsFd + Send + Sync + 'static {
                         break;
                     }
                 }
-                // It will be told again.
                 Err(_) if total > 0 => break,
                 Err(error) => return Err(error),
             }

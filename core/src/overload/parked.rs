@@ -159,6 +159,9 @@ impl Parked {
 
     /// Sends on what has room now, and has `cx` woken when there may be room for the rest. Says whether anything went.
     pub(crate) fn poll(&mut self, way: &impl Way, cx: &mut Context<'_>) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let mut moved = false;
         while self.is_late(cx) || std::mem::take(&mut self.given_up) {
             moved |= self.purge(way, Instant::now());

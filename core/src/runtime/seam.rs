@@ -92,17 +92,18 @@ pub trait Runtime: Send + Sync + Debug + 'static {
 ///
 /// One task uses it. Each direction remembers the last waker given for it. Dropping it ends the
 /// watch, and only then lets go of the descriptor.
-pub trait Readiness: Send + Sync {
+pub trait Readiness: Send {
     /// Runs `op`, one non-blocking attempt, when the descriptor is ready for it.
     ///
     /// A read waits for readiness first (an attempt that mostly finds nothing is a wasted system
-    /// call), a write is attempted first. `op` is called again after `WouldBlock` and
+    /// call), a write is attempted first, and room for it is watched for only where there is none: the
+    /// kernel tells of room for each request that the peer reads. `op` is called again after `WouldBlock` and
     /// `Interrupted`; any other outcome is returned as it is.
     ///
     /// `room` is how much `op` could move. A read of less took all there was, so that the next one
     /// may wait for readiness without an attempt that finds nothing.
     fn poll_io(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
         room: usize,
@@ -152,8 +153,8 @@ mod tests {
 
     fn both_directions_wait_and_the_end_is_seen(runtime: Arc<dyn Runtime>) {
         let (near, far) = UnixStream::pair().unwrap();
-        let (near, near_ready) = stream(&*runtime, near);
-        let (far, far_ready) = stream(&*runtime, far);
+        let (near, mut near_ready) = stream(&*runtime, near);
+        let (far, mut far_ready) = stream(&*runtime, far);
         runtime.spawn(Box::pin(async move {
             let mut left = BYTES;
             while left > 0 {
@@ -182,7 +183,7 @@ mod tests {
 
     fn interruptions_and_false_alarms_are_invisible(runtime: Arc<dyn Runtime>) {
         let (near, far) = UnixStream::pair().unwrap();
-        let (_near, ready) = stream(&*runtime, near);
+        let (_near, mut ready) = stream(&*runtime, near);
         let (done, ended) = channel();
         runtime.spawn(Box::pin(async move {
             (&far).write_all(b"x").unwrap();

@@ -53,7 +53,7 @@ impl Runtime for Smol {
 
 impl Readiness for Async<Descriptor> {
     fn poll_io(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
         _room: usize,

@@ -1,19 +1,19 @@
 //! The adapter to tokio.
 
+mod watch;
+
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 #[cfg(not(feature = "smol"))]
 use std::sync::Mutex;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use ::tokio::io::unix::AsyncFd;
 use ::tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::seam::uninterrupted;
-use super::{BoxFuture, Descriptor, Interest, Readiness, Runtime};
+use super::{BoxFuture, Descriptor, Readiness, Runtime};
+use watch::Watch;
 
 /// The tokio runtime in whose context this thread is, if it is in one.
 pub fn current() -> Option<Arc<dyn Runtime>> {
@@ -116,12 +116,7 @@ impl Runtime for Tokio {
 
     fn register(&self, descriptor: Descriptor) -> io::Result<Box<dyn Readiness>> {
         let _context = self.handle.enter();
-        #[allow(
-            deprecated,
-            reason = "its successor is an unsafe fn, for owners that close the descriptor while \
-                      it is watched; `Watched` holds it to the end"
-        )]
-        let watch = quietly_tried(|| AsyncFd::new(Watched(descriptor)));
+        let watch = quietly_tried(|| Watch::new(descriptor, self.handle.clone()));
         match watch {
             Some(watch) => Ok(Box::new(watch?)),
             None => Err(io::Error::new(
@@ -142,43 +137,4 @@ impl fmt::Debug for Tokio {
 /// was built without. There is no way to ask beforehand.
 fn quietly_tried<R>(try_it: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(try_it)).ok()
-}
-
-struct Watched(Descriptor);
-
-impl std::os::fd::AsRawFd for Watched {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
-
-impl Readiness for AsyncFd<Watched> {
-    fn poll_io(
-        &self,
-        cx: &mut Context<'_>,
-        interest: Interest,
-        room: usize,
-        op: &mut dyn FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        if interest == Interest::Write {
-            match uninterrupted(op) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
-        loop {
-            let mut ready = match interest {
-                Interest::Read => ready!(self.poll_read_ready(cx))?,
-                Interest::Write => ready!(self.poll_write_ready(cx))?,
-            };
-            if let Ok(outcome) = ready.try_io(|_| uninterrupted(op)) {
-                // The end of the stream stays ready: it is not cleared by this.
-                let drained = |moved: &usize| (1..room).contains(moved);
-                if interest == Interest::Read && outcome.as_ref().is_ok_and(drained) {
-                    ready.clear_ready();
-                }
-                return Poll::Ready(outcome);
-            }
-        }
-    }
 }

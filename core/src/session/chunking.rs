@@ -25,14 +25,17 @@ pub(super) fn part_frame(
     let length = max_frame
         .saturating_sub(PART_HEAD)
         .min(payload.len().saturating_sub(next));
-    output.frames(|out| {
-        let begun = begin(out, kind);
-        put_varint(out, wire_id);
-        end(out, begun, length);
-    });
+    output.frames(|out| put_part_head(out, kind, wire_id, length));
     let behind = next.saturating_add(length);
     output.part(payload, next..behind);
     behind
+}
+
+/// Writes what stands before a part of so many bytes.
+pub(super) fn put_part_head(out: &mut Vec<u8>, kind: Kind, wire_id: u64, length: usize) {
+    let begun = begin(out, kind);
+    put_varint(out, wire_id);
+    end(out, begun, length);
 }
 
 /// What room consists of. (`Vec::resize` is a loop over single bytes wherever the compiler does not optimise.)
@@ -46,6 +49,8 @@ pub(super) struct Assembly {
     total: usize,
     came: usize,
     kept: bool,
+    /// Where `bytes` were there before, until they are filled.
+    lent: Option<buffers::Lent>,
 }
 
 impl Assembly {
@@ -62,12 +67,12 @@ impl Assembly {
             total,
             came: 0,
             kept,
+            lent: None,
         };
         assembly.expect(first.len())?;
         if kept {
-            // One that is there already costs nothing, whatever the peer makes of what it said.
-            match buffers::take_used(total) {
-                Some(used) => assembly.bytes = used,
+            match buffers::lend(total) {
+                Some((used, lent)) => (assembly.bytes, assembly.lent) = (used, Some(lent)),
                 None => grow(&mut assembly.bytes, total.min(FIRST_ALLOCATION))?,
             }
         }
@@ -122,6 +127,11 @@ impl Assembly {
         self.bytes.get_mut(self.came..end).unwrap_or_default()
     }
 
+    /// What lies in the [room](Self::room) that was given last, and behind it.
+    pub(super) fn behind(&self) -> &[u8] {
+        self.bytes.get(self.came..).unwrap_or_default()
+    }
+
     /// So many bytes have come into the [room](Self::room); says whether the message is whole.
     pub(super) fn advance(&mut self, bytes: usize) -> bool {
         self.came = self.came.saturating_add(bytes);
@@ -136,6 +146,7 @@ impl Assembly {
     /// Throws away what came and what will come.
     pub(super) fn discard(&mut self) {
         self.kept = false;
+        self.lent = None;
         buffers::give(std::mem::take(&mut self.bytes));
     }
 
@@ -187,6 +198,46 @@ mod tests {
         assert_eq!(assembly.into_bytes(), b"abcdefghij");
         let mut gone = Assembly::begin(10, 10, b"ab", false).unwrap();
         assert!(gone.room(100).is_empty());
+    }
+
+    /// Whatever a buffer held before, it is not seen, and what came by mistake is.
+    #[test]
+    fn of_a_used_buffer_only_what_came_is_seen() {
+        let _keeping = buffers::Keeping::new();
+        let total = 100_000;
+        let message: Vec<u8> = (0..total).map(|n| n as u8 % 100).collect();
+        let begin = || {
+            buffers::give(vec![0xee; total + total / 2]);
+            Assembly::begin(total, total, &message[..1000], true).unwrap()
+        };
+        // Another test may have them all released meanwhile.
+        let used = || {
+            (0..1000)
+                .map(|_| begin())
+                .find(|begun| begun.lent.is_some())
+        };
+        for most in [1, 999, 30_000, total] {
+            let mut assembly = used().unwrap();
+            assert_eq!(assembly.behind()[..100], [0xee; 100]);
+            let mut at = 1000;
+            while at < total {
+                let room = assembly.room(most);
+                let (came, other) = (room.len().div_ceil(2), room.len() / 2);
+                room[..came].copy_from_slice(&message[at..at + came]);
+                room[came..].fill(0xdd);
+                assembly.advance(came);
+                assert_eq!(assembly.behind()[..other], [0xdd].repeat(other));
+                at += came;
+                let more = &message[at..total.min(at + 777)];
+                assembly.push(more).unwrap();
+                at += more.len();
+            }
+            assert!(assembly.into_bytes() == message, "{most}");
+        }
+        let mut begun = used().unwrap();
+        begun.discard();
+        assert!(begun.lent.is_none() && begun.behind().is_empty());
+        assert!(used().unwrap().into_bytes() == message[..1000]);
     }
 
     #[test]

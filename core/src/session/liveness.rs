@@ -77,27 +77,43 @@ impl Liveness {
 
     /// What comes next, and when. A time too far for the clock never comes.
     pub(super) fn next(&self, open: bool, limits: &Limits) -> Option<(Instant, Due)> {
-        let after =
-            |since: Option<Instant>, by: Duration, due| Some((since?.checked_add(by)?, due));
-        let ping = (open && self.pinged.is_none()).then_some(self.heard);
-        // The peer has its time from the ping that was sent, not from one that was due: this
-        // process may have been stopped meanwhile.
-        let (quiet, patience) = match limits.dead_after.checked_sub(limits.ping_interval) {
-            Some(patience) => (self.pinged, patience),
-            None => (Some(self.heard), limits.dead_after),
-        };
-        let all = [
-            after(
-                (!open).then_some(self.started),
+        let mut next = None;
+        if open {
+            // The peer has its time from the ping that was sent, not from one that was due: this
+            // process may have been stopped meanwhile.
+            match limits.dead_after.checked_sub(limits.ping_interval) {
+                Some(patience) => earlier(&mut next, self.pinged, patience, Due::Dead),
+                None => earlier(&mut next, Some(self.heard), limits.dead_after, Due::Dead),
+            }
+            if self.pinged.is_none() {
+                earlier(&mut next, Some(self.heard), limits.ping_interval, Due::Ping);
+            }
+        } else {
+            earlier(
+                &mut next,
+                Some(self.started),
                 limits.handshake,
                 Due::Handshake,
-            ),
-            after(self.within_frame, limits.frame_completion, Due::Frame),
-            after(self.stalled, limits.write_stall, Due::WriteStall),
-            after(quiet.filter(|_| open), patience, Due::Dead),
-            after(ping, limits.ping_interval, Due::Ping),
-        ];
-        all.into_iter().flatten().min_by_key(|(at, _)| *at)
+            );
+        }
+        earlier(
+            &mut next,
+            self.within_frame,
+            limits.frame_completion,
+            Due::Frame,
+        );
+        earlier(&mut next, self.stalled, limits.write_stall, Due::WriteStall);
+        next
+    }
+}
+
+/// Makes `due` the next, `by` after `since`, where it comes before what was to come.
+fn earlier(next: &mut Option<(Instant, Due)>, since: Option<Instant>, by: Duration, due: Due) {
+    let Some(at) = since.and_then(|since| since.checked_add(by)) else {
+        return;
+    };
+    if next.is_none_or(|(known, _)| at < known) {
+        *next = Some((at, due));
     }
 }
 

@@ -224,7 +224,7 @@ fn frame_boundary(bytes: &[u8], position: usize) -> Option<usize> {
 
 /// The bytes to write, in order, as slices: small frames together in one, the parts of large
 /// payloads where they lie.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Transmit<'a> {
     segments: std::collections::vec_deque::Iter<'a, Segment>,
     skip: usize,
@@ -292,6 +292,25 @@ mod tests {
             let rest: Vec<u8> = output.slices().flatten().copied().collect();
             assert_eq!(rest, all[written..end]);
         }
+    }
+
+    #[test]
+    fn more_is_staged_ahead_only_of_a_socket_that_takes_it_all() {
+        let mut output = Output::default();
+        let mut write = |staged, taken| {
+            output.payload(vec![1; staged]);
+            output.wrote(taken);
+            output.ahead()
+        };
+        assert_eq!(
+            write(AHEAD - 1, AHEAD - 1),
+            AHEAD,
+            "it was not all there might be"
+        );
+        assert_eq!(write(AHEAD, AHEAD), 2 * AHEAD);
+        assert_eq!(write(2 * AHEAD, 2 * AHEAD), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST), AHEAD_MOST);
+        assert_eq!(write(AHEAD_MOST, AHEAD_MOST - 1), AHEAD);
     }
 
     #[test]

@@ -7,18 +7,18 @@
 
 use std::time::Instant;
 
-use super::chunking::Assembly;
+use super::chunking::{Assembly, put_part_head};
 use super::code::CloseCode;
 use super::frame::Kind;
 use super::outbound::{seq_of, wire_id};
 use super::session::{Phase, Session};
-use super::wire::{Parsed, Reader, varint_len, violation};
+use super::wire::{Parsed, Reader, violation};
 
 /// The least that is worth being read apart.
 const LEAST: usize = 4096;
 /// Heads of parts that are expected in one room, at most.
 const HEADS: usize = 8;
-/// The most that is read at a time: what else is to be done has to wait for it.
+/// The most that there is room for at a time: what else is to be done has to wait until it is read.
 const MOST: usize = 512 * 1024;
 /// More than the longest head of a part: length, kind and id.
 const HEAD: usize = 16;
@@ -51,51 +51,14 @@ enum Of {
 }
 
 /// What is expected next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Expected {
-    /// Of the part; none before what is left of the one that is coming.
-    head: Head,
+    /// Of the part, as it will be; empty before what is left of the one that is coming.
+    head: Vec<u8>,
     /// Of the part.
     length: usize,
     /// How much of it has room.
     room: usize,
-}
-
-/// The head of a part, as it will be.
-#[derive(Debug, Clone, Copy, Default)]
-struct Head {
-    bytes: [u8; HEAD],
-    width: usize,
-}
-
-impl Head {
-    fn of_part(kind: Kind, id: u64, length: usize) -> Head {
-        let behind = varint_len(id).saturating_add(length).saturating_add(1);
-        let mut head = Head::default();
-        head.put(behind as u64);
-        head.push(kind as u8);
-        head.put(id);
-        head
-    }
-
-    fn put(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.push((number as u8) | 0x80);
-            number >>= 7;
-        }
-        self.push(number as u8);
-    }
-
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.width) {
-            *place = byte;
-            self.width = self.width.saturating_add(1);
-        }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.width).unwrap_or_default()
-    }
 }
 
 impl Parts {
@@ -112,7 +75,7 @@ impl Parts {
 }
 
 /// Where the next bytes may be read to, in this order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Room<'a> {
     expected: std::slice::Iter<'a, Expected>,
     heads: &'a mut [u8],
@@ -140,8 +103,8 @@ impl<'a> Iterator for Room<'a> {
             self.behind = expected.room;
             let (head, rest) = std::mem::take(&mut self.heads).split_at_mut_checked(HEAD)?;
             self.heads = rest;
-            if expected.head.width > 0 {
-                return head.get_mut(..expected.head.width);
+            if !expected.head.is_empty() {
+                return head.get_mut(..expected.head.len());
             }
         }
         let behind = std::mem::take(&mut self.behind);
@@ -188,14 +151,15 @@ impl Session {
         }
         let body = assembly.room(MOST);
         let mut left_room = body.len();
-        let (mut head, mut length) = (Head::default(), left);
+        let (mut head, mut length) = (Vec::new(), left);
         while left_room > 0 && length > 0 && self.parts.expected.len() <= self.parts.sure {
             let room = length.min(left_room);
             self.parts.expected.push(Expected { head, length, room });
             left_room = left_room.saturating_sub(room);
             missing = missing.saturating_sub(room);
             length = usual.min(missing);
-            head = Head::of_part(kind, id, length);
+            head = Vec::with_capacity(HEAD);
+            put_part_head(&mut head, kind, id, length);
         }
         let ends = missing == 0 && left_room == 0;
         let heads = self.parts.expected.len().saturating_mul(HEAD);
@@ -230,14 +194,14 @@ impl Session {
             if left == 0 {
                 break;
             }
-            if part.head.width > 0 {
-                if self.parts.head(at, part.head.width.min(left)) != part.head.as_slice() {
+            if !part.head.is_empty() {
+                if self.parts.head(at, part.head.len().min(left)) != part.head {
                     self.parts.sure = 0;
                     let rest = expected.get(at..).unwrap_or_default();
                     let other = self.taken_out(at, rest, left);
                     return self.take_in(&other, now);
                 }
-                left = left.saturating_sub(part.head.width);
+                left = left.saturating_sub(part.head.len());
                 self.splitter.part_begins(part.length);
             }
             let came = left.min(part.room);
@@ -260,13 +224,10 @@ impl Session {
             Of::Request(seq) => self.serving.assembly(seq),
             Of::Answer(seq) => self.reply_parts.assembly(seq),
         };
-        let mut body: &[u8] = match assembly {
-            Ok(assembly) => assembly.room(MOST),
-            Err(_) => &[],
-        };
+        let mut body = assembly.map_or(&[][..], |assembly| assembly.behind());
         let mut out = Vec::with_capacity(left);
         for (at, part) in (at..).zip(expected) {
-            let head = part.head.width.min(left);
+            let head = part.head.len().min(left);
             out.extend_from_slice(self.parts.head(at, head));
             left = left.saturating_sub(head);
             let (came, rest) = body

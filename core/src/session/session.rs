@@ -23,7 +23,7 @@ use super::reply_parts::ReplyParts;
 use super::requests::Requests;
 use super::serving::{Ended, Serving};
 use super::wire::Violation;
-use crate::buffers;
+use crate::buffers::Keeping;
 
 /// One side of one connection. See the [module](super) for how it is driven.
 ///
@@ -71,6 +71,7 @@ pub struct Session {
     pub(super) late: u64,
     /// What may be taken, as the user of the session says.
     pub(super) memory: Memory,
+    keeping: Keeping,
 }
 
 /// How much more may be held.
@@ -142,6 +143,7 @@ impl Session {
                 scarce: false,
                 shed: 0,
             },
+            keeping: Keeping::new(),
             config,
         };
         if role == Role::Member {
@@ -558,7 +560,7 @@ impl Session {
 
     /// The session is quiet: it gives back what memory it does not need.
     fn shrink(&mut self) {
-        buffers::release();
+        self.keeping.quiet();
         self.output.shrink();
         self.splitter.shrink();
         self.parts.shrink();

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::event::Event;
 use super::message::{Body, Reply, WireError};
+use super::output::Transmit;
+use super::parts::Room;
 use super::session::Session;
 
 /// Bytes that are not shown.
@@ -18,6 +20,21 @@ impl fmt::Debug for Hidden {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hidden(self.len()).fmt(f)
+    }
+}
+
+impl fmt::Debug for Transmit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.clone().map(<[u8]>::len);
+        let all = bytes.fold(0, usize::saturating_add);
+        f.debug_tuple("Transmit").field(&Hidden(all)).finish()
+    }
+}
+
+impl fmt::Debug for Room<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut room = f.debug_struct("Room");
+        room.field("ends", &self.ends()).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,9 @@ mod oracle;
 mod order;
 mod pair;
 mod parts;
+mod placed;
+#[path = "../random/mod.rs"]
+mod random;
 mod raw;
 mod recorded;
 mod shown;

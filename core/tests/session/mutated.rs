@@ -3,17 +3,22 @@
 
 use tidings_core::session::{Role, fuzzing};
 
+use crate::random::Random;
 use crate::raw::*;
-use crate::simulator::Random;
 
 /// Frames of every kind, most of them right at one moment or another.
 fn frames() -> Vec<Vec<u8>> {
     let parts = [varint(40), vec![7; 20]].concat();
     let begin = [varint(2), varint(40), vec![7; 20]].concat();
+    // So large that there is room to read their parts to.
+    let large = [varint(30_000), vec![7; 20]].concat();
+    let begin_large = [&varint(2)[..], &large].concat();
+    let in_parts = |begin, kind| [begin, frame(kind, &[3; 200]), frame(kind, &[3; 100])].concat();
     vec![
         frame(CALL, &request(0, b"hello")),
         frame(CAST, &request(0, b"hello")),
         frame(CALL, &request(PARTS, &parts)),
+        in_parts(frame(CALL, &request(PARTS, &large)), CHUNK),
         frame(CALL, &[1, 0, 1, 0, 1, b'm', 0, 0, 5]),
         frame(CAST, &extended(2, &[counted(b"k"), counted(b"v")].concat())),
         frame(CHUNK, &[3, 1, 2, 3]),
@@ -22,6 +27,7 @@ fn frames() -> Vec<Vec<u8>> {
         frame(REPLY, &[1, 1]),
         frame(FAILURE, &[2, 1, 1, 0, 0]),
         frame(REPLY_BEGIN, &begin),
+        in_parts(frame(REPLY_BEGIN, &begin_large), REPLY_CHUNK),
         frame(REPLY_CHUNK, &[&[3][..], &[1; 20]].concat()),
         frame(ENDED, &[2]),
         frame(CANCEL, &[3]),

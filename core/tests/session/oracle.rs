@@ -93,7 +93,7 @@ impl World {
                 *fate = Fate::Cancelled;
             }
             Event::Bind { id, .. } => {
-                let result = if self.random.one_in(5) {
+                let result = if self.random.below(5) == 0 {
                     let text = "no".into();
                     let code = error_code::FORBIDDEN;
                     Err(BindRefusal { code, text })

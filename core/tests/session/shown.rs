@@ -33,6 +33,7 @@ fn no_payload_is_in_debug_output() {
     }
     hides(&pair.member);
     // Half of it is on its way.
+    hides(&pair.member.transmit(pair.now));
     let part = pair.member.transmit(pair.now).collect::<Vec<_>>().concat();
     pair.member.wrote(part.len(), pair.now);
     pair.hub.receive(&part, pair.now);

@@ -12,32 +12,7 @@ use tidings_core::session::{
 
 use crate::auth::{demand, prove};
 use crate::pair::{header, method, registration, target};
-
-/// SplitMix64.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
+use crate::random::Random;
 
 /// Longest frame, longest message, requests in flight, messages in parts. A message is longer than
 /// what is staged ahead, so that it is met half sent.
@@ -176,9 +151,9 @@ impl World {
             8..=10 => self.end_one(at),
             11..=14 => self.write(at, None),
             15..=18 => self.read(at, None),
-            19 => self.sides[at].stopped = self.random.one_in(3),
+            19 => self.sides[at].stopped = self.random.below(3) == 0,
             20 => {
-                let long = self.random.one_in(60);
+                let long = self.random.below(60) == 0;
                 let most = if long { 40_000 } else { 400 };
                 self.now += Duration::from_millis(self.random.below(most) as u64);
                 self.sides
@@ -186,12 +161,12 @@ impl World {
                     .for_each(|side| side.session.advance(self.now));
             }
             21 => self.bind(),
-            22 if self.random.one_in(25) => {
+            22 if self.random.below(25) == 0 => {
                 self.sides[at]
                     .session
                     .go_away(CloseCode::ShuttingDown, "bye");
             }
-            23 if self.random.one_in(60) => self.cut(),
+            23 if self.random.below(60) == 0 => self.cut(),
             22 | 23 => self.beat(at),
             _ => {}
         }
@@ -268,7 +243,7 @@ impl World {
     }
 
     fn request(&mut self, at: usize) {
-        let verb = if self.random.one_in(3) {
+        let verb = if self.random.below(3) == 0 {
             Verb::Cast
         } else {
             Verb::Call
@@ -357,7 +332,7 @@ impl World {
             session, running, ..
         } = &mut self.sides[at];
         for running in running.iter() {
-            if self.random.one_in(2) {
+            if self.random.below(2) == 0 {
                 session.beat(running.id);
             }
         }
@@ -385,13 +360,13 @@ impl World {
     /// The member registers and withdraws, at once or having asked for what is on its way; the hub agrees, mostly.
     fn bind(&mut self) {
         let member = &mut self.sides[1];
-        if self.random.one_in(4) {
+        if self.random.below(4) == 0 {
             if let Some(&id) = member.bound.last() {
                 if member.session.retire(id) {
                     member.retiring.insert(id);
                 }
             }
-        } else if self.random.one_in(3) {
+        } else if self.random.below(3) == 0 {
             if let Some(id) = self.sides[1].bound.pop() {
                 self.sides[1].session.unbind(id);
             }
@@ -419,7 +394,7 @@ impl World {
             return;
         }
         let most = most.unwrap_or_else(|| {
-            let small = self.random.one_in(3);
+            let small = self.random.below(3) == 0;
             1 + self.random.below(if small { 20 } else { 40_000 })
         });
         let pipe = &mut self.sides[1 - at].pipe;

@@ -67,7 +67,7 @@ fn any_split_of_the_stream_gives_the_same_events() {
         );
     }
     for seed in 0..50 {
-        let mut random = crate::simulator::Random::new(seed);
+        let mut random = crate::random::Random::new(seed);
         let pieces = std::iter::repeat_with(|| {
             let most = [3, 300, 30_000][random.below(3)];
             random.below(most)
@@ -77,7 +77,12 @@ fn any_split_of_the_stream_gives_the_same_events() {
 }
 
 /// Gives `bytes` to a session as a driver does that reads to where it is told, at most `most` at a time.
-fn read_to_places(hub: &mut Session, mut bytes: &[u8], most: usize, now: Instant) -> usize {
+pub(crate) fn read_to_places(
+    hub: &mut Session,
+    mut bytes: &[u8],
+    most: usize,
+    now: Instant,
+) -> usize {
     let mut placed = 0;
     while !bytes.is_empty() {
         let (mut room, mut left) = (hub.room(), most.clamp(1, bytes.len()));
@@ -120,7 +125,7 @@ fn what_is_read_to_its_place_gives_the_same_events() {
             assert!(placed * 2 > stream.len() || !is_bulk, "{most}: {placed}");
         }
         for seed in 0..20 {
-            let mut random = crate::simulator::Random::new(seed);
+            let mut random = crate::random::Random::new(seed);
             let most = &mut || random.below([300, 30_000, 300_000][seed as usize % 3]);
             assert!(read(most).0 == whole, "{name}, SESSION_SEED={seed}");
         }

@@ -179,6 +179,7 @@ registry! { $
     cancellation, USUAL: {
         a_dropped_promise_drops_the_running_handler_at_its_next_await ["C-DL-3"]
         a_dropped_promise_takes_its_request_out_of_the_queue ["C-DL-3"]
+        a_request_that_is_made_and_dropped_within_a_callback_holds_up_no_other ["C-DL-3"]
         cancel_ends_the_wait_and_the_handler ["C-DL-3"]
         cancel_after_the_reply_changes_nothing ["C-DL-3"]
         a_detached_promise_lets_the_request_run ["C-DL-3"]
@@ -315,6 +316,7 @@ registry! { $
         what_ran_is_not_tried_again ["C-OC", "C-VB-5"]
         what_would_fail_again_is_not_tried_again ["C-OC"]
         one_deadline_covers_all_attempts ["C-DL-1"]
+        an_attempt_that_the_deadline_cuts_off_is_of_unknown_fate ["C-DL-1", "C-OC"]
         a_budget_that_is_empty_ends_the_retries ["C-OC"]
         the_requests_of_a_bus_share_a_budget ["C-OC"]
         a_dropped_promise_ends_the_attempts ["C-DL-3"]

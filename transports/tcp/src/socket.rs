@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, sendmsg, socket_with,
-    sockopt,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, recv, send,
+    sendmsg, socket_with, sockopt,
 };
 use tidings_core::Caller;
 use tidings_core::link::Socket;
@@ -112,7 +112,8 @@ impl Socket for TcpSocket {
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.socket, buffer)?)
+        let (read, _) = recv(&self.socket, buffer, RecvFlags::empty())?;
+        Ok(read)
     }
 
     fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -121,6 +122,9 @@ impl Socket for TcpSocket {
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         // Not a plain write: a peer that has gone must not raise SIGPIPE.
+        if let [slice] = slices {
+            return Ok(send(&self.socket, slice, SendFlags::NOSIGNAL)?);
+        }
         let mut nothing = SendAncillaryBuffer::default();
         Ok(sendmsg(
             &self.socket,

@@ -72,6 +72,7 @@ fn as_another_process() {
         Ok("tokio") => runtime::tokio::handle(tokio.handle().clone()),
         _ => runtime::smol::global(),
     };
+    common::process::end_with_the_test();
     let bus = open(&runtime, &address);
     if role == "hub" {
         let (_slow, begun, _) = serve_slow(&bus);

@@ -126,6 +126,7 @@ fn as_the_other_host() {
     if std::env::var("TIDINGS_TEST_HOST").as_deref() != Ok("there") {
         return;
     }
+    common::process::end_with_the_test();
     println!("\nready {}", std::process::id());
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let runtime = tidings_core::runtime::tokio::handle(tokio.handle().clone());
@@ -232,7 +233,8 @@ fn retransmitted() -> u64 {
 mod inside {
     use super::*;
 
-    /// What makes a host lose one packet in twenty of those that come to it, by what the kernel and the system have.
+    /// What makes a host lose one packet in twenty of those that it sends or that come to it, by what the kernel and the
+    /// system have.
     const LOSES: &str = "tc qdisc add dev card root netem loss 5% 2> /dev/null \
         || (nft add table ip lossy && nft add chain ip lossy in \"{ type filter hook input priority 0; }\" \
             && nft add rule ip lossy in numgen random mod 100 \\< 5 drop) 2> /dev/null \

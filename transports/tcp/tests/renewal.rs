@@ -63,25 +63,30 @@ fn who_shows_a_certificate_that_was_taken_back_is_refused() {
         let [good, lost] = ["good", "lost"].map(|name| authority.certificate(&[name]));
         let list = authority.list_of(&[&lost]);
         let of_hub = authority.certificate(&["hub.test"]);
-        let (hub, address) = hub_at(
-            runtime,
-            &format!(
-                "tcp:127.0.0.1:0?listen&tls&{}&{}&crl={}",
-                of_hub.options(),
-                authority.asked_for(),
-                list.display()
-            ),
-        );
-        let _server = serve_ping(&hub);
-        let with = |files: &Files| {
+        let hub_with = |list: &Path| {
+            let (own, asks) = (of_hub.options(), authority.asked_for());
+            let crl = list.display();
+            hub_at(
+                runtime,
+                &format!("tcp:127.0.0.1:0?listen&tls&{own}&{asks}&crl={crl}"),
+            )
+        };
+        let with = |address: &str, files: &Files| {
             let (trusted, own) = (authority.trusted(), files.options());
             format!("{address}?tls&{trusted}&name=hub.test&{own}")
         };
-        let member = open(runtime, &with(&good));
+        let (hub, address) = hub_with(&list);
+        let _server = serve_ping(&hub);
+        let member = open(runtime, &with(&address, &good));
         assert!(pings(&member));
-        let error = refused(runtime, &with(&lost));
+        let error = refused(runtime, &with(&address, &lost));
         assert!(error.contains("CertificateRevoked"), "{error}");
         assert!(pings(&member));
+        // Where the list is missing that could say otherwise, nobody is let in.
+        let other = Authority::new();
+        let (_hub, address) = hub_with(&other.list_of(&[]));
+        let error = refused(runtime, &with(&address, &good));
+        assert!(error.contains("does not accept the certificate"), "{error}");
     });
 }
 

@@ -3,6 +3,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ pub(super) struct Attempts {
     deadline: Option<Instant>,
     /// The call that it is made in. What the handler asks for ends with it, its pauses too.
     parent: Option<Context>,
-    made: u32,
+    made: Made,
     fate: Option<Fate>,
 }
 
@@ -48,7 +49,7 @@ impl Attempts {
             ticks,
             deadline,
             parent,
-            made: 0,
+            made: Made::default(),
             fate: None,
         }
     }
@@ -67,12 +68,13 @@ impl Attempts {
             target: self.repeat.target(),
             begun: self.repeat.begun,
             idempotent: self.repeat.is_idempotent(),
+            made: self.made.clone(),
         }
     }
 
     /// Sends the request once.
     pub(super) fn send(&mut self, mode: Mode) -> Answer {
-        self.made += 1;
+        self.made.one_more();
         let Some(draft) = self.repeat.draft() else {
             let closed = CallErrorKind::Closed;
             let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
@@ -101,11 +103,11 @@ impl Attempts {
             let fate = fate_of_all(self.fate, error.fate());
             self.fate = Some(fate);
             let Some(pause) = self.next_pause(&error) else {
-                return Reply::Failed(error.after(self.made, fate));
+                return Reply::Failed(error.after(self.made.count(), fate));
             };
             match self.pauses(pause).await {
                 Paused::ToItsEnd => {}
-                Paused::Cancelled => return Reply::Failed(error.after(self.made, fate)),
+                Paused::Cancelled => return Reply::Failed(error.after(self.made.count(), fate)),
                 Paused::Closed => return self.closed(fate),
             }
             sent = self.send(Mode::Inline);
@@ -114,7 +116,7 @@ impl Attempts {
 
     /// The pause before the next attempt, if there is to be one: within the deadline, and paid for.
     fn next_pause(&self, error: &CallError) -> Option<Duration> {
-        let pause = self.policy.pause(self.made, error)?;
+        let pause = self.policy.pause(self.made.count(), error)?;
         let now = Instant::now();
         let in_time = match (self.deadline, now.checked_add(pause)) {
             (Some(deadline), Some(at)) => at < deadline,
@@ -149,7 +151,7 @@ impl Attempts {
     /// The bus has gone, as it would be told of a request that is outstanding.
     fn closed(&self, fate: Fate) -> Reply {
         let error = CallError::new(CallErrorKind::Closed, fate, Stage::Preparing);
-        Reply::Failed(self.teller().told(error).after(self.made, fate))
+        Reply::Failed(self.teller().told(error))
     }
 }
 
@@ -168,12 +170,27 @@ pub(super) enum Answer {
     Comes(Promise<Reply>),
 }
 
+/// How many attempts were made: also for whoever does not wait for the last one to end.
+#[derive(Clone, Default)]
+struct Made(Arc<AtomicU32>);
+
+impl Made {
+    fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Tells a failure of a request that is made of several.
 #[derive(Clone)]
 pub(super) struct Teller {
     target: String,
     begun: Instant,
     idempotent: bool,
+    made: Made,
 }
 
 impl Teller {
@@ -182,7 +199,10 @@ impl Teller {
     }
 
     pub(super) fn told(&self, error: CallError) -> CallError {
-        error.of_request(self.target.clone(), self.begun.elapsed(), self.idempotent)
+        let fate = error.fate();
+        error
+            .of_request(self.target.clone(), self.begun.elapsed(), self.idempotent)
+            .after(self.made.count(), fate)
     }
 }
 

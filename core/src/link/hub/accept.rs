@@ -27,11 +27,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn run<L: Listener>(
     leave: CloseOnDrop,
     listener: Arc<L>,
-    readiness: Box<dyn Readiness>,
+    mut readiness: Box<dyn Readiness>,
 ) {
     let core = &leave.0;
     loop {
-        match poll_fn(|cx| poll_accept(core, &*listener, &*readiness, cx)).await {
+        match poll_fn(|cx| poll_accept(core, &*listener, &mut *readiness, cx)).await {
             Knock::Connection(socket) => admit(core, &listener, socket),
             Knock::Failed => core.runtime.sleep(PAUSE).await,
             Knock::Closed => return,
@@ -48,7 +48,7 @@ enum Knock<S> {
 fn poll_accept<L: Listener>(
     core: &Core,
     listener: &L,
-    readiness: &dyn Readiness,
+    readiness: &mut dyn Readiness,
     cx: &mut Context<'_>,
 ) -> Poll<Knock<L::Socket>> {
     loop {
@@ -177,12 +177,12 @@ impl<S: Socket> Stranger<S> {
         mut self,
         core: &Arc<Core>,
         listener: &L,
-        readiness: Box<dyn Readiness>,
+        mut readiness: Box<dyn Readiness>,
     ) -> Option<Driver> {
         let limit = core.options.limits.handshake;
-        let establishing = Establishing {
+        let mut establishing = Establishing {
             socket: &*self.socket,
-            readiness: &*readiness,
+            readiness: &mut *readiness,
             runtime: &*core.runtime,
             bell: self.side.bell(),
         };

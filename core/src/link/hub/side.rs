@@ -20,7 +20,7 @@ use crate::overload::{Parked, Way};
 use crate::router::Router;
 use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::{
-    BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
+    BindId, BindRefusal, CloseCode, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// What a member of this connection has registered, and who it is. Dropping it takes all of that
@@ -134,13 +134,17 @@ fn names_of(registration: &Registration) -> (Exchange, Topic, ServerName) {
 impl Side for HubSide {
     fn started(&mut self, _session: &mut Session) {}
 
-    fn opened(&mut self, hello: &PeerHello) {
+    fn opened(&mut self, hello: &PeerHello) -> Result<(), CloseCode> {
         if let Some(token) = &hello.token {
             let caller = Caller::clone(&self.caller);
             self.caller = Arc::new(caller.with_name(token.clone().into_arc()));
-            self.core.is_named(self.id, &self.caller);
+            // A token has told whose connection this is, which counts among theirs from now on (R3).
+            if !self.core.enter_as(self.id, &self.caller) {
+                return Err(CloseCode::TooManyConnections); // Until it has gone, it is one of the strangers.
+            }
         }
         self.core.said_hello(self.id);
+        Ok(())
     }
 
     fn request(&mut self, incoming: Incoming, mode: Mode) -> Option<Taken> {

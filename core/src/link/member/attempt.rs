@@ -25,11 +25,11 @@ pub(super) fn begin<S: Socket>(shared: &Shared, socket: S) -> io::Result<Begun> 
 }
 
 /// Brings `begun` to where the session's bytes can travel.
-pub(super) async fn establish(shared: &Shared, begun: Begun) -> io::Result<Begun> {
+pub(super) async fn establish(shared: &Shared, mut begun: Begun) -> io::Result<Begun> {
     let limit = shared.options.limits.handshake;
-    let establishing = Establishing {
+    let mut establishing = Establishing {
         socket: &*begun.socket,
-        readiness: &*begun.readiness,
+        readiness: &mut *begun.readiness,
         runtime: &*shared.runtime,
         bell: &shared.outbox.bell,
     };

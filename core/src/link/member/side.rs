@@ -16,7 +16,7 @@ use crate::notice::Notice;
 use crate::overload::{Parked, Way};
 use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::{
-    self, BindId, BindRefusal, Destination, PeerHello, Registration, Session, error_code,
+    self, BindId, BindRefusal, CloseCode, Destination, PeerHello, Registration, Session, error_code,
 };
 
 /// The servers by the names that they have on one connection.
@@ -74,11 +74,12 @@ impl Side for MemberSide {
         }
     }
 
-    fn opened(&mut self, hello: &PeerHello) {
+    fn opened(&mut self, hello: &PeerHello) -> Result<(), CloseCode> {
         self.shared.registrations.connected();
         let epoch = Epoch::from_bytes(hello.instance);
         self.shared.watch.connected(epoch, Role::Member);
         self.shared.first.tell(Ok(()));
+        Ok(())
     }
 
     fn request(&mut self, mut incoming: Incoming, mode: Mode) -> Option<Taken> {

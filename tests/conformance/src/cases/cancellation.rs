@@ -1,11 +1,15 @@
 //! Cancelling, by dropping a promise or by `cancel()` (C-DL-3 and 4).
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use tidings_core::{CallErrorKind, Context, Fate, Promise, Server, WaitExt};
 
 use crate::World;
 use crate::stage::{Gate, Journal, NoteOnDrop, eventually};
+
+/// Far more than a call takes, and less than a connection is quiet for by itself.
+const LONG: Duration = Duration::from_secs(10);
 
 /// A server with an async method `stay` that waits at the gate, and writes down when it is dropped or ends.
 fn staying(world: &World, gate: &Gate, dropped: &Journal<u32>) -> Server {
@@ -56,6 +60,27 @@ pub fn a_dropped_promise_takes_its_request_out_of_the_queue(world: &World) {
         .wait()
         .unwrap();
     assert_eq!(dropped.take(), [1, 3]);
+}
+
+/// C-DL-3: nothing is left of such a request for whoever was woken by it, who is to hear of the next one all the same.
+pub fn a_request_that_is_made_and_dropped_within_a_callback_holds_up_no_other(world: &World) {
+    let _server = world
+        .listen("topic")
+        .on("double", |n: u32| 2 * n)
+        .start()
+        .unwrap();
+    for n in 0..10 {
+        let (called, calls) = mpsc::channel();
+        let client = world.client().clone();
+        let first = world.client().invoke::<u32>("topic.double", &n);
+        first.on_ready(move |outcome| {
+            drop(client.invoke::<u32>("topic.double", &n));
+            called.send(outcome).unwrap();
+        });
+        assert_eq!(calls.recv().unwrap().unwrap(), 2 * n);
+        let next = world.client().request::<u32>("topic.double", &n);
+        assert_eq!(next.timeout(LONG).wait().unwrap(), 2 * n);
+    }
 }
 
 /// C-DL-3

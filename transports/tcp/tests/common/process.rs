@@ -12,7 +12,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`, which tells by a line `ready WORD` that it is ready; gives the word.
     pub(crate) fn start(mut command: Command) -> (Process, String) {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut process = Process { child, output };
         let word = process.wait_for("ready ");
@@ -45,6 +46,14 @@ impl Process {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// In one of those: ends it when its test has ended, however that was.
+pub(crate) fn end_with_the_test() {
+    std::thread::spawn(|| {
+        std::io::stdin().lines().for_each(drop);
+        std::process::exit(0);
+    });
 }
 
 impl Drop for Process {

@@ -1,11 +1,13 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::{Bus, OpenError};
 use tidings_unix::Unix;
@@ -14,36 +16,27 @@ use tidings_unix::Unix;
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// A directory of its own, mode 0700, removed at the end.
-pub(crate) struct Directory(PathBuf);
+pub(crate) struct Directory(TempDir);
 
 impl Directory {
     pub(crate) fn new() -> Directory {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tidings-{}-{serial}", std::process::id()));
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).unwrap();
-        Directory(path)
+        let mut builder = tempfile::Builder::new();
+        let private = Permissions::from_mode(0o700);
+        let builder = builder.prefix("tidings-").permissions(private);
+        Directory(builder.tempdir().unwrap())
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.0.join("bus.sock")
+        self.path().join("bus.sock")
     }
 
     /// The address of a bus in this directory, with `options` behind it.
     pub(crate) fn address(&self, options: &str) -> String {
         format!("unix:{}{options}", self.socket().display())
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
