@@ -174,12 +174,20 @@ impl fmt::Debug for Timers {
 pub(crate) struct TakenOut {
     was_armed: bool,
     /// Who waited for the last one.
-    awaiting: Vec<Waker>,
+    awaiting: Option<Vec<Waker>>,
 }
 
 impl TakenOut {
+    #[inline]
     pub(crate) fn tell(self) {
-        self.awaiting.into_iter().for_each(Waker::wake);
+        wake(self.awaiting);
+    }
+}
+
+#[inline]
+fn wake(awaiting: Option<Vec<Waker>>) {
+    if let Some(awaiting) = awaiting {
+        awaiting.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -201,11 +209,10 @@ struct State {
 
 impl State {
     /// Who is to be told that the wheel is empty, if it is.
-    fn emptied(&mut self) -> Vec<Waker> {
-        if self.awaiting.is_empty() || self.wheel.len() > 0 {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.awaiting)
+    #[inline]
+    fn emptied(&mut self) -> Option<Vec<Waker>> {
+        let told = !self.awaiting.is_empty() && self.wheel.len() == 0;
+        told.then(|| std::mem::take(&mut self.awaiting))
     }
 }
 
@@ -242,7 +249,7 @@ impl Wheelwork {
                 return Ok(next);
             }
             drop(state);
-            awaiting.into_iter().for_each(Waker::wake);
+            wake(awaiting);
             for target in fired.drain(..) {
                 tell(&target, Expiry::Due);
             }
@@ -261,7 +268,7 @@ impl Wheelwork {
         let armed = state.wheel.drain();
         let awaiting = state.emptied();
         drop(state);
-        awaiting.into_iter().for_each(Waker::wake);
+        wake(awaiting);
         if let Turner::At(waker) = turner {
             waker.wake(); // So that it ends.
         }
