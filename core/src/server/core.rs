@@ -519,7 +519,10 @@ impl ServerCore {
         let mut entered = None;
         let enters = |waiting: &Waiting, ticket| {
             self.load.comes();
-            let before = waiting.delivery.in_flight().queued(self, ticket);
+            let in_flight = waiting.delivery.in_flight();
+            // Whom nobody can give up is not to be found.
+            let found = in_flight.may_be_given_up();
+            let before = found.then(|| in_flight.queued(self, ticket));
             entered = Some((ticket, before));
         };
         let was_empty = self.queue.push(waiting, weight, bounds, enters)?;

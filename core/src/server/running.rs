@@ -34,7 +34,9 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
         let kind = head.too_late();
         return slot(in_flight).end(failed(kind, Fate::NotExecuted, Stage::Accepted));
     }
-    if !in_flight.started() {
+    // A cast of this process is in nobody's hands but these, before its handler goes on elsewhere.
+    let is_ours = !in_flight.may_be_given_up();
+    if !is_ours && !in_flight.started() {
         return drop(slot(in_flight));
     }
     let watch = Watch::new(method, mode);
@@ -43,7 +45,12 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     watch.stop(method);
     match started {
         Started::Done(reply) => slot(in_flight).end(reply),
-        later => slot(in_flight).kept().go_on(later),
+        later => {
+            if is_ours {
+                in_flight.started();
+            }
+            slot(in_flight).kept().go_on(later);
+        }
     }
 }
 
@@ -248,6 +255,8 @@ impl<S: AsRef<ServerCore>> Drop for Slot<S> {
             server.release_slot();
         }
         match self.outcome.take() {
+            // Nobody is told, and nobody else had it.
+            Some(_) if !self.at_work && !in_flight.may_be_given_up() => {}
             Some(reply) => {
                 if in_flight.ended(reply) {
                     server.drops.late();
