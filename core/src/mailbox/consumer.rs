@@ -46,7 +46,7 @@ impl<T> Consumer<T> {
         let replaced = match kept {
             Some(kept) => Some(mem::replace(kept, waker)),
             None => {
-                self.registered = Some(inner.asleep.push(waker).0);
+                self.registered = Some(inner.asleep.push(waker));
                 None
             }
         };

@@ -118,8 +118,8 @@ impl<T> Mailbox<T> {
             }
             let first = inner.items.is_empty();
             inner.bytes += bytes;
-            let (ticket, (item, _)) = inner.items.push((item, bytes));
-            enters(item, ticket);
+            enters(&item, inner.items.next());
+            inner.items.push((item, bytes));
             (first, inner.asleep.pop())
         };
         wake(waker);
