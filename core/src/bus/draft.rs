@@ -10,7 +10,7 @@ use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{self, Exchange, Method, NameError, Topic};
+use crate::name::{self, Exchange, Method, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -38,16 +38,18 @@ pub(crate) enum Timeout {
 
 /// What is asked, as a client says it.
 pub(crate) struct Subject {
-    pub(crate) names: Result<(Topic, Method), NameError>,
+    pub(crate) topic: Topic,
+    pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) fingerprint: Option<u64>,
 }
 
 impl Subject {
     /// By its names alone.
-    pub(crate) fn of(names: Result<(Topic, Method), NameError>) -> Self {
+    pub(crate) fn of(topic: Topic, method: Method) -> Self {
         Subject {
-            names,
+            topic,
+            method,
             version: Version::DEFAULT,
             fingerprint: None,
         }
@@ -87,44 +89,38 @@ impl Draft {
             Ok(Args(payload)) => payload.codec(),
             Err(_) => CodecId::POSTCARD,
         };
-        let (names, unnamed) = match subject.names {
-            Ok(names) => (names, None),
-            Err(error) => ((Topic::NONE, Method::NONE), Some(error)),
-        };
-        let (exchange, nowhere) = match core.exchange() {
+        let (exchange, fault) = match core.exchange() {
             Ok(exchange) => (exchange.clone(), None),
-            Err(error) => (Exchange::DEFAULT, Some(error.clone())),
-        };
-        let (topic, method) = names;
-        let head = Head {
-            verb: Verb::Call,
-            exchange,
-            topic,
-            server: None,
-            reach: Reach::of(&method),
-            method,
-            version: subject.version,
-            fingerprint: subject.fingerprint,
-            codec,
-            caller: core.caller(),
-            depth: 0,
-            wait_for_server: false,
-            when_disconnected: core.when_disconnected(),
-            when_full: core.when_full(),
-            rare: None,
-            flow: bus.flow(),
-            made_at: core.opened_at(), // Until it is sent.
-            deadline: None,
+            Err(fault) => (Exchange::DEFAULT, Some(fault)),
         };
         let mut draft = Draft {
             bus: core.clone(),
-            record: InFlight::unsent(head),
+            record: InFlight::unsent(Head {
+                verb: Verb::Call,
+                exchange,
+                topic: subject.topic,
+                server: None,
+                reach: Reach::of(&subject.method),
+                method: subject.method,
+                version: subject.version,
+                fingerprint: subject.fingerprint,
+                codec,
+                caller: core.caller(),
+                depth: 0,
+                wait_for_server: false,
+                when_disconnected: core.when_disconnected(),
+                when_full: core.when_full(),
+                rare: None,
+                flow: bus.flow(),
+                made_at: core.opened_at(), // Until it is sent.
+                deadline: None,
+            }),
             arguments,
             timeout: Timeout::Inherited,
             terms: None,
         };
-        if let Some(fault) = unnamed.or(nowhere) {
-            draft.terms().spoil(fault);
+        if let Some(fault) = fault {
+            draft.terms().spoil(fault.clone());
         }
         draft
     }

@@ -186,6 +186,7 @@ struct Origin {
 
 impl InFlight {
     /// A request of this process that is still being made: nobody else knows of it.
+    #[inline]
     pub(crate) fn unsent(head: Head) -> Arc<Self> {
         let origin = Origin {
             adopted: false,
@@ -256,6 +257,7 @@ impl InFlight {
         Self::with_port(head, Port::Remote(run, 0), None, origin)
     }
 
+    #[inline]
     fn with_port(
         head: Head,
         port: Port,
