@@ -91,11 +91,10 @@ impl Timers {
         if let Turner::Gone = state.turner {
             return Err(TimersGone);
         }
-        let key = state.wheel.insert(tick, target).ok_or(TimersGone)?;
-        // The slot's own start, which is at or before the tick.
-        let next = state.wheel.next().unwrap_or(u64::MAX);
-        if next < state.planned {
-            state.planned = next;
+        // That is at or before the tick.
+        let (key, turn) = state.wheel.insert(tick, target).ok_or(TimersGone)?;
+        if turn < state.planned {
+            state.planned = turn;
             if let Turner::At(waker) = &state.turner {
                 let waker = waker.clone();
                 drop(state);
