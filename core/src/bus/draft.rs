@@ -71,6 +71,15 @@ pub(super) struct Terms {
     pub(super) fault: Option<CallErrorKind>,
 }
 
+/// Of a request that asks for nothing.
+static NO_TERMS: Terms = Terms {
+    cap: None,
+    fanout: false,
+    no_headers: Vec::new(),
+    begun: None,
+    fault: None,
+};
+
 /// A request with its options, whatever its reply is read as. Its record is made with it, and is nobody else's before it
 /// is sent, so that what is said of it is written in its place and never moved.
 pub(super) struct Draft {
@@ -194,15 +203,16 @@ impl Draft {
         verb: Verb,
     ) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let terms = self.terms.take();
-        let terms = terms.as_deref();
-        if let Some(fault) = terms.and_then(|terms| terms.fault.clone()) {
+        let terms = terms.as_deref().unwrap_or(&NO_TERMS);
+        if let Some(fault) = &terms.fault {
+            let fault = fault.clone();
             return Err(CallError::new(fault, Fate::NotSent, Stage::Preparing));
         }
         let parent = Context::current();
         let now = Instant::now();
-        let made_at = terms.and_then(|terms| terms.begun).unwrap_or(now);
+        let made_at = terms.begun.unwrap_or(now);
         let deadline = self.deadline(made_at, parent.as_ref());
-        let fanout = terms.is_some_and(|terms| terms.fanout);
+        let fanout = terms.fanout;
         let bus = self.bus;
         let capabilities = bus.transport().capabilities();
 
@@ -211,8 +221,7 @@ impl Draft {
         head.made_at = made_at;
         head.deadline = deadline;
         if !bus.headers().is_empty() {
-            let left_out = terms.map_or(&[][..], |terms| &terms.no_headers);
-            add_defaults(head, bus.headers(), left_out);
+            add_defaults(head, bus.headers(), &terms.no_headers);
         }
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.
@@ -232,7 +241,7 @@ impl Draft {
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
-        if let Some(cap) = terms.and_then(|terms| terms.cap) {
+        if let Some(cap) = terms.cap {
             if !cap.serves(head.version) {
                 return unsent(CallErrorKind::VersionCap {
                     requested: head.version,

@@ -696,10 +696,10 @@ impl Drop for InFlight {
         // A peer's request that nobody answered: its connection must still learn that it has ended.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         disarm(state.timer.take());
-        if let Port::Remote(connection, id) = std::mem::replace(&mut state.port, Port::Closed) {
+        if let Port::Remote(connection, id) = &state.port {
             let (fate, stage) = state.place.fate();
             connection.reply(
-                id,
+                *id,
                 Reply::Failed(CallError::new(CallErrorKind::NoReply, fate, stage)),
             );
         }

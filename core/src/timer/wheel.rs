@@ -316,7 +316,9 @@ mod tests {
     #[test]
     fn the_memory_of_a_storm_is_given_back() {
         let mut wheel = Wheel::new();
-        let keys: Vec<Key> = (0..100_000).map(|n| wheel.insert(n, n).unwrap().0).collect();
+        let keys: Vec<Key> = (0..100_000)
+            .map(|n| wheel.insert(n, n).unwrap().0)
+            .collect();
         for key in keys {
             assert!(wheel.remove(key).is_some());
         }
