@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 pub(crate) const PART: usize = 64 * 1024;
 
 /// How long a thread works at least before it gives way: some fifty times of what that costs where nobody waits.
+///
+/// And it works as long as it was away. A thread that only computes takes the whole of its time slice whenever it is given
+/// way to: beside one on each processor, a message would wait for a slice after each of its parts, and take a hundred times
+/// as long.
 const AT_LEAST: Duration = Duration::from_micros(50);
-
-/// How many times as long as it was away it works before it gives way again. A thread that only computes takes the whole
-/// of its time slice whenever it is given way to: without this, beside one on each processor, a message would wait for a
-/// slice after each of its parts, and take a hundred times as long.
-const PER_ABSENCE: u32 = 2;
 
 /// When a thread came back, and how long it works from then on.
 #[derive(Clone, Copy)]
@@ -105,7 +104,7 @@ pub(crate) fn give_way() {
     let away = began.duration_since(now);
     STINT.set(Some(Stint {
         began,
-        lasts: (away * PER_ABSENCE).max(AT_LEAST),
+        lasts: away.max(AT_LEAST),
     }));
 }
 
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_gives_way_when_it_has_worked_for_twice_as_long_as_it_was_away() {
+    fn a_thread_gives_way_when_it_has_worked_for_as_long_as_it_was_away() {
         let began = Instant::now();
         STINT.set(Some(Stint {
             began,

@@ -36,7 +36,7 @@ const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
 /// The same in bytes, read and written.
-const TURN: usize = 1024 * 1024;
+const TURN: usize = 256 * 1024;
 /// How long a closed bus goes on writing what it had accepted.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
