@@ -151,8 +151,10 @@ impl Driver {
                 self.take_control(now);
             }
             moved |= self.take_requests(now);
-            // Where nothing has moved, a socket that has nothing has had no time for more.
-            if moved || !self.awaits_bytes {
+            if self.session.waiting_events() > 0 {
+                moved = true; // What has come is told before more is read.
+            } else if moved || !self.awaits_bytes {
+                // Where nothing has moved, a socket that has nothing has had no time for more.
                 moved |= self.read(cx, now);
             }
             if self.is_due(now) {
@@ -165,7 +167,7 @@ impl Driver {
             self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
-            self.tell_events(now);
+            moved |= self.session.waiting_events() > 0;
             self.tell_drained();
             self.tally.late_replies(self.session.take_late());
             self.count_memory();
@@ -202,9 +204,9 @@ impl Drop for Driver {
     /// The runtime has ended, or the task is done: nothing may stay in flight.
     fn drop(&mut self) {
         let now = Instant::now();
-        self.tell_events(now);
+        self.tell_all_events(now);
         self.session.receive_eof(now);
-        self.tell_events_after(Some(ENDED), now);
+        self.tell_the_end(ENDED, now);
         for entry in self.pending.drain() {
             let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));

@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::session::{self, CloseCode, IncomingId, Request, RequestId, Session};
 
 /// Requests taken from the outbox in one round.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 impl Driver {
     pub(super) fn take_control(&mut self, now: Instant) {

@@ -146,7 +146,7 @@ impl Driver {
             if !self.read_last(now) {
                 break;
             }
-            self.tell_events(now);
+            self.tell_all_events(now);
         }
         if !self.session.is_closed() {
             self.fault = error.or(self.fault.take());
