@@ -35,6 +35,8 @@ use crate::session::{CloseCode, IncomingId, Session};
 const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
+/// The same in bytes, read and written.
+const TURN: usize = 1024 * 1024;
 /// How long a closed bus goes on writing what it had accepted.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,8 @@ pub(super) struct Driver {
     flow: u64,
     /// When this turn began.
     turn: Instant,
+    /// Bytes that were read and written in it.
+    transferred: usize,
     /// The bell may have been rung, and answered by somebody else, before this began.
     unheard: bool,
     /// In this turn, the socket had no more to read, and wakes the task when it has.
@@ -114,6 +118,7 @@ impl Driver {
             names: Names::new(),
             flow: connection_flow(),
             turn: Instant::now(),
+            transferred: 0,
             unheard: true,
             awaits_bytes: false,
             awaits_room: false,
@@ -136,6 +141,7 @@ impl Driver {
     /// requests that never reached the session, and why it ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
         self.turn = Instant::now();
+        self.transferred = 0;
         (self.awaits_bytes, self.awaits_room) = (false, false);
         let mut now = self.turn;
         for round in 0..ROUNDS {
@@ -176,6 +182,9 @@ impl Driver {
             }
             if !moved && may_sleep && self.asleep(cx) {
                 return Poll::Pending;
+            }
+            if self.transferred >= TURN {
+                break;
             }
             now = Instant::now();
         }
