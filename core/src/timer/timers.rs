@@ -60,7 +60,8 @@ impl Timers {
         Timers::stopped(crate::runtime::pool())
     }
 
-    fn stopped(clock: Arc<dyn Runtime>) -> Timers {
+    /// Deadlines that nobody keeps yet.
+    pub(super) fn stopped(clock: Arc<dyn Runtime>) -> Timers {
         Timers {
             wheelwork: Arc::new(Wheelwork {
                 epoch: clock.now(),
