@@ -25,8 +25,8 @@ const BUILDS: [(&str, &[&str]); 3] = [
 ];
 
 /// Why that takes longer than it should, when it does.
-const SLOW: &str = "most of it is `tidings-core` alone, behind serde's derived code. Next: fewer instances of what is generic \
-    over its message, and a crate of its own for the session";
+const SLOW: &str = "half of it is `tidings-core`, the rest mostly serde and the crates of the macros. Next: fewer instances of \
+    what is generic over its message";
 
 pub(super) fn run(measure: &Measure, _: &'static [Peer], report: &mut Report) {
     if measure.profiled.is_some() {
