@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use tidings::runtime;
-use tidings::{Bus, Promise, Server};
+use tidings::{Bus, CallErrorKind, Promise, Request, Retry, Server};
 use tokio::runtime::{Builder, Runtime};
 
 use engine::{Directory, LONG};
@@ -178,5 +178,25 @@ fn a_runtime_that_goes_on_hangs_nothing() {
                 Stage::set(scheme, &tokio).end(order);
             });
         }
+    }
+}
+
+/// C-LC-3: the bus is gone before its runtime comes to look after the retries, which were to pause for an hour.
+#[test]
+fn retries_that_are_looked_after_when_their_bus_is_gone_end_at_once() {
+    let ends: [fn(Bus); 2] = [|bus| bus.close(), drop];
+    for end in ends {
+        in_time("a promise".to_owned(), move || {
+            let tokio = Builder::new_current_thread().enable_all().build().unwrap();
+            let builder = Bus::builder().runtime(runtime::tokio::handle(tokio.handle().clone()));
+            let bus = builder.open("mem:").unwrap();
+            let request: Request<u32> = bus.request("nowhere.ask", &7_u32);
+            let hour = Duration::from_secs(3600);
+            let retry = Retry::new().backoff(hour, hour);
+            let promise = request.no_timeout().retry(retry).invoke();
+            end(bus);
+            let error = tokio.block_on(promise).unwrap_err();
+            assert!(matches!(error.kind(), CallErrorKind::Closed), "{error}");
+        });
     }
 }

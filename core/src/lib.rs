@@ -21,6 +21,8 @@ pub mod blocking;
 #[cfg(not(tidings_loom))]
 mod buffers;
 #[cfg(not(tidings_loom))]
+mod bulk;
+#[cfg(not(tidings_loom))]
 pub mod bus;
 #[cfg(not(tidings_loom))]
 pub mod codec;

@@ -51,7 +51,12 @@ impl NameHasher {
     }
 }
 
+fn half(bytes: &[u8; 4]) -> u64 {
+    u64::from(u32::from_le_bytes(*bytes))
+}
+
 impl Hasher for NameHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let mut words = bytes.chunks_exact(8);
         for word in &mut words {
@@ -59,14 +64,15 @@ impl Hasher for NameHasher {
             eight.copy_from_slice(word);
             self.mix(u64::from_le_bytes(eight));
         }
-        // At most seven are left; the eighth place is for the length.
-        let last = words
-            .remainder()
-            .iter()
-            .fold(bytes.len() as u64, |last, byte| {
-                last << 8 | u64::from(*byte)
-            });
-        self.mix(last);
+        // What is left is read with some of what is before it, for that takes no loop; the length tells how much.
+        let rest = match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(last), _, _) => u64::from_le_bytes(*last),
+            (None, Some(first), Some(last)) => half(first) << 32 | half(last),
+            _ => bytes
+                .iter()
+                .fold(0, |rest, byte| rest << 8 | u64::from(*byte)),
+        };
+        self.mix(rest ^ (bytes.len() as u64).wrapping_mul(FACTOR));
     }
 
     fn write_u8(&mut self, byte: u8) {
@@ -92,6 +98,11 @@ mod tests {
             "a",
             "b",
             "aa",
+            "aaa",
+            "aaaa",
+            "aaaaaaa",
+            "aaaaaaaa",
+            "aaaaaaaaa",
             "ab",
             "ba",
             "abcdefg",

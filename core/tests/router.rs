@@ -1,16 +1,18 @@
 //! Requests that wait for a server at the router: in order, within bounds, and without a trace of those that gave up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
 use tidings_core::bus::Delivery;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
-use tidings_core::server::{Mode, NotAccepted, Sent, ServerCore};
+use tidings_core::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
-use tidings_core::{Address, Bus, CallErrorKind, Fate, OpenError, Promise, Request, ServeError};
+use tidings_core::{
+    Address, Bus, CallError, CallErrorKind, Fate, OpenError, Promise, Request, ServeError,
+};
 
 /// A bus that is a router and nothing else, which the test can look at.
 struct Plain {
@@ -62,6 +64,10 @@ impl Transport for Plain {
     fn unbind(&self, server: &Arc<ServerCore>) {
         let (exchange, topic, name) = (server.exchange(), server.topic(), server.name());
         self.router.remove(exchange, topic, name);
+    }
+
+    fn retire(&self, retiring: Retiring) {
+        self.router.retire(retiring.server());
     }
 
     fn close(&self) {}
@@ -200,6 +206,51 @@ fn who_stands_behind_those_that_wait_does_not_wait_when_the_server_has_gone() {
     }
     drop(server);
     assert_eq!((router.waiting(), bus.in_flight()), (0, 0));
+}
+
+/// Between being sent to a server and standing in its line: it has gone, and nobody lets that line through.
+#[test]
+fn who_comes_to_a_line_just_when_its_server_goes_does_not_wait_for_that() {
+    let long = Duration::from_secs(20);
+    for _ in 0..500 {
+        let (bus, router) = open();
+        for n in 0..9 {
+            waiting(&bus, n).cast().unwrap();
+        }
+        let (lets, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let server = bus.listen("topic").serial().queue(1);
+        let server = server.on_blocking("ask", move |n: u32| {
+            let _let_go = gate.lock().unwrap().recv();
+            n
+        });
+        let server = server.start().unwrap();
+        assert!(router.waiting() > 0);
+        let together = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                server.drain_wait(long);
+            });
+            together.wait();
+            let nobody = |error: &CallError| matches!(error.kind(), CallErrorKind::NoServer { .. });
+            let mut asked = Vec::new();
+            // One of them at that very moment, in some of the rounds.
+            loop {
+                let mut promise = bus.servers("topic").invoke();
+                match promise.wait_timeout(Duration::ZERO) {
+                    Some(told) if nobody(told.as_ref().unwrap_err()) => break,
+                    Some(_full) => {}
+                    None => asked.push(promise),
+                }
+            }
+            for mut promise in asked {
+                let told = promise.wait_timeout(long / 2).expect("it is told");
+                assert!(nobody(&told.unwrap_err()));
+            }
+            drop(lets);
+        });
+    }
 }
 
 #[test]

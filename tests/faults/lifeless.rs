@@ -256,7 +256,7 @@ pub(crate) fn beats_come_while_a_call_is_queued_or_runs_and_no_longer(engine: En
         loop {
             match peer.event() {
                 Event::Reply { token: done, reply } => {
-                    assert_eq!((done, reply), (token, Ok(Vec::new())));
+                    assert_eq!((done, reply), (token, Ok(Vec::new().into())));
                     break;
                 }
                 Event::Beat { token: of } => assert!(of == token || of == waits, "{of}"),

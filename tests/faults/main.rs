@@ -1,14 +1,16 @@
 //! Faults between processes: one is killed (`kill -9`), stopped, or breaks off in the middle of a message, and the
 //! others must learn the truth about every request, soon, and go on.
 //!
-//! In reading order: `engine` is what the processes run on, and `wire` what they meet over; `process` and `roles` are the processes of a test, which
-//! are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
+//! In reading order: `engine` is what the processes run on, and `wire` what they meet over; `process`,
+//! `part` and `roles` are the processes of a test, which are this program again; `journal` is what workers write down of what they ran, and `verdict` compares it with what
 //! callers were told; `traffic` is the load; `watched` is a process as the kernel sees it. The tests follow: `killed`,
 //! `stopped`, `lifeless`, `broken_off`, `takeover`, `overloaded`, `scarcity`, `soak`.
 #![cfg(any(feature = "tokio", feature = "smol"))]
 
 mod engine;
 mod journal;
+mod part;
+#[path = "../common/process.rs"]
 mod process;
 mod roles;
 mod traffic;
@@ -42,7 +44,7 @@ use wire::Wire;
 #[test]
 #[ignore = "started by the other tests"]
 fn as_another_process() {
-    if let Some(part) = process::Part::of_the_environment() {
+    if let Some(part) = part::Part::of_the_environment() {
         roles::play(&part);
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tidings::{Bus, CallErrorKind, Promise, Server};
 
 use crate::engine::{Directory, Engine, until};
-use crate::process::{Part, Process};
-use crate::roles::{say, words};
+use crate::part::Part;
+use crate::process::{Process, say, words};
 use crate::watched::{Cage, Watched};
 
 const KIB: usize = 1024;

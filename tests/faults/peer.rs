@@ -190,7 +190,7 @@ impl Peer {
 
     /// Hands the session an answer; nothing is written.
     pub(crate) fn answer(&mut self, id: IncomingId, payload: Vec<u8>) {
-        self.session.reply(id, Ok(payload));
+        self.session.reply(id, Ok(payload.into()));
     }
 
     /// Waits for the reply to the last call, taking part in the conversation meanwhile.
@@ -198,7 +198,9 @@ impl Peer {
         loop {
             while let Some(event) = self.session.poll_event() {
                 match event {
-                    Event::Reply { token, reply } if token == self.token => return reply.unwrap(),
+                    Event::Reply { token, reply } if token == self.token => {
+                        return reply.unwrap().0;
+                    }
                     _ => {}
                 }
             }

@@ -1,6 +1,5 @@
 //! What a process of the tests does.
 
-use std::io::BufRead;
 use std::panic;
 use std::sync::Arc;
 
@@ -10,7 +9,8 @@ use tidings::{Bus, Server};
 use crate::engine::{LONG, with_options};
 use crate::journal::{Journal, Told};
 use crate::overloaded;
-use crate::process::Part;
+use crate::part::Part;
+use crate::process::{say, words};
 use crate::scarcity;
 use crate::takeover;
 use crate::traffic::{Mix, Traffic};
@@ -134,12 +134,4 @@ fn send(part: &Part, bus: &Bus) {
     assert_eq!(bus.in_flight(), 0);
     say("finished");
     words().for_each(drop);
-}
-
-pub(crate) fn say(word: &str) {
-    println!("\n{word}"); // The test harness has begun a line.
-}
-
-pub(crate) fn words() -> impl Iterator<Item = String> {
-    std::io::stdin().lock().lines().map_while(Result::ok)
 }

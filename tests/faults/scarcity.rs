@@ -15,9 +15,9 @@ use tidings::__core::session::Role;
 use tidings::{Bus, CallError, CallErrorKind, Fate, Server};
 
 use crate::engine::{Directory, Engine, until, with_options};
+use crate::part::Part;
 use crate::peer::Peer;
-use crate::process::{Part, Process};
-use crate::roles::{say, words};
+use crate::process::{Process, say, words};
 use crate::watched::Watched;
 use crate::wire::Wire;
 
@@ -108,7 +108,7 @@ fn tell(process: &mut Process, word: &str) {
 
 fn told(process: &mut Process, word: &str, answer: &str) -> String {
     process.tell(word);
-    let line = process.wait_for_line(answer);
+    let line = process.wait_for(answer);
     process.wait_for("done");
     line
 }
@@ -280,7 +280,7 @@ pub(crate) fn a_member_keeps_no_descriptors_that_come_uninvited(engine: Engine) 
         peer.answer(id, payload);
         let bytes = peer.output();
         write(&peer.stream, &bytes);
-        assert_eq!(member.wait_for_line("told"), "Executed");
+        assert_eq!(member.wait_for("told"), "Executed");
         member.wait_for("done");
     };
     answer(|mut stream, bytes| stream.write_all(bytes).unwrap());

@@ -9,8 +9,9 @@ use tidings::connection::{Event, Role, State};
 
 use crate::engine::{Directory, Engine, socket_in};
 use crate::journal::{self, Told};
-use crate::process::{Part, Process};
-use crate::roles::{say, serve_work, words};
+use crate::part::Part;
+use crate::process::{Process, say, words};
+use crate::roles::serve_work;
 use crate::traffic::{Flow, Mix, Traffic};
 use crate::verdict;
 
@@ -126,7 +127,7 @@ struct Report {
 impl Node {
     fn start(name: String, engine: Engine, directory: &Directory) -> Node {
         let process = Process::start("node", &name, engine, directory);
-        let is_hub = process.wait_for_line("role") == "Hub";
+        let is_hub = process.wait_for("role") == "Hub";
         Node {
             process,
             name,
@@ -135,7 +136,7 @@ impl Node {
     }
 
     fn report(&self) -> Report {
-        let line = self.process.wait_for_line("report");
+        let line = self.process.wait_for("report");
         let words: Vec<&str> = line.split(' ').collect();
         let [role, epoch, restored, called] = words[..] else {
             panic!("{line}")

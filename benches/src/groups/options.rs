@@ -25,6 +25,10 @@ pub(super) fn run(measure: &Measure, _: &'static [Peer], report: &mut Report) {
 /// What a deadline may add to a call, in nanoseconds.
 const DEADLINE: f64 = 30.0;
 
+/// Why that is missed where two threads share the work, when it is.
+const TWO_THREADS: &str = "two threads wake each other, 1 to 1.8 us a call: one run differs by 200 ns from another, either way. \
+    In one thread a deadline that is armed and taken out costs what `the timer alone` says. Next: nothing is known";
+
 fn deadlines(measure: &Measure, report: &mut Report) {
     const WITH: &str = "with a deadline of 30 s";
     const WITHOUT: &str = "with `no_timeout`";
@@ -74,7 +78,7 @@ fn deadlines(measure: &Measure, report: &mut Report) {
     Group::new(format!("Options: deadlines, {BATCH} in flight in memory"))
         .case(invokes(WITHOUT, false))
         .case(invokes(WITH, true))
-        .target(Target::over(WITH, DEADLINE, WITHOUT))
+        .target(Target::over(WITH, DEADLINE, WITHOUT).missed(TWO_THREADS))
         .run(measure, report);
 }
 

@@ -82,8 +82,15 @@ impl Client {
     /// A request for `method`; see [`Bus::request`] about the arguments' types.
     pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         let arguments = self.service.bus.borrowed(arguments);
-        self.service
-            .draft(Method::new(method), (self.version, None), arguments)
+        let (method, fault) = match Method::new(method) {
+            Ok(method) => (method, None),
+            Err(error) => (Method::NONE, Some(error)),
+        };
+        let mut request = self.service.draft(method, (self.version, None), arguments);
+        if let Some(fault) = fault {
+            request.draft.terms().spoil(fault);
+        }
+        request
     }
 
     /// Sends to `method` and, once awaited or waited on, waits for the reply.
@@ -124,7 +131,7 @@ impl fmt::Debug for Client {
 #[derive(Clone)]
 pub struct ServiceClient {
     bus: Bus,
-    topic: Result<Topic, NameError>,
+    topic: Topic,
     common: Option<Box<Common>>,
 }
 
@@ -169,11 +176,19 @@ impl ServiceClient {
     }
 
     fn on(bus: &Bus, topic: Result<Topic, NameError>) -> Self {
-        ServiceClient {
+        let (topic, fault) = match topic {
+            Ok(topic) => (topic, None),
+            Err(error) => (Topic::NONE, Some(error)),
+        };
+        let mut client = ServiceClient {
             bus: bus.clone(),
             topic,
             common: None,
+        };
+        if let Some(fault) = fault {
+            client.common().spoil(fault);
         }
+        client
     }
 
     /// Caps the version of its requests, as a [`Version`] or a text such as `"1.3"` (C-VE-3).
@@ -218,21 +233,18 @@ impl ServiceClient {
         A: Serialize + Send + 'static,
     {
         let asked = (since, Some(fingerprint()));
-        self.draft(Ok(method), asked, self.carried(arguments))
+        self.draft(method, asked, self.carried(arguments))
     }
 
     fn draft<T, E>(
         &self,
-        method: Result<Method, NameError>,
+        method: Method,
         (version, fingerprint): (Version, Option<u64>),
         arguments: Result<Args, EncodeError>,
     ) -> Request<T, E> {
         let subject = Subject {
-            names: match (&self.topic, method) {
-                (Ok(topic), Ok(method)) => Ok((topic.clone(), method)),
-                (Err(error), _) => Err(error.clone()),
-                (_, Err(error)) => Err(error),
-            },
+            topic: self.topic.clone(),
+            method,
             version,
             fingerprint,
         };
@@ -258,12 +270,11 @@ impl ServiceClient {
     }
 
     fn show(&self, out: &mut fmt::DebugStruct<'_, '_>) {
-        match &self.topic {
-            Ok(topic) => out.field("topic", topic),
-            Err(error) => out.field("topic", error),
-        };
-        if let Some(Common { namespace, cap, .. }) = self.common.as_deref() {
-            out.field("namespace", namespace).field("version_cap", cap);
+        out.field("topic", &self.topic);
+        if let Some(common) = self.common.as_deref() {
+            out.field("namespace", &common.namespace)
+                .field("version_cap", &common.cap)
+                .field("fault", &common.fault);
         }
     }
 }

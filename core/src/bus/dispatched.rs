@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::bus::draft::Draft;
 use crate::bus::handle::BusCore;
-use crate::bus::{Claim, Delivery, InFlight, Verb};
+use crate::bus::{Delivery, InFlight, Verb};
 use crate::error::CallError;
-use crate::promise::cell::Receiver;
+use crate::promise::seam::Asked;
 use crate::reply::Reply;
 use crate::server::{Mode, Sent};
 
@@ -17,7 +17,7 @@ pub(super) enum Dispatched {
     /// It is answered already.
     Answered(Reply, Arc<InFlight>),
     /// Its reply will come; until then its deadline is kept.
-    Pending(Receiver<Reply>, Arc<InFlight>),
+    Pending(Arc<InFlight>),
 }
 
 impl Dispatched {
@@ -33,18 +33,19 @@ impl Dispatched {
     pub(super) fn of(bus: &BusCore, delivery: Delivery, mode: Mode) -> Self {
         let in_flight = delivery.in_flight().clone();
         match bus.send(delivery, mode) {
-            Ok(Sent::Answered(reply)) => Dispatched::Answered(reply, in_flight),
-            Ok(Sent::OnItsWay) => match in_flight.claim() {
-                Claim::Answered(reply) => Dispatched::Answered(reply, in_flight),
-                Claim::Pending(receiver) => {
-                    in_flight.arm(bus.timers());
-                    if let Some(heartbeat) = in_flight.head().heartbeat() {
-                        in_flight.watch_server(bus.ticks().timers(), heartbeat);
-                    }
-                    Dispatched::Pending(receiver, in_flight)
-                }
-            },
-            Err(refused) => Dispatched::Failed(refused.into_error()),
+            Ok(Sent::Answered(reply)) => return Dispatched::Answered(reply, in_flight),
+            Ok(Sent::OnItsWay) => {}
+            Err(refused) => return Dispatched::Failed(refused.into_error()),
         }
+        if mode == Mode::Inline {
+            if let Some(Ok(reply)) = in_flight.try_take() {
+                return Dispatched::Answered(reply, in_flight);
+            }
+        }
+        in_flight.arm(bus.timers());
+        if let Some(heartbeat) = in_flight.head().heartbeat() {
+            in_flight.watch_server(bus.ticks().timers(), heartbeat);
+        }
+        Dispatched::Pending(in_flight)
     }
 }

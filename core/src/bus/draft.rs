@@ -10,7 +10,7 @@ use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{self, Exchange, Method, NameError, Topic};
+use crate::name::{self, Exchange, Method, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -38,16 +38,18 @@ pub(crate) enum Timeout {
 
 /// What is asked, as a client says it.
 pub(crate) struct Subject {
-    pub(crate) names: Result<(Topic, Method), NameError>,
+    pub(crate) topic: Topic,
+    pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) fingerprint: Option<u64>,
 }
 
 impl Subject {
     /// By its names alone.
-    pub(crate) fn of(names: Result<(Topic, Method), NameError>) -> Self {
+    pub(crate) fn of(topic: Topic, method: Method) -> Self {
         Subject {
-            names,
+            topic,
+            method,
             version: Version::DEFAULT,
             fingerprint: None,
         }
@@ -69,6 +71,15 @@ pub(super) struct Terms {
     pub(super) fault: Option<CallErrorKind>,
 }
 
+/// Of a request that asks for nothing.
+static NO_TERMS: Terms = Terms {
+    cap: None,
+    fanout: false,
+    no_headers: Vec::new(),
+    begun: None,
+    fault: None,
+};
+
 /// A request with its options, whatever its reply is read as. Its record is made with it, and is nobody else's before it
 /// is sent, so that what is said of it is written in its place and never moved.
 pub(super) struct Draft {
@@ -87,44 +98,38 @@ impl Draft {
             Ok(Args(payload)) => payload.codec(),
             Err(_) => CodecId::POSTCARD,
         };
-        let (names, unnamed) = match subject.names {
-            Ok(names) => (names, None),
-            Err(error) => ((Topic::NONE, Method::NONE), Some(error)),
-        };
-        let (exchange, nowhere) = match core.exchange() {
+        let (exchange, fault) = match core.exchange() {
             Ok(exchange) => (exchange.clone(), None),
-            Err(error) => (Exchange::DEFAULT, Some(error.clone())),
-        };
-        let (topic, method) = names;
-        let head = Head {
-            verb: Verb::Call,
-            exchange,
-            topic,
-            server: None,
-            reach: Reach::of(&method),
-            method,
-            version: subject.version,
-            fingerprint: subject.fingerprint,
-            codec,
-            caller: core.caller(),
-            depth: 0,
-            wait_for_server: false,
-            when_disconnected: core.when_disconnected(),
-            when_full: core.when_full(),
-            rare: None,
-            flow: bus.flow(),
-            made_at: core.opened_at(), // Until it is sent.
-            deadline: None,
+            Err(fault) => (Exchange::DEFAULT, Some(fault)),
         };
         let mut draft = Draft {
             bus: core.clone(),
-            record: InFlight::unsent(head),
+            record: InFlight::unsent(Head {
+                verb: Verb::Call,
+                exchange,
+                topic: subject.topic,
+                server: None,
+                reach: Reach::of(&subject.method),
+                method: subject.method,
+                version: subject.version,
+                fingerprint: subject.fingerprint,
+                codec,
+                caller: core.caller(),
+                depth: 0,
+                wait_for_server: false,
+                when_disconnected: core.when_disconnected(),
+                when_full: core.when_full(),
+                rare: None,
+                flow: bus.flow(),
+                made_at: core.opened_at(), // Until it is sent.
+                deadline: None,
+            }),
             arguments,
             timeout: Timeout::Inherited,
             terms: None,
         };
-        if let Some(fault) = unnamed.or(nowhere) {
-            draft.terms().spoil(fault);
+        if let Some(fault) = fault {
+            draft.terms().spoil(fault.clone());
         }
         draft
     }
@@ -198,15 +203,16 @@ impl Draft {
         verb: Verb,
     ) -> Result<(Arc<BusCore>, Delivery), CallError> {
         let terms = self.terms.take();
-        let terms = terms.as_deref();
-        if let Some(fault) = terms.and_then(|terms| terms.fault.clone()) {
+        let terms = terms.as_deref().unwrap_or(&NO_TERMS);
+        if let Some(fault) = &terms.fault {
+            let fault = fault.clone();
             return Err(CallError::new(fault, Fate::NotSent, Stage::Preparing));
         }
         let parent = Context::current();
         let now = Instant::now();
-        let made_at = terms.and_then(|terms| terms.begun).unwrap_or(now);
+        let made_at = terms.begun.unwrap_or(now);
         let deadline = self.deadline(made_at, parent.as_ref());
-        let fanout = terms.is_some_and(|terms| terms.fanout);
+        let fanout = terms.fanout;
         let bus = self.bus;
         let capabilities = bus.transport().capabilities();
 
@@ -215,8 +221,7 @@ impl Draft {
         head.made_at = made_at;
         head.deadline = deadline;
         if !bus.headers().is_empty() {
-            let left_out = terms.map_or(&[][..], |terms| &terms.no_headers);
-            add_defaults(head, bus.headers(), left_out);
+            add_defaults(head, bus.headers(), &terms.no_headers);
         }
         if fanout && verb == Verb::Cast {
             head.reach = Reach::Every; // The calls of a gather go to one server each.
@@ -236,7 +241,7 @@ impl Draft {
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
         let head = in_flight.head();
-        if let Some(cap) = terms.and_then(|terms| terms.cap) {
+        if let Some(cap) = terms.cap {
             if !cap.serves(head.version) {
                 return unsent(CallErrorKind::VersionCap {
                     requested: head.version,

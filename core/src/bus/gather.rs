@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
 use crate::name::{Method, ServerName};
 use crate::payload::{Payload, SharedBytes};
-use crate::promise::seam::{Cancel, CancelCause};
+use crate::promise::seam::{Asked as _, CancelCause};
 use crate::promise::{Promise, PromiseError, PromiseSet, WaitError};
 use crate::server::Mode;
 

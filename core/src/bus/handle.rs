@@ -52,7 +52,10 @@ impl Bus {
     /// of them.
     #[must_use = "the handle it is called on stays as it is"]
     pub fn with_exchange(&self, name: impl AsRef<str>) -> Bus {
-        self.derive(|defaults| defaults.exchange = Exchange::new(name))
+        self.derive(|defaults| match Exchange::new(name) {
+            Ok(exchange) => (defaults.exchange, defaults.fault) = (exchange, None),
+            Err(error) => defaults.fault = Some(error),
+        })
     }
 
     /// A handle whose requests do as `policy` says when the queue to their connection is full. That is
@@ -148,11 +151,24 @@ impl Bus {
     /// width, structs may be given as tuples; names of fields and variants are not compared, as they are between typed
     /// clients and servers (C-VE-4).
     pub fn request<T>(&self, path: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
-        Request::new(
-            self,
-            Subject::of(split_path(path)),
-            self.borrowed(arguments),
-        )
+        self.asked(split_path(path), self.borrowed(arguments))
+    }
+
+    /// What is not a name is told when it is sent.
+    fn asked<T>(
+        &self,
+        names: Result<(Topic, Method), NameError>,
+        arguments: Result<Args, EncodeError>,
+    ) -> Request<T> {
+        let (names, fault) = match names {
+            Ok(names) => (names, None),
+            Err(error) => ((Topic::NONE, Method::NONE), Some(error)),
+        };
+        let mut request = Request::new(self, Subject::of(names.0, names.1), arguments);
+        if let Some(fault) = fault {
+            request.draft.terms().spoil(fault);
+        }
+        request
     }
 
     /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared
@@ -203,7 +219,7 @@ impl Bus {
     /// As those of any call: `NoServer` when nobody is on the topic, told with the nearest topic that there is.
     pub fn servers(&self, topic: impl AsRef<str>) -> Request<Vec<String>> {
         let names = Topic::new(topic).map(|topic| (topic, Method::SERVERS));
-        Request::new(self, Subject::of(names), self.borrowed(&()))
+        self.asked(names, self.borrowed(&()))
     }
 
     /// Closes the bus for all its handles: its servers stop, what is outstanding fails at once, and new requests fail
@@ -287,7 +303,8 @@ impl Bus {
         let core = BusCore {
             open: Arc::new(open),
             defaults: Defaults {
-                exchange: Ok(exchange),
+                exchange,
+                fault: None,
                 timeout,
                 when_disconnected,
                 when_full,
@@ -334,7 +351,7 @@ impl Clone for Bus {
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Bus");
-        match &self.core.defaults.exchange {
+        match self.core.exchange() {
             Ok(exchange) => out.field("exchange", exchange),
             Err(error) => out.field("exchange", error),
         };
@@ -387,7 +404,9 @@ pub(crate) enum Phase {
 /// What a request is given where it says nothing itself (C-AD-7).
 #[derive(Clone)]
 struct Defaults {
-    exchange: Result<Exchange, NameError>,
+    exchange: Exchange,
+    /// What was given as the exchange and is not one: each request fails by that.
+    fault: Option<NameError>,
     timeout: Option<Duration>,
     when_disconnected: WhenDisconnected,
     when_full: WhenFull,
@@ -490,7 +509,10 @@ impl BusCore {
     }
 
     pub(crate) fn exchange(&self) -> Result<&Exchange, &NameError> {
-        self.defaults.exchange.as_ref()
+        match &self.defaults.fault {
+            None => Ok(&self.defaults.exchange),
+            Some(fault) => Err(fault),
+        }
     }
 
     pub(crate) fn opened_at(&self) -> Instant {

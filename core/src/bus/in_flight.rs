@@ -11,7 +11,7 @@ mod pulse;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use pulse::Pulses;
@@ -20,8 +20,9 @@ use crate::bus::head::{Head, Verb};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::Ticket;
-use crate::promise::cell::{self, Receiver, Sender};
-use crate::promise::seam::{Cancel, CancelCause};
+use crate::promise::PromiseError;
+use crate::promise::outcome::{self, Look, Outcome};
+use crate::promise::seam::{Asked, CancelCause};
 use crate::reply::Reply;
 use crate::router::Waiting;
 use crate::server::ServerCore;
@@ -56,16 +57,33 @@ pub trait Withdraw: Send + Sync {
 
 /// Where the outcome goes.
 enum Port {
-    /// Nobody has asked for it yet.
-    Unclaimed,
-    /// It was decided before anybody asked.
-    Answered(Reply),
-    /// To the promise.
-    Promise(Sender<Reply>),
+    /// It stays here, for the promise.
+    Kept(Outcome<Reply>),
+    /// The same, but it is settled already what it will be: a failure, of which the promise learns when all who still
+    /// work on the request have been told.
+    Failing(Outcome<Reply>),
     /// To the connection that the request came by.
     Remote(Arc<dyn ReplyTo>, u64),
-    /// Decided and delivered; or a cast, which has none.
+    /// Delivered; or a cast, which has none.
     Closed,
+}
+
+impl Port {
+    /// Whether an outcome would still be one.
+    fn is_open(&self) -> bool {
+        match self {
+            Port::Kept(outcome) => !outcome.is_decided(),
+            Port::Remote(..) => true,
+            Port::Failing(_) | Port::Closed => false,
+        }
+    }
+
+    fn outcome(&mut self) -> Option<&mut Outcome<Reply>> {
+        match self {
+            Port::Kept(outcome) | Port::Failing(outcome) => Some(outcome),
+            Port::Remote(..) | Port::Closed => None,
+        }
+    }
 }
 
 /// Where the request is.
@@ -166,22 +184,15 @@ struct Origin {
     remote: bool,
 }
 
-/// What the bus finds when it asks for the outcome.
-pub(crate) enum Claim {
-    /// It is decided.
-    Answered(Reply),
-    /// It will come.
-    Pending(Receiver<Reply>),
-}
-
 impl InFlight {
     /// A request of this process that is still being made: nobody else knows of it.
+    #[inline]
     pub(crate) fn unsent(head: Head) -> Arc<Self> {
         let origin = Origin {
             adopted: false,
             remote: false,
         };
-        Self::with_port(head, Port::Unclaimed, None, origin)
+        Self::with_port(head, Port::Kept(Outcome::default()), None, origin)
     }
 
     /// What may still be changed of a request that is being made.
@@ -207,7 +218,7 @@ impl InFlight {
         parent: Option<&InFlight>,
     ) -> Arc<Self> {
         let (port, parent) = match head.verb {
-            Verb::Call => (Port::Unclaimed, parent),
+            Verb::Call => (Port::Kept(Outcome::default()), parent),
             Verb::Cast => (Port::Closed, None),
         };
         let origin = Origin {
@@ -246,6 +257,7 @@ impl InFlight {
         Self::with_port(head, Port::Remote(run, 0), None, origin)
     }
 
+    #[inline]
     fn with_port(
         head: Head,
         port: Port,
@@ -289,7 +301,7 @@ impl InFlight {
     /// Decides the outcome. The first to decide wins; later ones are dropped (C-DL-5).
     pub fn finish(&self, reply: Reply) {
         let reply = self.as_outcome(reply);
-        settle(self.lock(), reply);
+        self.settle(self.lock(), reply);
     }
 
     /// Its handler has ended with `reply`, which is the outcome unless that was decided before. Says whether the reply
@@ -298,14 +310,13 @@ impl InFlight {
         let reply = self.as_outcome(reply);
         let mut state = self.lock();
         let late = state.cancelled && !matches!(reply, Reply::Failed(_));
-        let place = std::mem::replace(&mut state.place, Place::Ended);
         // The pulses are left to be ended before anybody learns the outcome.
         let others = state.more.as_mut().map(|more| {
             let children = std::mem::take(&mut more.children);
             (children, std::mem::take(&mut more.watchers))
         });
-        settle(state, reply);
-        drop((place, others));
+        self.settle(state, reply);
+        drop(others);
         late
     }
 
@@ -379,7 +390,8 @@ impl InFlight {
         let mut state = self.lock();
         let running_for_remote = matches!(state.port, Port::Remote(..))
             && matches!(state.place, Place::Running(_) | Place::Forwarded(..));
-        if state.cancelled || matches!(state.port, Port::Answered(_)) {
+        let is_answered = state.port.outcome().is_some_and(|o| o.is_decided());
+        if state.cancelled || is_answered {
             return;
         }
         state.cancelled = true;
@@ -387,15 +399,18 @@ impl InFlight {
         let timer = state.timer.take();
         let more = state.more.take();
         // The room that a running handler takes for a peer is free when it has ended, not now (C-DL-4).
-        let port = match &state.port {
-            _ if running_for_remote => None,
-            Port::Unclaimed => None,
-            _ => Some(std::mem::replace(&mut state.port, Port::Closed)),
+        let port = match std::mem::replace(&mut state.port, Port::Closed) {
+            port if running_for_remote => {
+                state.port = port;
+                None
+            }
+            Port::Kept(outcome) => {
+                state.port = Port::Failing(outcome);
+                None
+            }
+            port => Some(port),
         };
-        if matches!(state.port, Port::Unclaimed) {
-            let error = self.told(CallError::new(kind.clone(), fate, stage));
-            state.port = Port::Answered(Reply::Failed(error));
-        }
+        let fails = matches!(state.port, Port::Failing(_));
         let step = match &mut state.place {
             Place::Forwarded(connection, id) if leave => Step::Part(connection.clone(), *id),
             Place::Forwarded(connection, id) => Step::Forwarded(connection.clone(), *id),
@@ -437,24 +452,62 @@ impl InFlight {
         for child in children.iter().filter_map(Weak::upgrade) {
             child.abandon(CallErrorKind::Cancelled);
         }
-        if let Some(port) = port {
-            deliver(
-                port,
-                Reply::Failed(self.told(CallError::new(kind, fate, stage))),
-            );
+        if !fails && port.is_none() {
+            return;
+        }
+        let failed = Reply::Failed(self.told(CallError::new(kind, fate, stage)));
+        match port {
+            Some(port) => deliver(port, failed),
+            None => self.fail(failed),
         }
     }
 
-    /// Asks for the outcome, once: what was decided already, or the receiving end of a promise.
-    pub(crate) fn claim(&self) -> Claim {
+    /// Has the promise learn what it was settled to.
+    fn fail(&self, failed: Reply) {
         let mut state = self.lock();
-        match std::mem::replace(&mut state.port, Port::Closed) {
-            Port::Answered(reply) => Claim::Answered(reply),
-            _ => {
-                let (sender, receiver) = cell::channel();
-                state.port = Port::Promise(sender);
-                Claim::Pending(receiver)
+        let Port::Failing(outcome) = &mut state.port else {
+            return;
+        };
+        let decided = outcome.decide(failed);
+        state.port = Port::Kept(std::mem::take(outcome));
+        drop(state);
+        if let Ok(Some(waiter)) = decided {
+            waiter.wake();
+        }
+    }
+
+    /// Ends the lock with `reply` as the outcome, unless there is one.
+    fn settle<'a>(&'a self, mut state: MutexGuard<'a, State>, reply: Reply) {
+        if let Some(more) = &mut state.more {
+            let pulses = std::mem::take(&mut more.pulses);
+            drop(state);
+            drop(pulses);
+            state = self.lock();
+        }
+        // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
+        let place = std::mem::replace(&mut state.place, Place::Ended);
+        let timer = state.timer.take();
+        // Whoever learns the outcome finds the request no longer outstanding.
+        let emptied = timer.as_ref().map(|(timers, key)| timers.take_out(*key));
+        let mut decided = Err(reply);
+        let mut port = Port::Closed;
+        match &mut state.port {
+            Port::Kept(outcome) => {
+                decided = decided.or_else(|reply| outcome.decide(reply));
             }
+            Port::Remote(..) => std::mem::swap(&mut port, &mut state.port),
+            Port::Failing(_) | Port::Closed => {}
+        }
+        drop(state);
+        drop((place, timer));
+        if let Some(emptied) = emptied {
+            emptied.tell();
+        }
+        match decided {
+            Ok(Some(waiter)) => waiter.wake(),
+            Ok(None) => {}
+            // Without a way to go it is late, and dropped here: it holds a user's value (C-DL-5).
+            Err(reply) => deliver(port, reply),
         }
     }
 
@@ -469,7 +522,7 @@ impl InFlight {
             return self.abandon(CallErrorKind::Closed);
         };
         let mut state = self.lock();
-        if matches!(state.port, Port::Promise(_)) {
+        if state.port.is_open() {
             state.timer = Some((timers.clone(), key));
             return;
         }
@@ -520,16 +573,18 @@ impl InFlight {
         }
     }
 
-    /// It waits in a server's queue, unless it was taken out already.
-    pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) {
+    /// It comes into a server's queue, by this ticket. Gives back what is to be dropped outside the queue's lock.
+    pub(crate) fn queued(&self, server: &Arc<ServerCore>, ticket: Ticket) -> impl Sized + use<> {
         let mut state = self.lock();
         let comes = matches!(
             state.place,
             Place::Here | Place::Outbox | Place::Outboxed(..) | Place::Waiting(..)
         );
-        if !state.cancelled && comes {
-            state.place = Place::Queued(server.clone(), ticket);
+        if state.cancelled || !comes {
+            return None; // It is not started, and leaves the queue when it comes to that.
         }
+        let queued = Place::Queued(server.clone(), ticket);
+        Some(std::mem::replace(&mut state.place, queued))
     }
 
     /// Its handler starts now. `false` when nobody waits for it any more: then it must not start.
@@ -623,35 +678,6 @@ enum Step {
     Leave(Weak<Waiting>, u64),
 }
 
-/// Ends the lock with `reply` as the outcome, unless there is one.
-fn settle(mut state: MutexGuard<'_, State>, reply: Reply) {
-    let timer = state.timer.take();
-    let pulses = state
-        .more
-        .as_mut()
-        .map(|more| std::mem::take(&mut more.pulses));
-    match &mut state.port {
-        Port::Unclaimed => {
-            state.port = Port::Answered(reply);
-            drop(state);
-        }
-        Port::Answered(_) => {
-            drop(state);
-            drop(reply); // It holds a user's value.
-        }
-        port => {
-            let port = std::mem::replace(port, Port::Closed);
-            // Nothing is to be withdrawn any more; a promise that is kept keeps no server or connection alive.
-            let place = std::mem::replace(&mut state.place, Place::Ended);
-            drop(state);
-            drop(place);
-            disarm(timer);
-            drop(pulses);
-            deliver(port, reply);
-        }
-    }
-}
-
 fn disarm(timer: Option<(Arc<Timers>, TimerKey)>) {
     if let Some((timers, key)) = timer {
         timers.disarm(key);
@@ -660,10 +686,8 @@ fn disarm(timer: Option<(Arc<Timers>, TimerKey)>) {
 
 fn deliver(port: Port, reply: Reply) {
     match port {
-        // A promise that was dropped meanwhile gives the reply back; it is late, and dropped here (C-DL-5).
-        Port::Promise(sender) => drop(sender.send(reply)),
         Port::Remote(connection, id) => connection.reply(id, reply),
-        Port::Unclaimed | Port::Answered(_) | Port::Closed => {}
+        Port::Kept(_) | Port::Failing(_) | Port::Closed => {}
     }
 }
 
@@ -672,17 +696,41 @@ impl Drop for InFlight {
         // A peer's request that nobody answered: its connection must still learn that it has ended.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         disarm(state.timer.take());
-        if let Port::Remote(connection, id) = std::mem::replace(&mut state.port, Port::Closed) {
+        if let Port::Remote(connection, id) = &state.port {
             let (fate, stage) = state.place.fate();
             connection.reply(
-                id,
+                *id,
                 Reply::Failed(CallError::new(CallErrorKind::NoReply, fate, stage)),
             );
         }
     }
 }
 
-impl Cancel for InFlight {
+impl Asked for InFlight {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Reply, PromiseError>> {
+        let look = |waker: &Waker, clone: &mut Option<Waker>| match self.lock().port.outcome() {
+            Some(outcome) => outcome.look(waker, clone),
+            None => Look::Over(Err(PromiseError::Taken)),
+        };
+        outcome::poll(cx.waker(), look)
+    }
+
+    fn try_take(&self) -> Option<Result<Reply, PromiseError>> {
+        match self.lock().port.outcome() {
+            Some(outcome) => outcome.try_take(),
+            None => Some(Err(PromiseError::Taken)),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut state = self.lock();
+        state.port.outcome().is_none_or(|o| o.is_decided())
+    }
+
+    fn withdraw(&self) -> Option<Waker> {
+        self.lock().port.outcome()?.withdraw()
+    }
+
     fn cancel(&self, cause: CancelCause) {
         match cause {
             CancelCause::Dropped | CancelCause::Asked => self.abandon(CallErrorKind::Cancelled),

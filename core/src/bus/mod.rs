@@ -42,7 +42,6 @@ pub use handle::Bus;
 pub(crate) use handle::Phase;
 pub use head::{Caller, Head, MAX_DEPTH, Reach, Verb};
 pub use idempotency_key::IdempotencyKey;
-pub(crate) use in_flight::Claim;
 pub use in_flight::{Forwarded, InFlight, ReplyTo, Withdraw};
 pub use rare::Rare;
 pub use request::Request;

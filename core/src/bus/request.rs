@@ -21,7 +21,7 @@ use crate::error::{
 };
 use crate::name::{Namespace, ServerName};
 use crate::overload::WhenFull;
-use crate::promise::seam::Cancel;
+use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError};
 use crate::reply::{self, Reply};
 use crate::server::{Mode, Sent};
@@ -283,16 +283,14 @@ where
 {
     let (answered, in_flight) = match Dispatched::of(bus, delivery, mode) {
         Dispatched::Answered(reply, in_flight) => (reply, in_flight),
-        Dispatched::Pending(receiver, in_flight) => {
-            return Promise::of_reply(receiver, read_reply::<T, E>, in_flight);
-        }
+        Dispatched::Pending(in_flight) => return Promise::of_reply(read_reply::<T, E>, in_flight),
         Dispatched::Failed(error) => return Promise::failed(error.into()),
     };
     let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
     Promise::from(reply::read(answered, &report))
 }
 
-fn read_reply<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>
+fn read_reply<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
 where
     T: DeserializeOwned + 'static,
     E: ReplyError,

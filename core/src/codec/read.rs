@@ -19,6 +19,7 @@ use serde::de::{
 
 use super::kinds::{Kind, Note};
 use super::watch::{Breach, Watch, map_hint, seq_hint};
+use crate::bulk;
 
 /// Why bytes were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,7 +266,16 @@ impl<'de, N: Note> Deserializer<'de> for Place<'_, 'de, N> {
         });
         deserialize_char is Char: visit_char(reader => reader.char()?);
         deserialize_str is Text: visit_borrowed_str(reader => reader.text()?);
-        deserialize_string is Text: visit_str(reader => reader.text()?);
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        self.note.note(Kind::Text);
+        let bytes = self.reader.counted()?;
+        if bytes.len() > bulk::PART {
+            return visitor.visit_string(bulk::text(bytes).map_err(|_| Unread::Text)?);
+        }
+        visitor.visit_str(std::str::from_utf8(bytes).map_err(|_| Unread::Text)?)
     }
 
     #[inline]
@@ -279,6 +289,9 @@ impl<'de, N: Note> Deserializer<'de> for Place<'_, 'de, N> {
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
         let bytes = self.reader.counted()?;
         self.note.bytes(bytes.len());
+        if bytes.len() > bulk::PART {
+            return visitor.visit_byte_buf(bulk::copy_of(bytes));
+        }
         visitor.visit_bytes(bytes)
     }
 
@@ -563,12 +576,17 @@ impl<'r, 'de, N: Note> Elements<'r, 'de, N> {
         }
     }
 
-    /// Takes all that are left for bytes: one of them was asked for as a byte.
+    /// Takes those that are left for bytes, as many as are given out in one go: one of them was asked for as a byte.
     #[inline]
     fn look_ahead(&mut self) {
-        if let Some(bytes) = self.place.reader.input.as_slice().get(..self.left) {
+        let input = self.place.reader.input.as_slice();
+        if self.left > input.len() {
+            return;
+        }
+        let part = self.left.min(bulk::PART);
+        if let Some(bytes) = input.get(..part) {
             self.bytes = bytes.iter();
-            self.ahead = self.left;
+            self.ahead = part;
         }
     }
 

@@ -15,7 +15,7 @@ use serde::ser::{
 
 use super::kinds::{Kind, Note};
 use super::one_byte::OneByte;
-use crate::buffers;
+use crate::{buffers, bulk};
 
 /// Why a value was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl<N: Note> Writer<N> {
         match buffers::take_used(asked) {
             Some(mut larger) => {
                 larger.clear();
-                larger.extend_from_slice(&self.bytes);
+                bulk::append(&mut larger, &self.bytes);
                 buffers::give(std::mem::replace(&mut self.bytes, larger));
             }
             None => self.bytes.reserve(more),
@@ -148,8 +148,24 @@ impl<N: Note> Writer<N> {
 
     #[inline]
     fn counted(&mut self, bytes: &[u8]) -> Written {
+        match bytes.len() {
+            length @ 0..0x80 => {
+                self.push(length as u8)?;
+                self.extend(bytes)
+            }
+            _ => self.counted_far(bytes),
+        }
+    }
+
+    /// More of them than most texts have.
+    #[inline(never)]
+    fn counted_far(&mut self, bytes: &[u8]) -> Written {
         self.length(bytes.len())?;
-        self.extend(bytes)
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
+            self.grow(bytes.len())?;
+        }
+        bulk::append(&mut self.bytes, bytes);
+        Ok(())
     }
 }
 

@@ -35,6 +35,8 @@ use crate::session::{CloseCode, IncomingId, Session};
 const ENDED: &str = "the runtime of this side has ended";
 /// Rounds until other tasks have their turn.
 const ROUNDS: usize = 16;
+/// The same in bytes, read and written.
+const TURN: usize = 256 * 1024;
 /// How long a closed bus goes on writing what it had accepted.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,8 @@ pub(super) struct Driver {
     flow: u64,
     /// When this turn began.
     turn: Instant,
+    /// Bytes that were read and written in it.
+    transferred: usize,
     /// The bell may have been rung, and answered by somebody else, before this began.
     unheard: bool,
     /// In this turn, the socket had no more to read, and wakes the task when it has.
@@ -114,6 +118,7 @@ impl Driver {
             names: Names::new(),
             flow: connection_flow(),
             turn: Instant::now(),
+            transferred: 0,
             unheard: true,
             awaits_bytes: false,
             awaits_room: false,
@@ -136,6 +141,7 @@ impl Driver {
     /// requests that never reached the session, and why it ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Intake>, String)> {
         self.turn = Instant::now();
+        self.transferred = 0;
         (self.awaits_bytes, self.awaits_room) = (false, false);
         let mut now = self.turn;
         for round in 0..ROUNDS {
@@ -151,8 +157,10 @@ impl Driver {
                 self.take_control(now);
             }
             moved |= self.take_requests(now);
-            // Where nothing has moved, a socket that has nothing has had no time for more.
-            if moved || !self.awaits_bytes {
+            if self.session.waiting_events() > 0 {
+                moved = true; // What has come is told before more is read.
+            } else if moved || !self.awaits_bytes {
+                // Where nothing has moved, a socket that has nothing has had no time for more.
                 moved |= self.read(cx, now);
             }
             if self.is_due(now) {
@@ -165,7 +173,7 @@ impl Driver {
             self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
             moved |= self.write(cx, now);
-            self.tell_events(now);
+            moved |= self.session.waiting_events() > 0;
             self.tell_drained();
             self.tally.late_replies(self.session.take_late());
             self.count_memory();
@@ -174,6 +182,9 @@ impl Driver {
             }
             if !moved && may_sleep && self.asleep(cx) {
                 return Poll::Pending;
+            }
+            if self.transferred >= TURN {
+                break;
             }
             now = Instant::now();
         }
@@ -202,9 +213,9 @@ impl Drop for Driver {
     /// The runtime has ended, or the task is done: nothing may stay in flight.
     fn drop(&mut self) {
         let now = Instant::now();
-        self.tell_events(now);
+        self.tell_all_events(now);
         self.session.receive_eof(now);
-        self.tell_events_after(Some(ENDED), now);
+        self.tell_the_end(ENDED, now);
         for entry in self.pending.drain() {
             let lost = translate::lost(true, ENDED);
             entry.finish(Reply::Failed(lost));

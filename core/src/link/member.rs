@@ -94,9 +94,8 @@ impl Member {
                 }
             }
         };
-        member.run(async move {
-            task::run(shared, attempt, first, intake, Pace::of_a_member()).await;
-        });
+        let pace = Pace::of_a_member();
+        member.run(task::run(shared, attempt, first, intake, pace));
         Ok(member)
     }
 
@@ -125,7 +124,7 @@ impl Member {
     }
 
     /// Runs the member's task.
-    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+    fn run<T>(&self, task: impl Future<Output = T> + Send + 'static) {
         let end = End {
             shared: self.shared.clone(),
             cut_off: true,

@@ -189,7 +189,7 @@ pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
 pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> session::Reply {
     let failure = match WireFailure::of(reply.encoded(limit, codec)) {
         Ok(failure) => failure,
-        Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes),
+        Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes.into()),
         Err(Payload::Shared(_) | Payload::Value(_)) => {
             unreachable!("an encoded reply carries bytes of its own")
         }
@@ -206,14 +206,14 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> sess
         fate,
         kind,
         message,
-        details,
+        details: details.into(),
     })
 }
 
 /// A reply that came.
 pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
     let error = match reply {
-        Ok(bytes) => return Reply::Value(Payload::encoded(bytes, head.codec)),
+        Ok(bytes) => return Reply::Value(Payload::encoded(bytes.0, head.codec)),
         Err(error) => error,
     };
     let bare = error
@@ -232,7 +232,7 @@ pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
         fate,
         kind,
         message,
-        details,
+        details: details.0,
     }
     .into_reply();
     match (reply, bare.flatten()) {

@@ -1,117 +1,126 @@
 //! A queue from whose middle one can leave.
 
+use std::collections::VecDeque;
+
 /// A place in a queue. Never valid again once its holder was served or left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket {
-    index: usize,
-    generation: u64,
-}
+pub struct Ticket(u64);
 
-/// First in, first out; any place can be given up in constant time. A doubly linked list in a
-/// vector whose places are used again.
+/// First in, first out; any place can be given up. Who leaves from the middle leaves the place empty until the line has
+/// come there, or too many are.
 pub(super) struct Line<V> {
-    places: Vec<Place<V>>,
-    first: Option<usize>,
-    last: Option<usize>,
-    vacant: Vec<usize>,
+    /// By ticket. The first one, if there is any, is not empty.
+    places: VecDeque<(Ticket, Option<V>)>,
+    len: usize,
+    next: u64,
 }
 
-struct Place<V> {
-    /// None when the place is vacant.
-    value: Option<V>,
-    generation: u64,
-    before: Option<usize>,
-    behind: Option<usize>,
-}
+/// So many empty places may always be, however few are not.
+const FEW: usize = 32;
 
 impl<V> Line<V> {
     pub(super) const fn new() -> Self {
         Line {
-            places: Vec::new(),
-            first: None,
-            last: None,
-            vacant: Vec::new(),
+            places: VecDeque::new(),
+            len: 0,
+            next: 0,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len() - self.vacant.len()
+        self.len
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.len == 0
+    }
+
+    /// The ticket of who comes next.
+    pub(super) fn next(&self) -> Ticket {
+        Ticket(self.next)
     }
 
     pub(super) fn push(&mut self, value: V) -> Ticket {
-        let index = self.vacant.pop().unwrap_or_else(|| {
-            self.places.push(Place {
-                value: None,
-                generation: 0,
-                before: None,
-                behind: None,
-            });
-            self.places.len() - 1
-        });
-        let before = self.last.replace(index);
-        match before {
-            Some(before) => self.places[before].behind = Some(index),
-            None => self.first = Some(index),
-        }
-        let place = &mut self.places[index];
-        place.value = Some(value);
-        place.before = before;
-        place.behind = None;
-        Ticket {
-            index,
-            generation: place.generation,
-        }
+        let ticket = self.next();
+        self.next += 1;
+        self.len += 1;
+        self.places.push_back((ticket, Some(value)));
+        ticket
     }
 
     pub(super) fn first(&self) -> Option<&V> {
-        self.places.get(self.first?)?.value.as_ref()
+        self.places.front()?.1.as_ref()
     }
 
     pub(super) fn pop(&mut self) -> Option<V> {
-        self.first.and_then(|index| self.unlink(index))
+        let (_, value) = self.places.pop_front()?;
+        self.len -= 1;
+        self.drop_empty();
+        value
     }
 
+    /// In a time that grows with the logarithm of the length.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<V> {
-        self.get_mut(ticket)?;
-        self.unlink(ticket.index)
+        let at = self.find(ticket)?;
+        let value = self.places.get_mut(at)?.1.take()?;
+        self.len -= 1;
+        self.drop_empty();
+        if self.places.len() > 2 * self.len + FEW {
+            self.places.retain(|(_, value)| value.is_some());
+        }
+        Some(value)
     }
 
     pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut V> {
-        let place = self.places.get_mut(ticket.index)?;
-        if place.generation == ticket.generation {
-            place.value.as_mut()
-        } else {
-            None
-        }
+        let at = self.find(ticket)?;
+        self.places.get_mut(at)?.1.as_mut()
     }
 
     /// Everything, in order.
     pub(super) fn drain(&mut self) -> Vec<V> {
-        let mut drained = Vec::with_capacity(self.len());
-        while let Some(value) = self.pop() {
-            drained.push(value);
-        }
-        drained
+        self.len = 0;
+        let places = self.places.drain(..);
+        places.filter_map(|(_, value)| value).collect()
     }
 
-    fn unlink(&mut self, index: usize) -> Option<V> {
-        let place = &mut self.places[index];
-        let value = place.value.take()?;
-        place.generation += 1;
-        let (before, behind) = (place.before, place.behind);
-        match before {
-            Some(before) => self.places[before].behind = behind,
-            None => self.first = behind,
+    fn find(&self, ticket: Ticket) -> Option<usize> {
+        let found = self
+            .places
+            .binary_search_by_key(&ticket.0, |(known, _)| known.0);
+        found.ok()
+    }
+
+    /// Gives up the empty places that the line has come to.
+    fn drop_empty(&mut self) {
+        while let Some((_, None)) = self.places.front() {
+            self.places.pop_front();
         }
-        match behind {
-            Some(behind) => self.places[behind].before = before,
-            None => self.last = before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_long_does_not_have_the_empty_places_behind_it_kept() {
+        let mut line = Line::new();
+        let first = line.push(0);
+        for n in 1..10_000 {
+            let (one, other) = (line.push(n), line.push(n));
+            assert_eq!(line.remove(one), Some(n));
+            assert_eq!(line.get_mut(one), None);
+            assert!(line.places.len() <= 2 * line.len() + FEW);
+            if n % 10 != 0 {
+                assert_eq!(line.remove(other), Some(n));
+            }
         }
-        self.vacant.push(index);
-        Some(value)
+        assert_eq!(line.len(), 1000);
+        assert_eq!(line.get_mut(first), Some(&mut 0));
+        assert_eq!(line.pop(), Some(0));
+        assert_eq!(line.remove(first), None);
+        let tens: Vec<_> = (1..1000).map(|n| n * 10).collect();
+        assert_eq!(line.drain(), tens);
+        assert!(line.is_empty() && line.first().is_none());
     }
 }

@@ -44,6 +44,15 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+/// Whether an item has to find room within the [`Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounds {
+    /// It has to.
+    Kept,
+    /// It is bounded by something else.
+    Lifted,
+}
+
 /// Why an item was not taken in; it comes back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PushError<T> {
@@ -82,43 +91,39 @@ impl<T> Mailbox<T> {
     /// # Errors
     /// [`PushError`], with the item.
     pub fn try_push(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
-        self.push(item, bytes, |inner| {
-            let Limits {
-                items: most,
-                bytes: limit,
-            } = inner.limits;
-            inner.items.len() < most && bytes <= limit.saturating_sub(inner.bytes)
-        })
+        let mut own = None;
+        self.push(item, bytes, Bounds::Kept, |_, ticket| own = Some(ticket))?;
+        Ok(own.unwrap_or_else(|| unreachable!("what has come in was told its ticket")))
     }
 
-    /// The same beyond its limits, for an item that is bounded by something else.
+    /// The same within `bounds`, and has `enters` told of the item and its ticket before anybody can take it. It runs
+    /// under the lock. Says whether the mailbox was empty.
     ///
     /// # Errors
-    /// [`PushError::Closed`], with the item.
-    #[cfg(unix)]
-    pub fn push_over(&self, item: T, bytes: usize) -> Result<Ticket, PushError<T>> {
-        self.push(item, bytes, |_| true)
-    }
-
-    fn push(
+    /// [`PushError`], with the item.
+    pub fn push(
         &self,
         item: T,
         bytes: usize,
-        has_room: impl FnOnce(&Inner<T>) -> bool,
-    ) -> Result<Ticket, PushError<T>> {
-        let (ticket, waker) = {
+        bounds: Bounds,
+        enters: impl FnOnce(&T, Ticket),
+    ) -> Result<bool, PushError<T>> {
+        let (first, waker) = {
             let mut inner = self.shared.lock();
             if inner.closed {
                 return Err(PushError::Closed(item));
             }
-            if !has_room(&inner) {
+            if bounds == Bounds::Kept && !inner.has_room(bytes) {
                 return Err(PushError::Full(item));
             }
+            let first = inner.items.is_empty();
             inner.bytes += bytes;
-            (inner.items.push((item, bytes)), inner.asleep.pop())
+            enters(&item, inner.items.next());
+            inner.items.push((item, bytes));
+            (first, inner.asleep.pop())
         };
         wake(waker);
-        Ok(ticket)
+        Ok(first)
     }
 
     /// The first item, if there is one.
@@ -200,6 +205,11 @@ impl<T> Mailbox<T> {
 }
 
 impl<T> Inner<T> {
+    fn has_room(&self, bytes: usize) -> bool {
+        let Limits { items, bytes: most } = self.limits;
+        self.items.len() < items && bytes <= most.saturating_sub(self.bytes)
+    }
+
     fn pop(&mut self) -> Option<T> {
         let (item, bytes) = self.items.pop()?;
         self.bytes -= bytes;

@@ -1,5 +1,5 @@
-use super::cell::{self, Exclusive, Receiver};
-use super::seam::{CallError, Cancel, Reply};
+use super::cell::{self, Exclusive};
+use super::seam::{Asked, CallError, Reply};
 use super::source::{Mapped, ReplySource, Source, State};
 use super::{Completer, PromiseError, Shared, WaitError, callback, wait};
 use crate::sync::Instant;
@@ -89,16 +89,15 @@ impl<T, E> Promise<T, E> {
         )
     }
 
-    /// The promise of a request's reply, decoded by whoever takes it. `hook` is told when the
+    /// The promise of a request's reply, decoded by whoever takes it. `request` is told when the
     /// promise is dropped or cancelled before it resolved.
     #[doc(hidden)]
     pub fn of_reply(
-        receiver: Receiver<Reply>,
-        decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
-        hook: Arc<dyn Cancel>,
+        decode: fn(Reply, &dyn Asked) -> Result<T, E>,
+        request: Arc<dyn Asked>,
     ) -> Self {
         Promise {
-            state: State::Reply(ReplySource::new(receiver, decode, hook)),
+            state: State::Reply(ReplySource::new(decode, request)),
         }
     }
 

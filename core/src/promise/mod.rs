@@ -13,6 +13,8 @@ mod completer;
 mod error;
 mod handle;
 #[doc(hidden)]
+pub mod outcome;
+#[doc(hidden)]
 pub mod seam;
 mod set;
 mod shared;

@@ -8,15 +8,29 @@ pub use crate::{blocking::block, error::CallError, reply::Reply};
 #[cfg(tidings_loom)]
 pub use model::{CallError, Reply, block};
 
+use crate::promise::PromiseError;
 use crate::sync::Instant;
+use std::task::{Context, Poll, Waker};
 
-/// The request behind a promise.
-pub trait Cancel: Send + Sync {
+/// The request behind a promise, which has its outcome.
+pub trait Asked: Send + Sync {
+    /// The outcome, or the waker of `cx` is woken when there is one. The last waker wins.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Reply, PromiseError>>;
+
+    /// The outcome, if there is one.
+    fn try_take(&self) -> Option<Result<Reply, PromiseError>>;
+
+    /// Whether [`try_take`](Asked::try_take) would say something.
+    fn is_ready(&self) -> bool;
+
+    /// Takes the registered waker back, unless there is none.
+    fn withdraw(&self) -> Option<Waker>;
+
     /// A failure of this request.
     #[cfg(not(tidings_loom))]
     fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError;
 
-    /// The promise was dropped or cancelled before it resolved.
+    /// The promise was dropped or cancelled before it resolved. Nothing happens when there is an outcome after all.
     ///
     /// Called at most once with [`CancelCause::Dropped`], never under a lock of the promise.
     fn cancel(&self, by: CancelCause);

@@ -1,7 +1,7 @@
 //! Where a promise's outcome comes from.
 
 use super::cell::{Exclusive, Receiver};
-use super::seam::{Cancel, CancelCause, Reply};
+use super::seam::{Asked, CancelCause, Reply};
 use super::{Promise, PromiseError};
 use crate::sync::Instant;
 use std::mem;
@@ -33,70 +33,80 @@ pub(super) trait Source<T, E>: Send + Sync {
 
 /// A reply that is decoded by whoever takes it, so that a bad one fails its own call only.
 pub(super) struct ReplySource<T, E> {
-    receiver: Receiver<Reply>,
-    decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
-    /// None once detached.
-    hook: Option<Arc<dyn Cancel>>,
+    decode: fn(Reply, &dyn Asked) -> Result<T, E>,
+    /// None once the reply was handed out, or nobody wants it.
+    request: Option<Arc<dyn Asked>>,
 }
 
 impl<T, E> ReplySource<T, E> {
     pub(super) fn new(
-        receiver: Receiver<Reply>,
-        decode: fn(Reply, &dyn Cancel) -> Result<T, E>,
-        hook: Arc<dyn Cancel>,
+        decode: fn(Reply, &dyn Asked) -> Result<T, E>,
+        request: Arc<dyn Asked>,
     ) -> Self {
         ReplySource {
-            receiver,
             decode,
-            hook: Some(hook),
+            request: Some(request),
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.receiver.is_ready()
+        self.request
+            .as_ref()
+            .is_none_or(|request| request.is_ready())
     }
 
     pub(super) fn withdraw(&mut self) -> Option<Waker> {
-        self.receiver.withdraw()
+        self.request.as_ref()?.withdraw()
     }
 
-    /// The hook completes the cell with an error, so the promise then resolves.
+    /// The request then has an outcome, so the promise resolves.
     pub(super) fn cancel(&mut self) {
-        if let Some(hook) = self.hook.as_ref().filter(|_| !self.receiver.is_ready()) {
-            hook.cancel(CancelCause::Asked);
-        }
+        self.give_up(CancelCause::Asked);
     }
 
     /// When the request's time is over.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.hook.as_ref().and_then(|hook| hook.deadline())
+        self.request.as_ref().and_then(|request| request.deadline())
     }
 
     /// That time is over: the promise then resolves, as by [`cancel`](Self::cancel).
     pub(super) fn expire(&mut self) {
-        if let Some(hook) = self.hook.as_ref().filter(|_| !self.receiver.is_ready()) {
-            hook.cancel(CancelCause::Late);
+        self.give_up(CancelCause::Late);
+    }
+
+    fn give_up(&mut self, cause: CancelCause) {
+        if let Some(request) = self.request.as_ref().filter(|request| !request.is_ready()) {
+            request.cancel(cause);
         }
     }
 
     pub(super) fn detach(&mut self) {
-        self.hook = None;
+        let _waker = self.withdraw();
+        self.request = None;
     }
 }
 
 impl<T, E: From<PromiseError>> ReplySource<T, E> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.receiver.poll(cx).map(|reply| self.decoded(reply))
+        match &self.request {
+            Some(request) => request.poll(cx).map(|reply| self.decoded(reply)),
+            None => Poll::Ready(Err(PromiseError::Taken.into())),
+        }
     }
 
     pub(super) fn try_take(&mut self) -> Option<Result<T, E>> {
-        let reply = self.receiver.try_take()?;
-        Some(self.decoded(reply))
+        match &self.request {
+            Some(request) => {
+                let reply = request.try_take()?;
+                Some(self.decoded(reply))
+            }
+            None => Some(Err(PromiseError::Taken.into())),
+        }
     }
 
-    fn decoded(&self, reply: Result<Reply, PromiseError>) -> Result<T, E> {
-        match &self.hook {
-            Some(request) => (self.decode)(reply?, &**request),
+    fn decoded(&mut self, reply: Result<Reply, PromiseError>) -> Result<T, E> {
+        match self.request.take() {
+            Some(request) => (self.decode)(reply?, &*request),
             None => Err(PromiseError::Taken.into()),
         }
     }
@@ -106,9 +116,13 @@ impl<T, E> Drop for ReplySource<T, E> {
     /// C-DL-3: nobody can hear the reply any more, so the request is withdrawn, unless it was
     /// answered in the same instant.
     fn drop(&mut self) {
-        let unresolved = self.receiver.close().is_none();
-        if let Some(hook) = self.hook.take().filter(|_| unresolved) {
-            hook.cancel(CancelCause::Dropped);
+        let Some(request) = self.request.take() else {
+            return;
+        };
+        let _waker = request.withdraw(); // It is not to be woken by what follows.
+        let unresolved = request.try_take().is_none();
+        if unresolved {
+            request.cancel(CancelCause::Dropped);
         }
     }
 }

@@ -107,7 +107,7 @@ impl Router {
         let in_flight = delivery.in_flight().clone();
         let lapse = self.lapse(&in_flight, until);
         match self.waiting.stand(delivery, lapse, false) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Back::Full(delivery) | Back::Free(delivery)) => return Err(self.full(delivery)),
         }
         // A server that came in between has not seen it.
@@ -123,8 +123,15 @@ impl Router {
         let head = in_flight.head();
         let lapse = self.lapse(&in_flight, head.deadline);
         let delivery = match self.waiting.stand(delivery, lapse, true) {
-            Ok(()) => {
+            Ok(ticket) => {
                 let key = Key::of(head);
+                // A server that has gone in between did not see it, and nobody would come for it.
+                if self.choose(head).is_err() {
+                    return match self.waiting.take(&key, ticket) {
+                        Some(delivery) => self.route(delivery, Mode::Queue),
+                        None => Ok(Sent::OnItsWay),
+                    };
+                }
                 if self.waiting.stands_still(&key) {
                     self.let_through(&key);
                 }

@@ -8,7 +8,7 @@ use crate::bus::Delivery;
 use crate::error::{CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
 use crate::reply::Reply;
-use crate::server::{NotAccepted, Sent};
+use crate::server::{Mode, NotAccepted, Sent};
 
 /// The most servers that one answer names: it is made while others wait.
 const MOST_LISTED: usize = 16 * 1024;
@@ -20,8 +20,10 @@ impl Router {
             let refused = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
             return Err(NotAccepted::Refused(refused));
         }
-        let servers = self.servers(delivery.in_flight().head());
-        let list = servers.as_ref().map_or(&[][..], |servers| &servers.list);
+        let Some(servers) = self.servers(delivery.in_flight().head()) else {
+            return self.route(delivery, Mode::Queue); // The last one has gone in between.
+        };
+        let list = &servers.list;
         if list.len() > MOST_LISTED {
             let kind = CallErrorKind::Unsupported {
                 what: "a list of more than 16384 servers",

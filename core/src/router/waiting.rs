@@ -205,8 +205,14 @@ impl Waiting {
         state.requests <= self.limits.requests / 2 && state.bytes <= self.limits.bytes / 2
     }
 
-    /// Puts a request at the end of its line; gives it back when there is no room. With `behind`, only behind others.
-    pub(super) fn stand(&self, delivery: Delivery, lapse: Lapse, behind: bool) -> Result<(), Back> {
+    /// Puts a request at the end of its line, and gives its ticket there; gives it back when there is no room. With
+    /// `behind`, only behind others.
+    pub(super) fn stand(
+        &self,
+        delivery: Delivery,
+        lapse: Lapse,
+        behind: bool,
+    ) -> Result<u64, Back> {
         let in_flight = delivery.in_flight().clone();
         let flow = in_flight.head().flow;
         let weight = delivery.weight();
@@ -232,7 +238,7 @@ impl Waiting {
         if in_flight.is_cancelled() {
             self.withdraw(&in_flight, ticket);
         }
-        Ok(())
+        Ok(ticket)
     }
 
     /// Puts a request back to the head of its line, which is being let through.

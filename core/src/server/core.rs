@@ -17,7 +17,7 @@ use crate::bus::{
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
-use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::mailbox::{Bounds, Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::{Charge, MemoryBudget, Tally, WhenFull, retry_after};
 use crate::payload::Payload;
@@ -28,8 +28,9 @@ use crate::server::drain::Draining;
 use crate::server::driver::{self, LARGE};
 use crate::server::drops::Counters;
 use crate::server::endpoint::Endpoints;
-use crate::server::handler::Registered;
+use crate::server::handler::{MethodId, Registered};
 use crate::server::life::{Duty, Epoch, Life};
+use crate::server::load::{Count, Load};
 use crate::server::offers::Offers;
 use crate::server::run::Run;
 use crate::server::running;
@@ -101,7 +102,7 @@ pub(crate) struct ServerLimits {
 /// A request in the queue, with the method it is for.
 pub(crate) struct Waiting {
     pub(crate) delivery: Delivery,
-    pub(crate) method: Arc<Registered>,
+    pub(crate) method: MethodId,
     /// What it counts against the memory of the bus while it waits.
     _charge: Option<Charge>,
 }
@@ -116,11 +117,7 @@ pub struct ServerCore {
     /// Who may call it.
     policy: Policy,
     pub(crate) queue: Mailbox<Waiting>,
-    /// Requests in the queue or just taken out of it whose handler has not been started: none may be overtaken.
-    unstarted: AtomicUsize,
-    /// Those of them that have a slot already.
-    starting: AtomicUsize,
-    running: AtomicUsize,
+    load: Load,
     /// As `life` says, for a look without its lock.
     stopping: AtomicBool,
     epoch: AtomicU64,
@@ -167,9 +164,7 @@ impl ServerCore {
                 items: limits.queue,
                 bytes: limits.queue_bytes,
             }),
-            unstarted: AtomicUsize::new(0),
-            starting: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
+            load: Load::default(),
             stopping: AtomicBool::new(false),
             epoch: AtomicU64::new(Life::FIRST.0),
             life: Mutex::new(Life::new()),
@@ -222,9 +217,7 @@ impl ServerCore {
 
     /// Requests that it has and has not ended: those that wait and those that run.
     pub fn load(&self) -> usize {
-        let starting = self.starting.load(Ordering::Relaxed);
-        let both = self.unstarted.load(Ordering::Relaxed) + self.running.load(Ordering::Relaxed);
-        both.saturating_sub(starting)
+        self.load.len()
     }
 
     /// Takes a request, or says why not.
@@ -245,8 +238,7 @@ impl ServerCore {
             }
         };
         if delivery.in_flight().head().asks_for_more() {
-            let method = method.clone();
-            return self.deliver_rare(delivery, &method, mode);
+            return self.deliver_rare(delivery, method, mode);
         }
         self.take(delivery, method, mode)
     }
@@ -255,7 +247,7 @@ impl ServerCore {
     fn take(
         self: &Arc<Self>,
         delivery: Delivery,
-        method: &Arc<Registered>,
+        method: MethodId,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         let weight = delivery.weight();
@@ -266,7 +258,7 @@ impl ServerCore {
         let may_start = match mode {
             Mode::Queue | Mode::Over => false,
             Mode::Inline => true,
-            Mode::Turn => weight < LARGE && method.quickness.is_quick(),
+            Mode::Turn => weight < LARGE && self.method(method).quickness.is_quick(),
         };
         if may_start && self.runtime.is_current() && self.claim_inline() {
             if self.is_stopping() {
@@ -274,10 +266,9 @@ impl ServerCore {
                 return Err(NotAccepted::Refused(shutting_down(delivery)));
             }
             return Ok(Inline::enter(|| {
-                running::start_inline(self, delivery, method, mode)
+                running::start_inline(self, delivery, self.method(method), mode)
             }));
         }
-        let method = method.clone();
         let (delivery, charge) = match &self.memory {
             Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
             _ => (delivery, None),
@@ -295,7 +286,7 @@ impl ServerCore {
     fn deliver_rare(
         self: &Arc<Self>,
         delivery: Delivery,
-        method: &Arc<Registered>,
+        method: MethodId,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         let in_flight = delivery.in_flight().clone();
@@ -330,7 +321,7 @@ impl ServerCore {
         self: &Arc<Self>,
         delivery: Delivery,
         key: IdempotencyKey,
-        method: &Arc<Registered>,
+        method: MethodId,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         let (in_flight, payload) = delivery.into_parts();
@@ -374,7 +365,7 @@ impl ServerCore {
         delivery: Delivery,
         in_flight: &Arc<InFlight>,
         run: &Arc<Run>,
-        method: &Arc<Registered>,
+        method: MethodId,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
         run.told_to(in_flight);
@@ -402,7 +393,7 @@ impl ServerCore {
     }
 
     /// The method that a request is for, when this server will run it.
-    fn admit(&self, request: &InFlight) -> Result<&Arc<Registered>, CallErrorKind> {
+    fn admit(&self, request: &InFlight) -> Result<MethodId, CallErrorKind> {
         // Before anything else: who may not call learns nothing about what there is to call (S8, C-VE-5).
         if let Some(forbidden) = self.policy.refusal(request) {
             return Err(forbidden);
@@ -411,7 +402,7 @@ impl ServerCore {
         if self.is_stopping() {
             return Err(CallErrorKind::ShuttingDown);
         }
-        let method = self.endpoints.find(head).map_err(|kind| {
+        let found = self.endpoints.find(head).map_err(|kind| {
             // Where not everybody may call everything, not everybody is told what else there is.
             if self.policy.is_set() {
                 kind.without_suggestion()
@@ -419,7 +410,7 @@ impl ServerCore {
                 kind
             }
         })?;
-        if let (Some(ours), Some(theirs)) = (method.fingerprint, head.fingerprint) {
+        if let (Some(ours), Some(theirs)) = (self.method(found).fingerprint, head.fingerprint) {
             let ours = ours();
             if ours != theirs {
                 return Err(CallErrorKind::SchemaMismatch {
@@ -435,13 +426,19 @@ impl ServerCore {
             });
         }
         // Whether it is too late is asked once, when its handler is to start: a look at the clock is a tenth of a call.
-        Ok(method)
+        Ok(found)
+    }
+
+    /// A method of this server.
+    pub(crate) fn method(&self, id: MethodId) -> &Registered {
+        self.endpoints.method(id)
     }
 
     /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
     /// is not deep in such starts already.
     fn claim_inline(&self) -> bool {
-        Inline::may_enter() && self.unstarted.load(Ordering::Acquire) == 0 && self.claim_slot()
+        let nothing_waits = |load: Count| load.unstarted() == 0;
+        Inline::may_enter() && self.load.claim(self.limits.concurrency, nothing_waits)
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.
@@ -481,58 +478,87 @@ impl ServerCore {
         weight: usize,
         mode: Mode,
     ) -> Result<(), NotAccepted> {
-        let in_flight = waiting.delivery.in_flight().clone();
-        if in_flight.head().reach == Reach::Every && mode != Mode::Over {
-            match self.standing(weight) {
-                Standing::Free => {}
-                Standing::Full => {
-                    let error = self.full(&in_flight);
-                    return Err(NotAccepted::Full(waiting.delivery, error));
-                }
-                Standing::Behind => {
-                    // Others got their copies and do not wait for this one (C-OV-2).
-                    self.missed(1);
-                    let kind = self.full_kind(in_flight.head().verb);
-                    let refused = waiting
-                        .delivery
-                        .refuse(kind, Fate::NotExecuted, Stage::Accepted);
-                    return Err(NotAccepted::Refused(refused));
-                }
-            }
-        }
-        self.unstarted.fetch_add(1, Ordering::SeqCst);
-        if self.is_stopping() {
-            self.now_started();
-            return Err(NotAccepted::Refused(shutting_down(waiting.delivery)));
-        }
-        let mut pushed = match mode {
-            Mode::Over if self.may_overfill() => self.queue.push_over(waiting, weight),
-            _ => self.queue.try_push(waiting, weight),
+        let waiting = match waiting.delivery.in_flight().head().reach {
+            Reach::Every if mode != Mode::Over => self.keeps_up(waiting, weight)?,
+            _ => waiting,
         };
+        let bounds = match mode {
+            Mode::Over if self.may_overfill() => Bounds::Lifted,
+            _ => Bounds::Kept,
+        };
+        let mut pushed = self.push(waiting, weight, bounds);
         if self.limits.when_full == WhenFull::DropOldest {
             while let Err(PushError::Full(waiting)) = pushed {
                 self.drop_oldest();
-                pushed = self.queue.try_push(waiting, weight);
+                pushed = self.push(waiting, weight, Bounds::Kept);
             }
         }
         match pushed {
-            Ok(ticket) => {
-                in_flight.queued(self, ticket);
-                self.doorbell.ring();
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(PushError::Full(Waiting { delivery, .. })) => {
-                self.now_started();
                 self.drops.turned_away();
-                let error = self.full(&in_flight);
+                let error = self.full(delivery.in_flight());
                 Err(match self.limits.when_full {
                     WhenFull::Block => NotAccepted::Later(delivery, error),
                     WhenFull::Reject | WhenFull::DropOldest => NotAccepted::Full(delivery, error),
                 })
             }
             Err(PushError::Closed(Waiting { delivery, .. })) => {
-                self.now_started();
                 Err(NotAccepted::Refused(shutting_down(delivery)))
+            }
+        }
+    }
+
+    /// Puts a request into the queue.
+    fn push(
+        self: &Arc<Self>,
+        waiting: Waiting,
+        weight: usize,
+        bounds: Bounds,
+    ) -> Result<(), PushError<Waiting>> {
+        let mut entered = None;
+        let enters = |waiting: &Waiting, ticket| {
+            self.load.comes();
+            let in_flight = waiting.delivery.in_flight();
+            // Whom nobody can give up is not to be found.
+            let found = in_flight.may_be_given_up();
+            let before = found.then(|| in_flight.queued(self, ticket));
+            entered = Some((ticket, before));
+        };
+        let was_empty = self.queue.push(waiting, weight, bounds, enters)?;
+        // Behind another one, that one's ring is enough: the server's task does not sleep before it has found the queue
+        // empty, or no slot, whose end rings.
+        if was_empty {
+            self.doorbell.ring();
+        }
+        // Asked once it is counted in: either whoever drains the server has seen it, or this sees the end of the drain.
+        if self.is_stopping() {
+            let taken_back = entered.and_then(|(ticket, _)| self.queue.remove(ticket));
+            if let Some(waiting) = taken_back {
+                self.now_started();
+                return Err(PushError::Closed(waiting));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a copy of a fanout cast for which there is no room.
+    fn keeps_up(&self, waiting: Waiting, weight: usize) -> Result<Waiting, NotAccepted> {
+        let in_flight = waiting.delivery.in_flight();
+        match self.standing(weight) {
+            Standing::Free => Ok(waiting),
+            Standing::Full => {
+                let error = self.full(in_flight);
+                Err(NotAccepted::Full(waiting.delivery, error))
+            }
+            Standing::Behind => {
+                // Others got their copies and do not wait for this one (C-OV-2).
+                self.missed(1);
+                let kind = self.full_kind(in_flight.head().verb);
+                let refused = waiting
+                    .delivery
+                    .refuse(kind, Fate::NotExecuted, Stage::Accepted);
+                Err(NotAccepted::Refused(refused))
             }
         }
     }
@@ -611,43 +637,39 @@ impl ServerCore {
 
     /// Handlers that run.
     pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Acquire)
+        self.load.now().running()
     }
 
-    /// Takes a slot for one more running handler; `false` at the limit.
+    /// Takes a slot for a handler of the queue, if there is one to be started.
     pub(crate) fn claim_slot(&self) -> bool {
-        let limit = self.limits.concurrency;
-        let more = |running: usize| (running < limit).then_some(running + 1);
-        self.running
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
-            .is_ok()
+        let something_waits = |load: Count| load.unstarted() > 0;
+        self.load.claim(self.limits.concurrency, something_waits)
     }
 
     /// A handler has ended (C-DL-4), or a slot was not needed after all.
     pub(crate) fn release_slot(&self) {
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        // Sequentially consistent with `enqueue` and `claim_slot`: the driver sees the free slot, or this sees the
-        // request that it found no slot for.
-        if self.unstarted.load(Ordering::SeqCst) > 0 {
+        let left = self.load.release();
+        // Either the server's task has seen the free slot, or this sees the request that it found no slot for.
+        if left.unstarted() > 0 {
             self.doorbell.ring();
         }
-        self.check_idle();
-    }
-
-    /// Whether there is something in the queue to be started.
-    pub(crate) fn has_unstarted(&self) -> bool {
-        self.unstarted.load(Ordering::SeqCst) > 0
+        self.check_idle(left);
     }
 
     /// How many requests of the queue are on the way to their first wait: the server's task starts one at a time.
     pub(crate) fn is_starting(&self, requests: usize) {
-        self.starting.store(requests, Ordering::Relaxed);
+        self.load.is_starting(requests);
     }
 
     /// A request of the queue has been started, or will not be.
     pub(crate) fn now_started(&self) {
-        self.unstarted.fetch_sub(1, Ordering::SeqCst);
-        self.check_idle();
+        self.check_idle(self.load.started());
+    }
+
+    /// The handler of a request of the queue has ended before its first wait. Who started it looks for more by itself.
+    pub(crate) fn started_and_ended(&self) {
+        self.load.is_starting(0);
+        self.check_idle(self.load.started_and_ended());
     }
 
     /// A request has left the queue: whoever waits for room may try again once half of it is free, so that producer and
@@ -666,15 +688,11 @@ impl ServerCore {
         }
     }
 
-    fn check_idle(&self) {
-        if self.idle.is_awaited() && self.is_idle() {
+    /// In one order with the flag of those who wait: either they see that it is idle, or whoever made it so sees them.
+    fn check_idle(&self, left: Count) {
+        if left.is_idle() && self.idle.is_awaited() {
             self.idle.wake();
         }
-    }
-
-    /// In one order with the flag of those who wait: either they see that it is idle, or whoever made it so sees them.
-    fn is_idle(&self) -> bool {
-        self.unstarted.load(Ordering::SeqCst) + self.running.load(Ordering::SeqCst) == 0
     }
 
     /// A handler has ended with `outcome`, or was not started after all.
@@ -792,7 +810,7 @@ impl ServerCore {
     /// Waits until nothing is queued or running.
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>) -> bool {
         self.idle.register(0, cx);
-        self.is_idle()
+        self.load.now().is_idle()
     }
 
     /// What its handlers may decode.

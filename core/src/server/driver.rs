@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use crate::bus::Delivery;
 use crate::server::core::{Mode, ServerCore, Waiting};
-use crate::server::handler::Registered;
+use crate::server::handler::MethodId;
 use crate::server::life::{Duty, Epoch};
 use crate::server::running;
 
@@ -54,7 +54,7 @@ impl Future for Driver {
             }
             // Ask for the slot first: a request that is taken out of the queue is one that starts now. And for none when
             // there is nothing to start: it would be seen in the server's load.
-            if server.has_unstarted() && server.claim_slot() {
+            if server.claim_slot() {
                 if let Some(Waiting {
                     delivery, method, ..
                 }) = server.queue.try_pop()
@@ -63,7 +63,7 @@ impl Future for Driver {
                     if delivery.weight() >= LARGE {
                         this.aside = Some(start_aside(server, delivery, method));
                     } else {
-                        running::start(server, delivery, &method, Mode::Queue);
+                        running::start(server, delivery, server.method(method), Mode::Queue);
                     }
                     server.left_queue();
                     continue;
@@ -87,11 +87,7 @@ impl Future for Driver {
 pub(super) const LARGE: usize = 256 * 1024;
 
 /// Starts the handler of a large request on a thread for that. The flag says when that has been done.
-fn start_aside(
-    server: &Arc<ServerCore>,
-    delivery: Delivery,
-    method: Arc<Registered>,
-) -> Arc<AtomicBool> {
+fn start_aside(server: &Arc<ServerCore>, delivery: Delivery, method: MethodId) -> Arc<AtomicBool> {
     let ended = Arc::new(AtomicBool::new(false));
     let start = Aside {
         server: server.clone(),
@@ -105,14 +101,15 @@ fn start_aside(
 /// A start on another thread. Dropped before that, by a runtime that has ended, it gives the slot back.
 struct Aside {
     server: Arc<ServerCore>,
-    request: Option<(Delivery, Arc<Registered>)>,
+    request: Option<(Delivery, MethodId)>,
     ended: Arc<AtomicBool>,
 }
 
 impl Aside {
     fn run(mut self) {
         if let Some((delivery, method)) = self.request.take() {
-            running::start(&self.server, delivery, &method, Mode::Queue);
+            let method = self.server.method(method);
+            running::start(&self.server, delivery, method, Mode::Queue);
         }
     }
 }

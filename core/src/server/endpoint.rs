@@ -1,11 +1,9 @@
 //! Endpoints: the methods of one version of a service. A server carries one or several on its topic.
 
-use std::sync::Arc;
-
 use crate::bus::Head;
 use crate::error::{CallErrorKind, ServeError, nearest};
 use crate::name::{Method, NameError, Namespace, Topic};
-use crate::server::handler::{MethodSpec, Methods, Registered};
+use crate::server::handler::{MethodId, MethodSpec, Methods, Registered, Registry};
 use crate::server::offers::{self, MAX_OFFERS, Offer, Offers};
 use crate::server::quickness::Quickness;
 use crate::version::{Version, VersionError};
@@ -86,12 +84,12 @@ impl Building {
         self.aliases.push(name.map(Namespace::new));
     }
 
-    fn check(self, topic: &Topic) -> Result<Served, ServeError> {
+    fn check(self, topic: &Topic, registry: &mut Registry) -> Result<Served, ServeError> {
         let mut methods = Methods::default();
         for (name, method) in self.methods {
             let name = name?;
             name.check_not_reserved()?;
-            methods.add(topic, name, method)?;
+            methods.add(topic, name, method, registry)?;
         }
         if methods.is_empty() {
             return Err(ServeError::NoMethods {
@@ -155,6 +153,7 @@ impl Served {
 /// The endpoints of a server, in the order in which they are looked through.
 pub(crate) struct Endpoints {
     list: Vec<Served>,
+    methods: Registry,
     offers: Offers,
 }
 
@@ -165,8 +164,9 @@ impl Endpoints {
     /// Names, versions and limits; methods that no request would ever reach.
     pub(super) fn check(topic: &Topic, built: Vec<Building>) -> Result<Self, ServeError> {
         let mut list: Vec<Served> = Vec::with_capacity(built.len());
+        let mut methods = Registry::default();
         for building in built {
-            let next = building.check(topic)?;
+            let next = building.check(topic, &mut methods)?;
             for earlier in list.iter().filter(|earlier| earlier.hides(&next)) {
                 let hidden = |method: &&Method| earlier.methods.find(method).is_some();
                 if let Some(method) = next.methods.names().find(hidden) {
@@ -193,7 +193,16 @@ impl Endpoints {
                 limit: MAX_OFFERS,
             });
         }
-        Ok(Endpoints { list, offers })
+        Ok(Endpoints {
+            list,
+            methods,
+            offers,
+        })
+    }
+
+    /// A method that was found.
+    pub(crate) fn method(&self, id: MethodId) -> &Registered {
+        self.methods.of(id)
     }
 
     pub(crate) fn offers(&self) -> &Offers {
@@ -205,7 +214,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// How far the request got: no namespace, no version, no method.
-    pub(crate) fn find(&self, head: &Head) -> Result<&Arc<Registered>, CallErrorKind> {
+    pub(crate) fn find(&self, head: &Head) -> Result<MethodId, CallErrorKind> {
         self.list
             .iter()
             .filter(|endpoint| endpoint.is_for(head))

@@ -85,9 +85,29 @@ pub(crate) struct Registered {
     pub(crate) quickness: Quickness,
 }
 
-/// The methods of a server by name.
+/// The place of a method among those of its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MethodId(usize);
+
+/// All methods of a server.
 #[derive(Default)]
-pub(crate) struct Methods(NameMap<Method, Arc<Registered>>);
+pub(crate) struct Registry(Vec<Registered>);
+
+impl Registry {
+    fn add(&mut self, method: Registered) -> MethodId {
+        self.0.push(method);
+        MethodId(self.0.len() - 1)
+    }
+
+    /// The method with this id, which is of this server.
+    pub(crate) fn of(&self, id: MethodId) -> &Registered {
+        &self.0[id.0]
+    }
+}
+
+/// The methods of an endpoint by name.
+#[derive(Default)]
+pub(crate) struct Methods(NameMap<Method, MethodId>);
 
 impl Methods {
     pub(crate) fn add(
@@ -95,10 +115,11 @@ impl Methods {
         topic: &Topic,
         name: Method,
         method: Registered,
+        registry: &mut Registry,
     ) -> Result<(), ServeError> {
         match self.0.entry(name) {
             Entry::Vacant(free) => {
-                free.insert(Arc::new(method));
+                free.insert(registry.add(method));
                 Ok(())
             }
             Entry::Occupied(taken) => Err(ServeError::AlreadyRegistered {
@@ -108,8 +129,8 @@ impl Methods {
         }
     }
 
-    pub(crate) fn find(&self, name: &Method) -> Option<&Arc<Registered>> {
-        self.0.get(name)
+    pub(crate) fn find(&self, name: &Method) -> Option<MethodId> {
+        self.0.get(name).copied()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Method> {

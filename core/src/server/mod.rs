@@ -10,6 +10,7 @@ mod endpoint;
 mod handle;
 pub mod handler;
 mod life;
+mod load;
 mod offers;
 mod quickness;
 mod retiring;

@@ -22,28 +22,36 @@ use crate::server::seats;
 /// `mode` is how it came.
 pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Registered, mode: Mode) {
     let (in_flight, payload) = delivery.into_parts();
-    let slot = Slot {
-        server: server.clone(),
-        in_flight,
+    let slot = |in_flight| Slot {
+        server,
+        in_flight: Some(in_flight),
         unstarted: mode == Mode::Queue,
         at_work: false,
         outcome: None,
     };
-    let in_flight = &slot.in_flight;
     let head: &Head = in_flight.head();
     if head.is_late(Instant::now()) {
         let kind = head.too_late();
-        return slot.end(failed(kind, Fate::NotExecuted, Stage::Accepted));
+        return slot(in_flight).end(failed(kind, Fate::NotExecuted, Stage::Accepted));
     }
-    if !in_flight.started() {
-        return;
+    // A cast of this process is in nobody's hands but these, before its handler goes on elsewhere.
+    let is_ours = !in_flight.may_be_given_up();
+    if !is_ours && !in_flight.started() {
+        return drop(slot(in_flight));
     }
     let watch = Watch::new(method, mode);
-    let (started, _) = context::enter(in_flight.clone(), || {
-        begin(method, payload, &server.budget())
-    });
+    let (started, in_flight) =
+        context::enter(in_flight, || begin(method, payload, &server.budget()));
     watch.stop(method);
-    slot.go_on(started);
+    match started {
+        Started::Done(reply) => slot(in_flight).end(reply),
+        later => {
+            if is_ours {
+                in_flight.started();
+            }
+            slot(in_flight).kept().go_on(later);
+        }
+    }
 }
 
 /// Starts the handler of a request that nobody else knows of yet, on the thread that delivers it, in a slot that the
@@ -78,7 +86,7 @@ pub(crate) fn start_inline(
             in_flight.started();
             let slot = Slot {
                 server: server.clone(),
-                in_flight,
+                in_flight: Some(in_flight),
                 unstarted: false,
                 at_work: false,
                 outcome: None,
@@ -142,9 +150,10 @@ fn failed(kind: CallErrorKind, fate: Fate, stage: Stage) -> Reply {
 
 /// One of the server's slots, taken by one request. Dropped, which is when the handler has ended,
 /// it is free again and the outcome is told.
-struct Slot {
-    server: Arc<ServerCore>,
-    in_flight: Arc<InFlight>,
+struct Slot<S: AsRef<ServerCore>> {
+    server: S,
+    /// `None` once the slot is kept by another.
+    in_flight: Option<Arc<InFlight>>,
     /// It came from the queue and still counts as not started: none may overtake it before its first wait.
     unstarted: bool,
     /// It goes on in a task or on a thread of its own, where it can be told to end.
@@ -152,14 +161,28 @@ struct Slot {
     outcome: Option<Reply>,
 }
 
-impl Slot {
+impl Slot<&Arc<ServerCore>> {
+    /// The same slot for longer than the server's task has its turn.
+    fn kept(mut self) -> Slot<Arc<ServerCore>> {
+        Slot {
+            server: self.server.clone(),
+            in_flight: self.in_flight.take(),
+            unstarted: self.unstarted,
+            at_work: self.at_work,
+            outcome: None,
+        }
+    }
+}
+
+impl Slot<Arc<ServerCore>> {
     /// Takes over from the handler's first wait.
     fn go_on(mut self, started: Started) {
-        self.has_started();
-        if !matches!(started, Started::Done(_)) {
-            self.server.at_work.enter(&self.in_flight);
-            self.at_work = true;
+        if std::mem::take(&mut self.unstarted) {
+            self.server.is_starting(0);
+            self.server.now_started();
         }
+        self.server.at_work.enter(self.in_flight());
+        self.at_work = true;
         match started {
             Started::Done(reply) => self.end(reply),
             Started::Future(future) => {
@@ -171,22 +194,16 @@ impl Slot {
                 server.runtime.spawn(Box::pin(running));
             }
             Started::Blocking(job) => {
-                let (server, depth) = (self.server.clone(), self.in_flight.head().depth);
+                let (server, depth) = (self.server.clone(), self.in_flight().head().depth);
                 let run = Box::new(move || self.run(job));
                 seats::run(&server.runtime, depth, run);
             }
         }
     }
 
-    fn has_started(&mut self) {
-        if std::mem::take(&mut self.unstarted) {
-            self.server.is_starting(0);
-            self.server.now_started();
-        }
-    }
-
     fn run(self, job: Box<dyn FnOnce() -> Reply + Send>) {
-        if self.in_flight.is_cancelled() {
+        let in_flight = self.in_flight();
+        if in_flight.is_cancelled() {
             // Cancelled before its first instruction; the reply says so only to whoever still counts the delivery.
             return self.end(failed(
                 CallErrorKind::Cancelled,
@@ -194,41 +211,60 @@ impl Slot {
                 Stage::Accepted,
             ));
         }
-        let head = self.in_flight.head();
+        let head = in_flight.head();
         if head.is_late(Instant::now()) {
             // It waited for a thread, and nobody keeps the time of a cast or of another process's call (C-DL-2).
             let late = head.too_late();
             return self.end(failed(late, Fate::NotExecuted, Stage::Accepted));
         }
         let run = || guarded(|| blocking::allow(job));
-        let (outcome, _) = context::enter(self.in_flight.clone(), run);
+        let (outcome, _) = context::enter(in_flight.clone(), run);
         self.end(outcome.unwrap_or_else(|panicked| panicked));
+    }
+}
+
+impl<S: AsRef<ServerCore>> Slot<S> {
+    fn in_flight(&self) -> &Arc<InFlight> {
+        match &self.in_flight {
+            Some(in_flight) => in_flight,
+            None => unreachable!("a slot has its request until it is kept or dropped"),
+        }
     }
 
     fn end(mut self, reply: Reply) {
-        self.server.note(self.in_flight.head(), &reply);
+        let head = self.in_flight().head();
+        self.server.as_ref().note(head, &reply);
         self.outcome = Some(reply);
     }
 }
 
-impl Drop for Slot {
+impl<S: AsRef<ServerCore>> Drop for Slot<S> {
     fn drop(&mut self) {
-        self.has_started();
+        let Some(in_flight) = self.in_flight.take() else {
+            return;
+        };
+        let server = self.server.as_ref();
         if self.at_work {
-            self.server.at_work.leave(&self.in_flight);
+            server.at_work.leave(&in_flight);
         }
         // The slot first: whoever is woken by the reply finds it free, and the server's load
         // without it.
-        self.server.release_slot();
+        if self.unstarted {
+            server.started_and_ended();
+        } else {
+            server.release_slot();
+        }
         match self.outcome.take() {
+            // Nobody is told, and nobody else had it.
+            Some(_) if !self.at_work && !in_flight.may_be_given_up() => {}
             Some(reply) => {
-                if self.in_flight.ended(reply) {
-                    self.server.drops.late();
+                if in_flight.ended(reply) {
+                    server.drops.late();
                 }
             }
             // Its runtime has ended: started perhaps, and stopped somewhere on its way, so that
             // neither "ran" nor "did not run" would be true.
-            None => self.in_flight.finish(failed(
+            None => in_flight.finish(failed(
                 CallErrorKind::ShuttingDown,
                 Fate::Unknown,
                 Stage::Running,
@@ -240,7 +276,7 @@ impl Drop for Slot {
 /// An async handler on its way. Dropped unfinished, by a runtime that ends, it fails its request.
 struct Running {
     future: Option<BoxFuture<Reply>>,
-    slot: Option<Slot>,
+    slot: Option<Slot<Arc<ServerCore>>>,
 }
 
 impl Future for Running {
@@ -251,7 +287,7 @@ impl Future for Running {
         let (Some(future), Some(slot)) = (&mut this.future, &this.slot) else {
             return Poll::Ready(());
         };
-        if !slot.in_flight.running_as(cx.waker()) {
+        if !slot.in_flight().running_as(cx.waker()) {
             // Cancelled: dropped at this wait (C-DL-3).
             let cut = slot.server.is_stopping();
             this.abort(if cut {
@@ -262,7 +298,7 @@ impl Future for Running {
             return Poll::Ready(());
         }
         let poll = || guarded(|| blocking::forbid(|| future.as_mut().poll(cx)));
-        let (polled, _) = context::enter(slot.in_flight.clone(), poll);
+        let (polled, _) = context::enter(slot.in_flight().clone(), poll);
         let reply = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(reply)) | Err(reply) => reply,

@@ -52,7 +52,7 @@ impl Answer {
             };
         }
         match reply {
-            Ok(value) => Self::Value(value),
+            Ok(value) => Self::Value(value.0),
             Err(error) => Self::Failure(encode_failure(&error)),
         }
     }
@@ -275,6 +275,6 @@ pub(super) fn parse_failure(content: &[u8]) -> Parsed<WireError> {
         fate: reader.byte()?,
         kind: reader.text()?.to_owned(),
         message: reader.text()?.to_owned(),
-        details: reader.rest().to_vec(),
+        details: reader.rest().to_vec().into(),
     })
 }

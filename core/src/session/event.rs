@@ -2,7 +2,7 @@
 
 use super::code::CloseCode;
 use super::hello::PeerHello;
-use super::message::{BindId, Registration, Reply, Request, RequestHeader, Verb};
+use super::message::{BindId, Encoded, Registration, Reply, Request, RequestHeader, Verb};
 
 /// A request that was accepted by [`Session::request`](super::Session::request); for cancelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +18,7 @@ pub struct IncomingId(pub(crate) u64);
 /// What happened. Every accepted request gets exactly one of `Reply`, `Sent`, `Refused` and
 /// `Lost`, and none after it was cancelled here; a call that was cancelled at the peer gets
 /// `Ended` or `Lost`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Hello came and fits: requests travel from now on.
     Opened(PeerHello),
@@ -32,7 +32,7 @@ pub enum Event {
         /// Everything but the payload.
         header: RequestHeader,
         /// The encoded arguments.
-        payload: Vec<u8>,
+        payload: Encoded,
     },
     /// The peer has cancelled this call. The handler is to be told; its slot stays taken until `reply` or `release` says
     /// that it has ended.

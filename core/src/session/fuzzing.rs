@@ -276,7 +276,7 @@ impl Ours {
             0 => {}
             1 => session.release(id),
             2 => session.reply(id, Err(WireError::bare(1, 1))),
-            _ => session.reply(id, Ok(vec![0; 20_000])),
+            _ => session.reply(id, Ok(vec![0; 20_000].into())),
         }
     }
 }

@@ -248,7 +248,7 @@ impl Session {
         let Some(total) = head.total else {
             if refusal.is_none() {
                 self.serving.run(seq, cast, size);
-                let (id, payload) = (IncomingId(seq), buffers::copy_of(part));
+                let (id, payload) = (IncomingId(seq), buffers::copy_of(part).into());
                 self.events.push_back(Event::Request {
                     id,
                     verb,
@@ -347,7 +347,7 @@ impl Session {
         header.remaining = header
             .remaining
             .map(|remaining| remaining.saturating_sub(passed));
-        let (id, payload) = (IncomingId(seq), assembly.into_bytes());
+        let (id, payload) = (IncomingId(seq), assembly.into_bytes().into());
         self.events.push_back(Event::Request {
             id,
             verb,

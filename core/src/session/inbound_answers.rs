@@ -44,7 +44,7 @@ impl Session {
                 if value.len() > self.config.limits.max_message {
                     return violation(CloseCode::MessageTooLarge, "a reply exceeds the limit");
                 }
-                self.complete(seq, now, || Ok(buffers::copy_of(value)))
+                self.complete(seq, now, || Ok(buffers::copy_of(value).into()))
             }
         }
     }
@@ -58,7 +58,7 @@ impl Session {
         let reply = if answer.failure && wanted {
             Err(parse_failure(&answer.content)?)
         } else {
-            Ok(answer.content)
+            Ok(answer.content.into())
         };
         self.complete(seq, now, || reply)
     }

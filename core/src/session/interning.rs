@@ -29,8 +29,9 @@ pub(super) struct Told<T> {
     limit: usize,
 }
 
-/// Places for what was used lately; a power of two.
-const LATELY: usize = 64;
+/// Places for what was used lately: so many at first, and at most; powers of two.
+const FEWEST: usize = 4;
+const MOST: usize = 64;
 
 impl<T: Entry> Told<T> {
     /// A dictionary of at most `limit` entries, the receiver's limit.
@@ -44,8 +45,7 @@ impl<T: Entry> Told<T> {
 
     /// Writes a reference to `entry`, with the entry itself where the peer does not know it.
     pub(super) fn put(&mut self, entry: &Arc<T>, out: &mut Vec<u8>) {
-        // Neighbouring allocations differ in the bits above the lowest four.
-        let place = (Arc::as_ptr(entry) as usize >> 4) % LATELY;
+        let place = self.place_of(entry);
         if let Some(Some((known, reference))) = self.lately.get(place) {
             // The cache holds the Arc, so its address cannot belong to another entry by now.
             if Arc::ptr_eq(known, entry) {
@@ -71,12 +71,40 @@ impl<T: Entry> Told<T> {
                 return;
             }
         };
-        if self.lately.is_empty() {
-            self.lately.resize_with(LATELY, || None);
+        self.used(entry, reference);
+    }
+
+    /// Remembers what was used. Where it would take the place of another, there are too few: those who name two in turn
+    /// would look each of them up by value.
+    #[cold]
+    fn used(&mut self, entry: &Arc<T>, reference: u64) {
+        loop {
+            let (places, place) = (self.lately.len(), self.place_of(entry));
+            match self.lately.get_mut(place) {
+                Some(slot) if slot.is_none() || places == MOST => {
+                    *slot = Some((entry.clone(), reference));
+                    return;
+                }
+                _ => self.make_places(places.saturating_mul(2).clamp(FEWEST, MOST)),
+            }
         }
-        if let Some(slot) = self.lately.get_mut(place) {
-            *slot = Some((entry.clone(), reference));
+    }
+
+    fn make_places(&mut self, places: usize) {
+        let known = std::mem::take(&mut self.lately);
+        self.lately.resize_with(places, || None);
+        for entry in known.into_iter().flatten() {
+            let place = self.place_of(&entry.0);
+            if let Some(slot) = self.lately.get_mut(place) {
+                *slot = Some(entry);
+            }
         }
+    }
+
+    /// None of those that there are, where there are none.
+    fn place_of(&self, entry: &Arc<T>) -> usize {
+        // Neighbouring allocations differ in the bits above the lowest four.
+        (Arc::as_ptr(entry) as usize >> 4) & self.lately.len().wrapping_sub(1)
     }
 }
 
@@ -258,6 +286,32 @@ mod tests {
         assert_eq!(error.code, CloseCode::DictionaryFull);
         let error = heard.parse(&mut Reader::new(&[4])).unwrap_err();
         assert_eq!(error.code, CloseCode::UnknownId);
+    }
+
+    #[test]
+    fn places_for_what_was_used_lately_are_made_as_they_are_needed() {
+        let (mut told, mut out) = (Told::new(usize::MAX), Vec::new());
+        let first = target("first");
+        told.put(&first, &mut out);
+        told.put(&first, &mut out);
+        assert_eq!(told.lately.len(), FEWEST);
+        let more: Vec<_> = (0..1000).map(|n| target(&format!("t{n}"))).collect();
+        for entry in &more {
+            told.put(entry, &mut out);
+            let place = told.place_of(entry);
+            let (lately, _) = told.lately[place].as_ref().unwrap();
+            assert!(Arc::ptr_eq(lately, entry));
+        }
+        assert_eq!(told.lately.len(), MOST);
+        assert!(told.lately.iter().all(Option::is_some));
+        // Each of them by the reference that it was given, wherever it is found.
+        out.clear();
+        let mut wanted = Vec::new();
+        for (n, entry) in (FIRST..).zip([&first].into_iter().chain(&more)) {
+            told.put(entry, &mut out);
+            put_varint(&mut wanted, n);
+        }
+        assert_eq!(out, wanted);
     }
 
     #[test]

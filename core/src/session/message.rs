@@ -1,5 +1,6 @@
 //! What is carried: requests, replies, registrations.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,11 +174,30 @@ impl From<Vec<u8>> for Body {
     }
 }
 
+/// What the application has encoded: arguments, a result, the details of an error. Debug output tells how long it is, and
+/// nothing else (S12).
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Encoded(pub Vec<u8>);
+
+impl Deref for Encoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Encoded {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 /// What a call ends with.
-pub type Reply = Result<Vec<u8>, WireError>;
+pub type Reply = Result<Encoded, WireError>;
 
 /// A failure as it travels. Codes not known here pass through unchanged (PR-REPLY-5).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
     /// What went wrong: see [`error_code`](super::error_code).
     pub code: u16,
@@ -188,7 +208,7 @@ pub struct WireError {
     /// Text for people. It comes from a peer: escape and cap it before logging.
     pub message: String,
     /// The application's error, encoded.
-    pub details: Vec<u8>,
+    pub details: Encoded,
 }
 
 impl WireError {
@@ -200,7 +220,7 @@ impl WireError {
             fate,
             kind: String::new(),
             message: String::new(),
-            details: Vec::new(),
+            details: Encoded::default(),
         }
     }
 }

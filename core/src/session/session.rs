@@ -210,8 +210,14 @@ impl Session {
         }
     }
 
+    /// How many things [`poll_event`](Self::poll_event) has to tell.
+    #[must_use]
+    pub fn waiting_events(&self) -> usize {
+        self.events.len()
+    }
+
     /// The next thing that happened. To be called until `None` after `receive`, `receive_eof`,
-    /// `advance`, `wrote`, `transmit` and `close`.
+    /// `advance`, `wrote`, `transmit` and `close`; before it has told all, what is read only makes it more.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

@@ -24,10 +24,10 @@ impl Ticks {
             .get_or_init(|| Arc::new(Timers::new(self.runtime.clone())))
     }
 
-    /// Ticks no more, if it ever did.
+    /// Ticks no more. Whoever asks after that, perhaps as the first one, is refused: nobody would tell them of the end,
+    /// which has been.
     pub(crate) fn close(&self) {
-        if let Some(timers) = self.timers.get() {
-            timers.close();
-        }
+        let closed = || Arc::new(Timers::stopped(self.runtime.clone()));
+        self.timers.get_or_init(closed).close();
     }
 }

@@ -60,7 +60,8 @@ impl Timers {
         Timers::stopped(crate::runtime::pool())
     }
 
-    fn stopped(clock: Arc<dyn Runtime>) -> Timers {
+    /// Deadlines that nobody keeps yet.
+    pub(super) fn stopped(clock: Arc<dyn Runtime>) -> Timers {
         Timers {
             wheelwork: Arc::new(Wheelwork {
                 epoch: clock.now(),
@@ -91,11 +92,10 @@ impl Timers {
         if let Turner::Gone = state.turner {
             return Err(TimersGone);
         }
-        let key = state.wheel.insert(tick, target).ok_or(TimersGone)?;
-        // The slot's own start, which is at or before the tick.
-        let next = state.wheel.next().unwrap_or(u64::MAX);
-        if next < state.planned {
-            state.planned = next;
+        // That is at or before the tick.
+        let (key, turn) = state.wheel.insert(tick, target).ok_or(TimersGone)?;
+        if turn < state.planned {
+            state.planned = turn;
             if let Turner::At(waker) = &state.turner {
                 let waker = waker.clone();
                 drop(state);
@@ -107,15 +107,21 @@ impl Timers {
 
     /// Takes a deadline out. False when it has fired already (or is firing just now).
     pub fn disarm(&self, key: TimerKey) -> bool {
+        let taken_out = self.take_out(key);
+        let was_armed = taken_out.was_armed;
+        taken_out.tell();
+        was_armed
+    }
+
+    /// The same under a lock of the caller's, who tells who is to be told when that is free.
+    pub(crate) fn take_out(&self, key: TimerKey) -> TakenOut {
         let mut state = self.wheelwork.lock();
-        let target = state.wheel.remove(key.0);
+        let was_armed = state.wheel.remove(key.0).is_some();
         state.wheel.shrink();
-        if !state.awaiting.is_empty() {
-            let awaiting = state.emptied();
-            drop(state);
-            awaiting.into_iter().for_each(Waker::wake);
+        TakenOut {
+            was_armed,
+            awaiting: state.emptied(),
         }
-        target.is_some()
     }
 
     /// Abandons the deadlines that are armed, and refuses more.
@@ -163,6 +169,28 @@ impl fmt::Debug for Timers {
     }
 }
 
+/// A deadline was taken out.
+#[must_use = "others may wait to be told"]
+pub(crate) struct TakenOut {
+    was_armed: bool,
+    /// Who waited for the last one.
+    awaiting: Option<Vec<Waker>>,
+}
+
+impl TakenOut {
+    #[inline]
+    pub(crate) fn tell(self) {
+        wake(self.awaiting);
+    }
+}
+
+#[inline]
+fn wake(awaiting: Option<Vec<Waker>>) {
+    if let Some(awaiting) = awaiting {
+        awaiting.into_iter().for_each(Waker::wake);
+    }
+}
+
 /// The wheel, its clock, and who turns it.
 pub(super) struct Wheelwork {
     clock: Arc<dyn Runtime>,
@@ -181,11 +209,10 @@ struct State {
 
 impl State {
     /// Who is to be told that the wheel is empty, if it is.
-    fn emptied(&mut self) -> Vec<Waker> {
-        if self.awaiting.is_empty() || self.wheel.len() > 0 {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.awaiting)
+    #[inline]
+    fn emptied(&mut self) -> Option<Vec<Waker>> {
+        let told = !self.awaiting.is_empty() && self.wheel.len() == 0;
+        told.then(|| std::mem::take(&mut self.awaiting))
     }
 }
 
@@ -222,7 +249,7 @@ impl Wheelwork {
                 return Ok(next);
             }
             drop(state);
-            awaiting.into_iter().for_each(Waker::wake);
+            wake(awaiting);
             for target in fired.drain(..) {
                 tell(&target, Expiry::Due);
             }
@@ -241,7 +268,7 @@ impl Wheelwork {
         let armed = state.wheel.drain();
         let awaiting = state.emptied();
         drop(state);
-        awaiting.into_iter().for_each(Waker::wake);
+        wake(awaiting);
         if let Turner::At(waker) = turner {
             waker.wake(); // So that it ends.
         }

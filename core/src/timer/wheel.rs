@@ -69,8 +69,9 @@ impl<T> Wheel<T> {
     }
 
     /// Adds an entry that fires when the wheel is turned to `tick`, or at its next turn when that
-    /// is past. `None`: the slab is full, at four thousand million entries.
-    pub(super) fn insert(&mut self, tick: u64, value: T) -> Option<Key> {
+    /// is past. Says at which tick the wheel has to be turned for it. `None`: the slab is full, at
+    /// four thousand million entries.
+    pub(super) fn insert(&mut self, tick: u64, value: T) -> Option<(Key, u64)> {
         self.serial = self.serial.wrapping_add(1);
         let entry = Entry {
             tick: tick.max(self.now + 1),
@@ -97,11 +98,9 @@ impl<T> Wheel<T> {
             }
         };
         self.len += 1;
-        self.link(index);
-        Some(Key {
-            index,
-            serial: self.serial,
-        })
+        let turn = self.link(index);
+        let serial = self.serial;
+        Some((Key { index, serial }, turn))
     }
 
     /// Takes the entry out, if it is still there.
@@ -164,7 +163,7 @@ impl<T> Wheel<T> {
             if *used == 0 {
                 continue;
             }
-            let digit = 6 * level; // Shifts, not divisions: this is on the way of every call.
+            let digit = 6 * level; // Shifts, not divisions.
             let here = (self.now >> digit) as usize % SLOTS;
             let ahead = used.rotate_right(here as u32).trailing_zeros() as usize;
             let slot = (here + ahead) % SLOTS;
@@ -177,7 +176,8 @@ impl<T> Wheel<T> {
         None
     }
 
-    fn link(&mut self, index: u32) {
+    /// Puts an entry into its slot, and says when that comes up.
+    fn link(&mut self, index: u32) -> u64 {
         let entry = &mut self.entries[index as usize];
         let tick = entry.tick.min(self.now + FARTHEST);
         // The digit in which the tick and now differ; equal ticks belong to level 0.
@@ -194,6 +194,7 @@ impl<T> Wheel<T> {
         if let Some(head) = self.entries.get_mut(head as usize) {
             head.prev = index;
         }
+        tick >> (6 * level) << (6 * level)
     }
 
     fn unlink(&mut self, index: u32) {
@@ -265,7 +266,10 @@ mod tests {
                     0 | 1 => {
                         let reach = 1 << dice.roll(40);
                         let tick = now + 1 + dice.roll(reach);
-                        model.push((tick, n, wheel.insert(tick, n).unwrap()));
+                        let (key, turn) = wheel.insert(tick, n).unwrap();
+                        assert!(now < turn && turn <= tick, "seed {seed}");
+                        assert!(wheel.next() <= Some(turn), "seed {seed}");
+                        model.push((tick, n, key));
                     }
                     2 if !model.is_empty() => {
                         let at = dice.roll(model.len() as u64) as usize;
@@ -312,7 +316,9 @@ mod tests {
     #[test]
     fn the_memory_of_a_storm_is_given_back() {
         let mut wheel = Wheel::new();
-        let keys: Vec<Key> = (0..100_000).map(|n| wheel.insert(n, n).unwrap()).collect();
+        let keys: Vec<Key> = (0..100_000)
+            .map(|n| wheel.insert(n, n).unwrap().0)
+            .collect();
         for key in keys {
             assert!(wheel.remove(key).is_some());
         }

@@ -1,41 +1,42 @@
-//! A request's reply against whatever withdraws the request. The record of a request in flight
-//! gives its outcome through a sender that is taken once out of a mutex.
+//! A request's reply against whatever withdraws the request. The record of a request in flight has its outcome, under
+//! its lock.
 
 use crate::explore::explore;
 use loom::sync::{Arc, Mutex};
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tidings_core::promise::cell::{self, Sender};
-use tidings_core::promise::seam::{CallError, Cancel, CancelCause, Reply};
+use std::task::{Context, Poll, Waker};
+use tidings_core::promise::outcome::{self, Outcome};
+use tidings_core::promise::seam::{Asked, CancelCause, Reply};
 use tidings_core::promise::{Promise, PromiseError};
 
 const CANCELLED: Reply = Reply(0);
+const CLOSED: Reply = Reply(1);
 
 struct Record {
-    outcome: Mutex<Option<Sender<Reply>>>,
+    outcome: Mutex<Outcome<Reply>>,
     dropped: AtomicUsize,
     asked: AtomicUsize,
 }
 
 impl Record {
     fn register() -> (StdArc<Record>, Promise<u32>) {
-        let (sender, receiver) = cell::channel();
         let record = StdArc::new(Record {
-            outcome: Mutex::new(Some(sender)),
+            outcome: Mutex::new(Outcome::default()),
             dropped: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
         });
-        let hook: StdArc<dyn Cancel> = record.clone();
-        (
-            record,
-            Promise::of_reply(receiver, |reply, _| Ok(reply.0), hook),
-        )
+        let promise = Promise::of_reply(|reply, _| Ok(reply.0), record.clone());
+        (record, promise)
     }
 
-    /// None when the outcome was given by somebody else.
-    fn resolve(&self, reply: Reply) -> Option<Result<(), Reply>> {
-        let sender = self.outcome.lock().unwrap().take();
-        sender.map(|sender| sender.send(reply))
+    /// The reply comes back when the outcome was decided by somebody else.
+    fn resolve(&self, reply: Reply) -> Result<(), Reply> {
+        let decided = self.outcome.lock().unwrap().decide(reply);
+        if let Some(waiter) = decided? {
+            waiter.wake();
+        }
+        Ok(())
     }
 
     fn cancels(&self) -> (usize, usize) {
@@ -46,14 +47,32 @@ impl Record {
     }
 }
 
-impl Cancel for Record {
+impl Asked for Record {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Reply, PromiseError>> {
+        outcome::poll(cx.waker(), |waker, clone| {
+            self.outcome.lock().unwrap().look(waker, clone)
+        })
+    }
+
+    fn try_take(&self) -> Option<Result<Reply, PromiseError>> {
+        self.outcome.lock().unwrap().try_take()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.outcome.lock().unwrap().is_decided()
+    }
+
+    fn withdraw(&self) -> Option<Waker> {
+        self.outcome.lock().unwrap().withdraw()
+    }
+
     fn cancel(&self, by: CancelCause) {
         match by {
             CancelCause::Dropped => self.dropped.fetch_add(1, Ordering::Relaxed),
             // The models have no clock: nothing is ever late in them.
             CancelCause::Asked | CancelCause::Late => self.asked.fetch_add(1, Ordering::Relaxed),
         };
-        self.resolve(CANCELLED);
+        let _ = self.resolve(CANCELLED);
     }
 }
 
@@ -72,9 +91,9 @@ fn reply_against_cancel_of_one_request() {
                 },
             );
             match (sent, outcome, record.cancels()) {
-                (Some(Ok(())), Ok(7), (0, 0)) => "replied",
-                (Some(Ok(())), Ok(7), (0, 1)) => "replied while cancelling",
-                (None, Ok(0), (0, 1)) => "cancelled",
+                (Ok(()), Ok(7), (0, 0)) => "replied",
+                (Ok(()), Ok(7), (0, 1)) => "replied while cancelling",
+                (Err(Reply(7)), Ok(0), (0, 1)) => "cancelled",
                 _ => "lost or doubled",
             }
         },
@@ -84,15 +103,15 @@ fn reply_against_cancel_of_one_request() {
 #[test]
 fn reply_against_drop_of_its_promise() {
     explore(
-        ["replied", "too late for the promise", "withdrawn"],
+        ["replied", "replied while it was withdrawn", "withdrawn"],
         |roles| {
             let (record, promise) = Record::register();
             let replying = StdArc::clone(&record);
             let (sent, ()) = roles.run(move || replying.resolve(Reply(7)), || drop(promise));
             match (sent, record.cancels()) {
-                (Some(Ok(())), (0, 0)) => "replied",
-                (Some(Err(Reply(7))), (1, 0)) => "too late for the promise",
-                (None, (1, 0)) => "withdrawn",
+                (Ok(()), (0, 0)) => "replied",
+                (Ok(()), (1, 0)) => "replied while it was withdrawn",
+                (Err(Reply(7)), (1, 0)) => "withdrawn",
                 _ => "lost or doubled",
             }
         },
@@ -101,14 +120,26 @@ fn reply_against_drop_of_its_promise() {
 
 #[test]
 fn reply_against_detach_of_its_promise() {
-    explore(["replied", "nobody listened"], |roles| {
+    explore(["replied"], |roles| {
         let (record, promise) = Record::register();
         let replying = StdArc::clone(&record);
         let (sent, ()) = roles.run(move || replying.resolve(Reply(7)), || promise.detach());
         match (sent, record.cancels()) {
-            (Some(Ok(())), (0, 0)) => "replied",
-            (Some(Err(Reply(7))), (0, 0)) => "nobody listened",
+            (Ok(()), (0, 0)) => "replied",
             _ => "lost or cancelled",
+        }
+    });
+}
+
+/// The reply comes while the promise is polled: its waker is woken, or it has the reply.
+#[test]
+fn reply_against_wait_for_it() {
+    explore(["replied"], |roles| {
+        let (record, promise) = Record::register();
+        let (sent, outcome) = roles.run(move || record.resolve(Reply(7)), || promise.wait());
+        match (sent, outcome) {
+            (Ok(()), Ok(7)) => "replied",
+            _ => "lost",
         }
     });
 }
@@ -124,14 +155,14 @@ fn close_all_against_reply() {
             move || {
                 let closed = std::mem::take(&mut *table.lock().unwrap());
                 for record in closed {
-                    drop(record.outcome.lock().unwrap().take());
+                    let _ = record.resolve(CLOSED);
                 }
             },
         );
-        assert_eq!(unanswered.wait(), Err(CallError(PromiseError::Broken)));
+        assert_eq!(unanswered.wait(), Ok(1));
         match (sent, promise.wait()) {
-            (Some(Ok(())), Ok(7)) => "replied",
-            (None, Err(CallError(PromiseError::Broken))) => "closed",
+            (Ok(()), Ok(7)) => "replied",
+            (Err(Reply(7)), Ok(1)) => "closed",
             _ => "lost or doubled",
         }
     });

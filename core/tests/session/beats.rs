@@ -89,7 +89,7 @@ fn nothing_is_said_of_what_has_ended() {
     let (mut pair, _) = Pair::bound();
     let ids = called(&mut pair, 1..3);
     pair.hub.beat(ids[0]);
-    pair.hub.reply(ids[0], Ok(vec![7]));
+    pair.hub.reply(ids[0], Ok(vec![7].into()));
     pair.hub.beat(ids[0]);
     pair.hub.beat(ids[1]);
     pair.hub.release(ids[1]);
@@ -157,7 +157,7 @@ fn a_call_that_is_left_goes_on_at_the_peer() {
     pair.settle();
     assert!(pair.hub_events.is_empty() && pair.member_events.is_empty());
     assert_eq!((pair.member.in_flight(), pair.hub.serving()), (0, 1));
-    pair.hub.reply(incoming, Ok(vec![1]));
+    pair.hub.reply(incoming, Ok(vec![1].into()));
     pair.settle();
     assert_eq!(pair.member_events, [Event::Ended { token: 1 }]);
     pair.member_events.clear();

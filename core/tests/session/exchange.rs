@@ -20,9 +20,9 @@ fn a_call_is_answered_and_everything_is_forgotten() {
     assert_eq!(pair.member.in_flight(), 1);
     let [(id, payload)] = pair.at_hub().try_into().unwrap();
     assert_eq!(payload, b"question");
-    pair.hub.reply(id, Ok(b"answer".to_vec()));
+    pair.hub.reply(id, Ok(b"answer".to_vec().into()));
     pair.settle();
-    let reply = Ok(b"answer".to_vec());
+    let reply = Ok(b"answer".to_vec().into());
     assert_eq!(pair.member_events, [Event::Reply { token: 7, reply }]);
     assert!(pair.member.is_empty() && pair.hub.is_empty());
 }
@@ -91,7 +91,7 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
         else {
             panic!("{came:?}")
         };
-        assert_eq!((header, payload), (sent.clone(), vec![]));
+        assert_eq!((header, payload), (sent.clone(), vec![].into()));
     }
 }
 
@@ -144,7 +144,7 @@ fn a_failure_travels_whole_with_a_code_nobody_knows() {
             fate: fate_code::EXECUTED,
             kind: "app.Error".into(),
             message: "ünable".into(),
-            details: vec![5; size],
+            details: vec![5; size].into(),
         };
         pair.hub.reply(id, Err(failure.clone()));
         pair.settle();
@@ -169,7 +169,7 @@ fn a_cancelled_call_tells_the_handler_and_keeps_its_slot_until_it_ends() {
     pair.settle();
     assert_eq!(pair.hub_events, [Event::Cancelled(incoming)]);
     assert_eq!((pair.member.in_flight(), pair.hub.serving()), (0, 1));
-    pair.hub.reply(incoming, Ok(vec![0; 1000]));
+    pair.hub.reply(incoming, Ok(vec![0; 1000].into()));
     let before = pair.carried.1;
     pair.settle();
     assert!(
@@ -387,14 +387,14 @@ fn going_away_lets_work_end_and_refuses_what_is_new() {
     let refusal = pair.member.request(call(4, vec![]), pair.now).unwrap_err();
     assert_eq!(refusal.why, Refusal::GoingAway);
     assert!(!pair.hub.is_drained());
-    pair.hub.reply(id, Ok(vec![]));
+    pair.hub.reply(id, Ok(vec![].into()));
     pair.member_events.clear();
     pair.settle();
     assert_eq!(
         pair.member_events,
         [Event::Reply {
             token: 1,
-            reply: Ok(vec![])
+            reply: Ok(vec![].into())
         }]
     );
     assert!(pair.hub.is_drained() && pair.hub.is_empty() && pair.member.is_empty());
@@ -469,7 +469,7 @@ fn running_calls_are_told_when_their_caller_is_gone() {
     assert_eq!(pair.hub_events[0], Event::CallerLost(id));
     assert!(matches!(pair.hub_events[1..], [Event::Closed(_)]));
     // The handlers end later: nothing to do.
-    pair.hub.reply(id, Ok(vec![]));
+    pair.hub.reply(id, Ok(vec![].into()));
     pair.hub.release(cast_id);
     assert!(!pair.hub.has_output() && pair.hub.is_empty());
 }
@@ -554,7 +554,7 @@ fn a_message_too_large_for_the_peer_is_refused_also_when_it_was_accepted_before_
     assert_eq!(pair.member_events[1..], [Event::Refused { token: 1, why }]);
     let [(id, _)] = pair.at_hub().try_into().unwrap();
     // And a reply larger than the caller takes is a failure that comes at once.
-    pair.hub.reply(id, Ok(vec![0; 17 * 1024 * 1024]));
+    pair.hub.reply(id, Ok(vec![0; 17 * 1024 * 1024].into()));
     pair.settle();
     let reply = Err(WireError::bare(
         error_code::REPLY_TOO_LARGE,

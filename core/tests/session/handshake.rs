@@ -222,7 +222,7 @@ fn limits_below_the_floor_are_raised_so_that_both_can_work() {
             .unwrap();
         pair.settle();
         let [(id, _)] = pair.at_hub().try_into().unwrap();
-        pair.hub.reply(id, Ok(vec![0; 16 * 1024]));
+        pair.hub.reply(id, Ok(vec![0; 16 * 1024].into()));
         pair.settle();
     }
     assert!(pair.member.is_empty() && pair.hub.is_empty());

@@ -105,7 +105,7 @@ fn frames_that_move_nothing_end_the_session_when_there_are_too_many() {
             let [Event::Request { id, .. }] = events(&mut session)[..] else {
                 panic!()
             };
-            session.reply(id, Ok(vec![]));
+            session.reply(id, Ok(vec![].into()));
             output(&mut session, now);
         }
         session.receive(&idle.repeat(50), now);
@@ -220,7 +220,7 @@ fn an_answer_that_is_not_read_keeps_its_slot() {
         let Event::Request { id, .. } = event else {
             panic!()
         };
-        session.reply(id, Ok(vec![0; 60_000]));
+        session.reply(id, Ok(vec![0; 60_000].into()));
     }
     assert!(!session.reply_room(), "the driver is to hold results back");
     // Two are staged for a socket that takes nothing; the others still have their slots.
@@ -365,7 +365,7 @@ fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
     for (n, id) in ids.iter().enumerate() {
         // From the fifth on, memory is scarce.
         pair.hub.limit_memory(usize::MAX, n >= 4);
-        pair.hub.reply(*id, Ok(value.clone()));
+        pair.hub.reply(*id, Ok(value.clone().into()));
     }
     assert_eq!(pair.hub.take_shed(), 4);
     assert!(pair.hub.held_bytes() <= 100_000);
@@ -374,9 +374,12 @@ fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
         .member_events
         .iter()
         .filter_map(|event| match event {
-            Event::Reply { reply, .. } => {
-                Some(reply.as_ref().map(Vec::len).map_err(|e| (e.code, e.fate)))
-            }
+            Event::Reply { reply, .. } => Some(
+                reply
+                    .as_ref()
+                    .map(|value| value.len())
+                    .map_err(|e| (e.code, e.fate)),
+            ),
             _ => None,
         })
         .collect();
@@ -388,7 +391,7 @@ fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
     pair.member.request(call(9, vec![1]), now).unwrap();
     pair.settle();
     let (id, _) = pair.at_hub().remove(0);
-    pair.hub.reply(id, Ok(vec![7; 200_000]));
+    pair.hub.reply(id, Ok(vec![7; 200_000].into()));
     assert_eq!(pair.hub.take_shed(), 0);
 }
 

@@ -55,12 +55,12 @@ impl World {
                 payload,
             } => {
                 self.trace_in(&[1, at as u64, payload.len() as u64, header.codec.into()]);
-                self.on_request(at, id, verb, payload);
+                self.on_request(at, id, verb, payload.0);
             }
             Event::Reply { token, reply } => {
                 let (never_ran, ran) = match reply {
                     Ok(bytes) => {
-                        assert_eq!(bytes, value(token, bytes.len()));
+                        assert_eq!(*bytes, value(token, bytes.len()));
                         (false, true)
                     }
                     Err(error) if error.details == failure(token).details => (false, true),

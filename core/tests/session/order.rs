@@ -19,7 +19,7 @@ fn a_small_call_costs_twelve_bytes_there_and_back() {
             .unwrap();
         pair.settle();
         let [(id, _)] = pair.at_hub().try_into().unwrap();
-        pair.hub.reply(id, Ok(vec![2; payload]));
+        pair.hub.reply(id, Ok(vec![2; payload].into()));
         pair.settle();
         let there = pair.carried.0 - before.0 - payload;
         (there, pair.carried.1 - before.1 - payload)
@@ -101,7 +101,7 @@ fn a_small_call_and_a_reply_and_a_ping_wait_for_a_frame_of_bulk_at_most() {
     let _ = pair.member.transmit(pair.now).count();
     // The bulk is on its way; now these come.
     pair.member.request(call(2, vec![2]), pair.now).unwrap();
-    pair.member.reply(id, Ok(vec![3]));
+    pair.member.reply(id, Ok(vec![3].into()));
     let mut carried = 0;
     while pair.hub_events.len() < 2 {
         let bytes = pair.member.transmit(pair.now).collect::<Vec<_>>().concat();
@@ -136,9 +136,9 @@ fn large_replies_take_turns_and_small_ones_pass() {
     }
     pair.settle();
     let ids: Vec<IncomingId> = pair.at_hub().into_iter().map(|(id, _)| id).collect();
-    pair.hub.reply(ids[0], Ok(vec![1; LARGE]));
-    pair.hub.reply(ids[1], Ok(vec![2; LARGE / 2]));
-    pair.hub.reply(ids[2], Ok(vec![3; 10]));
+    pair.hub.reply(ids[0], Ok(vec![1; LARGE].into()));
+    pair.hub.reply(ids[1], Ok(vec![2; LARGE / 2].into()));
+    pair.hub.reply(ids[2], Ok(vec![3; 10].into()));
     pair.settle();
     let tokens: Vec<u64> = pair
         .member_events
@@ -171,7 +171,7 @@ fn more_large_messages_than_may_be_in_parts_at_a_time_all_arrive() {
     let came = pair.at_hub();
     assert_eq!(came.len(), 7);
     came.into_iter()
-        .for_each(|(id, payload)| pair.hub.reply(id, Ok(payload)));
+        .for_each(|(id, payload)| pair.hub.reply(id, Ok(payload.into())));
     pair.settle();
     assert!(pair.member.is_empty() && pair.hub.is_empty());
 }
@@ -200,7 +200,7 @@ fn requests_without_credit_wait_and_go_when_it_comes_back() {
         came.extend(pair.at_hub());
         let (id, payload) = came.remove(0);
         if payload[0] <= 3 {
-            pair.hub.reply(id, Ok(payload));
+            pair.hub.reply(id, Ok(payload.into()));
         } else {
             pair.hub.release(id);
         }

@@ -125,7 +125,7 @@ fn a_large_reply_that_nobody_waits_for_is_not_kept() {
     let id = pair.member.request(call(1, vec![]), pair.now).unwrap();
     pair.settle();
     let [(incoming, _)] = pair.at_hub().try_into().unwrap();
-    pair.hub.reply(incoming, Ok(vec![7; LARGE]));
+    pair.hub.reply(incoming, Ok(vec![7; LARGE].into()));
     carry_back(&mut pair);
     carry_back(&mut pair);
     assert!(pair.member.buffered_bytes() > 100_000);

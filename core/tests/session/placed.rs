@@ -27,7 +27,7 @@ fn large_messages(answers: bool) -> (Session, Vec<Vec<u8>>) {
     }
     pair.settle();
     for ((id, _), size) in requests(&mut pair.hub_events).into_iter().zip(sizes) {
-        pair.hub.reply(id, Ok(content(size)));
+        pair.hub.reply(id, Ok(content(size).into()));
     }
     let stream = output(&mut pair.hub, pair.now);
     (pair.member, frames(&stream))

@@ -85,9 +85,9 @@ impl<'a> Conversation<'a> {
         }
         this.settle();
         let [question, news, large] = this.at_the_hub([1, 2, 3]);
-        this.pair.hub.reply(question, Ok(b"answer".to_vec()));
+        this.pair.hub.reply(question, Ok(b"answer".to_vec().into()));
         this.pair.hub.release(news);
-        this.pair.hub.reply(large, Ok(vec![b'y'; LARGE]));
+        this.pair.hub.reply(large, Ok(vec![b'y'; LARGE].into()));
         this.settle();
 
         let mut back = call(5, b"back".to_vec());
@@ -196,7 +196,7 @@ fn failure() -> WireError {
         fate: fate_code::EXECUTED,
         kind: "NoSuchOrder".into(),
         message: "there is no order 7".into(),
-        details: vec![7],
+        details: vec![7].into(),
     }
 }
 

@@ -42,9 +42,9 @@ fn no_payload_is_in_debug_output() {
     pair.settle();
     hides(&pair.hub_events);
     let [(first, _), _, (third, _)] = pair.at_hub().try_into().unwrap();
-    pair.hub.reply(first, Ok(SECRET.to_vec()));
+    pair.hub.reply(first, Ok(SECRET.to_vec().into()));
     let mut failed = WireError::bare(error_code::APPLICATION, fate_code::EXECUTED);
-    failed.details = SECRET.to_vec();
+    failed.details = SECRET.to_vec().into();
     hides(&failed);
     pair.hub.reply(third, Err(failed));
     hides(&pair.hub);

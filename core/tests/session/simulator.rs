@@ -351,9 +351,9 @@ impl World {
             (Verb::Call, 1) => side.session.reply(id, Err(failure(token))),
             (Verb::Call, 2) => {
                 let size = self.random.below(LIMITS.1 + 100);
-                side.session.reply(id, Ok(value(token, size)));
+                side.session.reply(id, Ok(value(token, size).into()));
             }
-            (Verb::Call, _) => side.session.reply(id, Ok(value(token, 5))),
+            (Verb::Call, _) => side.session.reply(id, Ok(value(token, 5).into())),
         }
     }
 
@@ -445,6 +445,6 @@ pub(crate) fn failure(token: u64) -> WireError {
         fate: fate_code::EXECUTED,
         kind: "app".into(),
         message: "failed".into(),
-        details: token.to_le_bytes().to_vec(),
+        details: token.to_le_bytes().to_vec().into(),
     }
 }

@@ -410,7 +410,7 @@ fn messages_in_parts_keep_to_what_they_said() {
     let [Event::Request { payload, .. }] = &events(&mut session)[..] else {
         panic!()
     };
-    assert_eq!(payload, &[1, 2, 9]);
+    assert_eq!(**payload, [1, 2, 9]);
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn a_second_reply_is_ignored() {
         events(&mut session),
         [Event::Reply {
             token: 5,
-            reply: Ok(vec![1])
+            reply: Ok(vec![1].into())
         }]
     );
     session.receive(&frame(FAILURE, &[0, 1, 1, 0, 0]), now);
@@ -475,7 +475,7 @@ fn an_unknown_extension_is_skipped_and_a_critical_one_refuses_the_request() {
     let [Event::Request { id, .. }] = events(&mut session)[..] else {
         panic!()
     };
-    session.reply(id, Ok(vec![]));
+    session.reply(id, Ok(vec![].into()));
     output(&mut session, now);
     session.receive(&frame(CALL, &extended(101, b"?")), now);
     assert!(events(&mut session).is_empty());

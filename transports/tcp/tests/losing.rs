@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::process::Process;
+use common::process::{Process, end_with_the_test, say};
 use common::proxy::{Proxy, Way};
 use common::{
     LONG, hub, on_all_runtimes_at_once, on_each_runtime, open, pings, serve_ping, socket_address,
@@ -51,12 +51,12 @@ fn is_lost(outcome: Result<(), tidings_core::CallError>) {
 }
 
 fn start(runtime: &Arc<dyn Runtime>, role: &str, address: &str) -> (Process, String) {
-    let variables = [
-        ("TIDINGS_TEST_ROLE", role),
-        ("TIDINGS_TEST_RUNTIME", runtime.name()),
-        ("TIDINGS_TEST_ADDRESS", address),
-    ];
-    Process::start(Process::command("as_another_process", &variables))
+    let mut command = Process::again("as_another_process");
+    command
+        .env("TIDINGS_TEST_ROLE", role)
+        .env("TIDINGS_TEST_RUNTIME", runtime.name())
+        .env("TIDINGS_TEST_ADDRESS", address);
+    Process::launch(role, &mut command)
 }
 
 /// Not a test: what the other processes run.
@@ -72,18 +72,18 @@ fn as_another_process() {
         Ok("tokio") => runtime::tokio::handle(tokio.handle().clone()),
         _ => runtime::smol::global(),
     };
-    common::process::end_with_the_test();
+    end_with_the_test();
     let bus = open(&runtime, &address);
     if role == "hub" {
         let (_slow, begun, _) = serve_slow(&bus);
         let _ping = serve_ping(&bus);
-        println!("\nready {}", bus.address().unwrap());
+        say(&format!("ready {}", bus.address().unwrap()));
         while let Ok(()) = begun.recv() {
-            println!("\nbegun");
+            say("begun");
         }
     }
     let _waiting: Promise<()> = bus.invoke("slow.wait", &());
-    println!("\nready now");
+    say("ready");
     loop {
         thread::park();
     }

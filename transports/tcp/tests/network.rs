@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::process::Process;
+use common::process::{Process, end_with_the_test, say};
 use common::{open, pings, serve_ping, try_open, until};
 use tidings_core::runtime::Runtime;
 use tidings_core::{Bus, CallErrorKind, Fate, OpenError, Promise, Server};
@@ -81,8 +81,8 @@ impl Network {
             "TIDINGS_TEST_ADDRESS",
             format!("{address}?listen&allow_plaintext&allow_anyone&{options}"),
         );
-        let (hub, pid) = Process::start(there);
-        let mut network = Network { hub, pid, address };
+        let (hub, pid) = Process::launch("the other host", &mut there);
+        let network = Network { hub, pid, address };
         sh(&format!(
             "ip link add card address {CARD_HERE} type veth peer name card address {CARD_THERE} netns {}",
             network.pid
@@ -126,8 +126,8 @@ fn as_the_other_host() {
     if std::env::var("TIDINGS_TEST_HOST").as_deref() != Ok("there") {
         return;
     }
-    common::process::end_with_the_test();
-    println!("\nready {}", std::process::id());
+    end_with_the_test();
+    say(&format!("ready {}", std::process::id()));
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let runtime = tidings_core::runtime::tokio::handle(tokio.handle().clone());
     let address = std::env::var("TIDINGS_TEST_ADDRESS").unwrap();
@@ -141,7 +141,7 @@ fn as_the_other_host() {
     });
     let bus = opened.unwrap();
     let _servers = (serve_ping(&bus), serve_slow(&bus), serve_notes(&bus));
-    println!("\nserving");
+    say("serving");
     loop {
         thread::park();
     }
@@ -152,7 +152,7 @@ struct Says(&'static str);
 
 impl Drop for Says {
     fn drop(&mut self) {
-        println!("\n{}", self.0);
+        say(self.0);
     }
 }
 

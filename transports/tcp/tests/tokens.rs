@@ -2,11 +2,19 @@
 
 mod common;
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use common::on_each_runtime;
+use common::{LONG, on_each_runtime, socket_address, until};
 use tidings_core::runtime::Runtime;
-use tidings_core::{Bus, BusBuilder, Context, OpenError, Server, Token};
+use tidings_core::session::{
+    Body, Config, Destination, Method, Name, Registration, Request, RequestHeader, Role, Session,
+    Target, Verb,
+};
+use tidings_core::{Bus, BusBuilder, CallErrorKind, Context, OpenError, Server, Token};
 use tidings_tcp::Tcp;
 
 fn token(name: &str, secret: &str) -> Token {
@@ -95,6 +103,146 @@ fn the_connections_of_one_token_are_counted_together() {
             assert!(error.contains("TooManyConnections"), "{error}");
         }
         assert_eq!(who(&members[0]).as_deref(), Some("ada"));
+    });
+}
+
+/// What a member without a token says behind its Hello: it serves `squat`, calls `note.note`, and casts to it.
+fn requests() -> Vec<u8> {
+    let now = Instant::now();
+    let mut member = Session::new(Role::Member, Config::new([7; 16]), now);
+    let mut hub = Session::new(Role::Hub, Config::new([8; 16]), now);
+    let say = |from: &mut Session, to: &mut Session| -> Vec<u8> {
+        let bytes: Vec<u8> = from.transmit(now).flatten().copied().collect();
+        from.wrote(bytes.len(), now);
+        to.receive(&bytes, now);
+        bytes
+    };
+    say(&mut member, &mut hub);
+    say(&mut hub, &mut member);
+    let name = |text| Name::new(text).unwrap();
+    let squat = Registration {
+        exchange: name("tidings"),
+        topic: name("squat"),
+        server: name("s"),
+        offers: Vec::new(),
+    };
+    member.bind(squat).unwrap();
+    for (token, verb) in [(1, Verb::Call), (2, Verb::Cast)] {
+        let target = Target {
+            exchange: name("tidings"),
+            topic: name("note"),
+            server: None,
+        };
+        let method = Method {
+            name: name("note"),
+            namespace: None,
+            version: None,
+            fingerprint: None,
+        };
+        let header = RequestHeader {
+            destination: Destination::Topic(Arc::new(target)),
+            method: Arc::new(method),
+            codec: 0,
+            remaining: Some(LONG),
+            depth: 0,
+            fanout: false,
+            wait_for_server: false,
+            idempotency_key: None,
+            heartbeat: None,
+            headers: Vec::new(),
+            caller: None,
+        };
+        let request = Request {
+            token,
+            flow: 0,
+            way: 0,
+            verb,
+            header,
+            payload: Body::Own(Vec::new()),
+        };
+        member.request(request, now).unwrap();
+    }
+    say(&mut member, &mut hub)
+}
+
+/// Opens a bus with ada's token, at the hub by way of this test, which writes `more` right behind the proof. What then
+/// comes of it is for `test` to see, which has the end of the connection that is at the hub, and says what the bus is to
+/// hear of it.
+fn with_more_behind_the_proof(
+    runtime: &Arc<dyn Runtime>,
+    hub: &str,
+    more: &[u8],
+    test: impl FnOnce(&mut TcpStream) -> Vec<u8>,
+) -> Result<Bus, OpenError> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = format!("tcp:{}", listener.local_addr().unwrap());
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(runtime, &here, |bus| bus.token(token("ada", ADA))));
+        let (mut member, _) = listener.accept().unwrap();
+        drop(listener); // It does not come back.
+        let mut hub = TcpStream::connect(socket_address(hub)).unwrap();
+        let hear = |from: &mut TcpStream| {
+            from.set_read_timeout(Some(LONG)).unwrap();
+            let mut heard = vec![0; 4096];
+            let read = from.read(&mut heard).unwrap();
+            heard.truncate(read);
+            heard
+        };
+        hub.write_all(&hear(&mut member)).unwrap(); // Hello
+        member.write_all(&hear(&mut hub)).unwrap(); // Hello
+        hub.write_all(&[&hear(&mut member), more].concat()).unwrap(); // Auth
+        member.write_all(&test(&mut hub)).unwrap();
+        drop((member, hub));
+        opening.join().unwrap()
+    })
+}
+
+/// PR-AUTH-4, R3: who is one too many is so from the proof on, whatever came with it.
+#[test]
+fn nothing_behind_the_proof_of_one_connection_too_many_is_looked_at() {
+    on_each_runtime(|runtime| {
+        let (hub, address, _server) = hub(runtime);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let count = ran.clone();
+        let note = hub.listen("note").on("note", move |(): ()| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let _note = note.start().unwrap();
+        let ada = || open(runtime, &address, |bus| bus.token(token("ada", ADA)));
+        let first = ada().unwrap();
+        let serves_squat = || {
+            let names = first.servers("squat").wait();
+            match names {
+                Ok(names) => names == ["s"],
+                Err(error) => {
+                    assert!(matches!(error.kind(), CallErrorKind::NoServer { .. }));
+                    false
+                }
+            }
+        };
+        let requests = requests();
+        let room = |_: &mut TcpStream| {
+            until("they run", || ran.load(Ordering::SeqCst) == 2);
+            until("it serves", serves_squat);
+            Vec::new()
+        };
+        let _gone = with_more_behind_the_proof(runtime, &address, &requests, room);
+        until("it is gone", || !serves_squat());
+
+        let _members: Vec<Bus> = (1..256).map(|_| ada().unwrap()).collect();
+        let no_room = |hub: &mut TcpStream| {
+            let mut answer = Vec::new();
+            // A reset is an end like any other.
+            if let Err(error) = hub.read_to_end(&mut answer) {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            }
+            answer
+        };
+        let told = with_more_behind_the_proof(runtime, &address, &requests, no_room).unwrap_err();
+        assert!(told.to_string().contains("TooManyConnections"), "{told}");
+        assert!(!serves_squat());
+        assert_eq!(ran.load(Ordering::SeqCst), 2);
+        assert_eq!(who(&first).as_deref(), Some("ada"));
     });
 }
 

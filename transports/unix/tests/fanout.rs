@@ -3,53 +3,26 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::process::{Process, end_with_the_test, say};
 use common::{Directory, LONG, on_each_runtime, open, until};
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::{Bus, CallErrorKind, Fate, Server};
 
-/// A process of this test that serves `poll` under a name of its own until it is killed: this program again.
-struct Process(Child);
-
-impl Process {
-    fn start(name: &str, runtime: &Arc<dyn Runtime>, directory: &Directory) -> Process {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "as_another_process", "--ignored", "--nocapture"])
-            .env("TIDINGS_TEST_NAME", name)
-            .env("TIDINGS_TEST_RUNTIME", runtime.name())
-            .env("TIDINGS_TEST_SOCKET", directory.socket())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while line.trim() != "ready" {
-            line.clear();
-            let read = output.read_line(&mut line).unwrap();
-            assert!(read > 0, "the process ended before it was ready");
-        }
-        Process(child)
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap(); // SIGKILL
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts a process of this test that serves `poll` under a name of its own until it is killed.
+fn start(name: &str, runtime: &Arc<dyn Runtime>, directory: &Directory) -> Process {
+    let mut command = Process::again("as_another_process");
+    command
+        .env("TIDINGS_TEST_NAME", name)
+        .env("TIDINGS_TEST_RUNTIME", runtime.name())
+        .env("TIDINGS_TEST_SOCKET", directory.socket());
+    Process::launch(name, &mut command).0
 }
 
 /// Not a test: what the processes of the tests run.
@@ -59,6 +32,7 @@ fn as_another_process() {
     let Ok(name) = std::env::var("TIDINGS_TEST_NAME") else {
         return;
     };
+    end_with_the_test();
     let socket = PathBuf::from(std::env::var("TIDINGS_TEST_SOCKET").unwrap());
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -84,7 +58,7 @@ fn as_another_process() {
         })
         .start()
         .unwrap();
-    println!("\nready");
+    say("ready");
     loop {
         thread::park();
     }
@@ -96,9 +70,9 @@ fn a_gather_tells_which_server_was_killed_and_brings_the_others_answers() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
         let hub = open(runtime, &directory.address("?listen"));
-        let _a = Process::start("a", runtime, &directory);
-        let mut b = Process::start("b", runtime, &directory);
-        let _c = Process::start("c", runtime, &directory);
+        let _a = start("a", runtime, &directory);
+        let mut b = start("b", runtime, &directory);
+        let _c = start("c", runtime, &directory);
         let client = open(runtime, &directory.address("?connect"));
         for bus in [&hub, &client] {
             assert_eq!(bus.servers("poll").wait().unwrap(), ["a", "b", "c"]);

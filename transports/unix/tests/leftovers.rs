@@ -2,13 +2,22 @@
 //! drains.
 
 mod common;
+#[path = "common/stream.rs"]
+mod stream;
 
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Directory, LONG, on_each_runtime, together, until};
+use stream::greet;
+use tidings_core::authorise::{Asked, Authorise, Verdict};
+use tidings_core::session::{
+    Body, Destination, Method, Name, Request, RequestHeader, Role, Target, Verb,
+};
 use tidings_core::{Bus, CallErrorKind, IdempotencyKey, Promise, Server, WhenFull};
 
 /// A server that runs one handler at a time, each when it is let.
@@ -221,9 +230,116 @@ fn a_drain_takes_what_waits_behind_a_fanout() {
             };
             sent.unwrap();
         }
-        gated.is_awaited();
+        // The hub has them: what is sent behind them stands in their line, and may not.
+        let behind = caller.call::<u32>("gated.take", &arguments(CASTS)).wait();
+        let refused = behind.unwrap_err();
+        assert!(
+            matches!(refused.kind(), CallErrorKind::Busy { .. }),
+            "{refused}"
+        );
         let (_server, numbers) = gated.drain(&hub);
         assert_eq!(took(&numbers), (0..CASTS).collect::<Vec<_>>());
+    });
+}
+
+/// Holds the first request up until it is let go.
+struct HoldsUp {
+    came: Sender<()>,
+    goes_on: Mutex<Option<Receiver<()>>>,
+}
+
+impl Authorise for HoldsUp {
+    fn authorise(&self, asked: &Asked<'_>) -> Verdict {
+        if asked.method == Some("take") {
+            if let Some(goes_on) = self.goes_on.lock().unwrap().take() {
+                self.came.send(()).unwrap();
+                let _let_go = goes_on.recv();
+            }
+        }
+        Verdict::Allow
+    }
+}
+
+/// So many casts to `early.take`, which came together.
+fn casts_in_one_write(stream: &mut UnixStream, casts: u8) {
+    let mut member = greet(stream, Role::Member).unwrap();
+    let now = Instant::now();
+    let name = |text| Name::new(text).unwrap();
+    let target = Arc::new(Target {
+        exchange: name("tidings"),
+        topic: name("early"),
+        server: None,
+    });
+    let method = Arc::new(Method {
+        name: name("take"),
+        namespace: None,
+        version: None,
+        fingerprint: None,
+    });
+    for n in 0..casts {
+        let header = RequestHeader {
+            destination: Destination::Topic(target.clone()),
+            method: method.clone(),
+            codec: 0,
+            remaining: None,
+            depth: 0,
+            fanout: false,
+            wait_for_server: false,
+            idempotency_key: None,
+            heartbeat: None,
+            headers: Vec::new(),
+            caller: None,
+        };
+        let request = Request {
+            token: n.into(),
+            flow: 0,
+            way: 0,
+            verb: Verb::Cast,
+            header,
+            payload: Body::Own(vec![n]),
+        };
+        member.request(request, now).unwrap();
+    }
+    let mut all = Vec::new();
+    while member.has_output() {
+        let bytes = member.transmit(now).collect::<Vec<_>>().concat();
+        member.wrote(bytes.len(), now);
+        all.extend(bytes);
+    }
+    stream.write_all(&all).unwrap();
+}
+
+/// C-LC-1: what the hub had read when the drain began has come, though it was not looked at yet.
+#[test]
+fn a_drain_takes_what_was_read_and_not_looked_at() {
+    const CASTS: u8 = 100;
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let (came, first) = channel();
+        let (lets, goes_on) = channel();
+        let policy = HoldsUp {
+            came,
+            goes_on: Mutex::new(Some(goes_on)),
+        };
+        let builder = Bus::builder().runtime(runtime.clone()).authorise(policy);
+        let address = directory.address("?listen");
+        let hub = builder.open_with(&tidings_unix::Unix, &address).unwrap();
+        let numbers = Arc::<Mutex<Vec<u8>>>::default();
+        let taken = numbers.clone();
+        let early = hub.listen("early").serial();
+        let early = early.on("take", move |n: u8| taken.lock().unwrap().push(n));
+        let server = early.start().unwrap();
+        let mut stream = UnixStream::connect(directory.socket()).unwrap();
+        casts_in_one_write(&mut stream, CASTS);
+        first.recv_timeout(LONG).unwrap();
+        let report = thread::scope(|scope| {
+            let draining = scope.spawn(|| server.drain_wait(LONG));
+            until("it takes no more", || hub.servers("early").wait().is_err());
+            drop(lets);
+            draining.join().unwrap()
+        });
+        assert!(report.is_complete(), "{report:?}");
+        assert_eq!(*numbers.lock().unwrap(), (0..CASTS).collect::<Vec<_>>());
     });
 }
 

@@ -4,59 +4,24 @@
 mod common;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::process::{Process, end_with_the_test, say};
 use common::{Directory, on_each_runtime, open, until};
 use tidings_core::runtime::{self, Runtime};
 use tidings_core::{Bus, CallError, Fate, Promise};
 
-/// A process of this test: this program again, as one of the roles below.
-struct Process {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    /// Starts it and waits until it says that it is ready.
-    fn start(role: &str, runtime: &Arc<dyn Runtime>, directory: &Directory) -> Process {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "as_another_process", "--ignored", "--nocapture"])
-            .env("TIDINGS_TEST_ROLE", role)
-            .env("TIDINGS_TEST_RUNTIME", runtime.name())
-            .env("TIDINGS_TEST_SOCKET", directory.socket())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut process = Process { child, output };
-        process.wait_for("ready");
-        process
-    }
-
-    fn wait_for(&mut self, word: &str) {
-        let mut line = String::new();
-        while line.trim() != word {
-            line.clear();
-            let read = self.output.read_line(&mut line).unwrap();
-            assert!(read > 0, "the process ended before it said `{word}`");
-        }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap(); // SIGKILL
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts a process in one of the roles below, and waits until it is ready.
+fn start(role: &str, runtime: &Arc<dyn Runtime>, directory: &Directory) -> Process {
+    let mut command = Process::again("as_another_process");
+    command
+        .env("TIDINGS_TEST_ROLE", role)
+        .env("TIDINGS_TEST_RUNTIME", runtime.name())
+        .env("TIDINGS_TEST_SOCKET", directory.socket());
+    Process::launch(role, &mut command).0
 }
 
 /// Not a test: what the processes of the tests run.
@@ -66,6 +31,7 @@ fn as_another_process() {
     let Ok(role) = std::env::var("TIDINGS_TEST_ROLE") else {
         return;
     };
+    end_with_the_test();
     let socket = PathBuf::from(std::env::var("TIDINGS_TEST_SOCKET").unwrap());
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -79,14 +45,14 @@ fn as_another_process() {
     let options = if role == "hub" { "?listen" } else { "?connect" };
     let bus = open(&runtime, &format!("unix:{}{options}", socket.display()));
     let _server = (role == "worker").then(|| serve_work(&bus, &socket));
-    println!("\nready");
+    say("ready");
     if role == "client" {
         let mut promises: Vec<Promise<u64>> = Vec::new();
         for id in 0.. {
             promises.push(bus.invoke("work.do", &id));
             promises.retain(|promise| !promise.is_ready());
             if id == 500 {
-                println!("\nbusy");
+                say("busy");
             }
             std::thread::sleep(Duration::from_micros(100));
         }
@@ -178,9 +144,9 @@ fn killing_a_worker_loses_nothing_that_was_not_its_own() {
     on_each_runtime(|runtime| {
         for _ in 0..5 {
             let directory = Directory::new();
-            let _hub = Process::start("hub", runtime, &directory);
-            let mut first = Process::start("worker", runtime, &directory);
-            let _second = Process::start("worker", runtime, &directory);
+            let _hub = start("hub", runtime, &directory);
+            let mut first = start("worker", runtime, &directory);
+            let _second = start("worker", runtime, &directory);
             let bus = open(runtime, &directory.address("?connect"));
             until("a worker answers", || answers(&bus));
             let outcomes = under_load(&bus, || first.kill());
@@ -203,8 +169,8 @@ fn killing_a_worker_loses_nothing_that_was_not_its_own() {
 fn killing_the_hub_fails_what_is_in_flight_and_a_new_one_finds_all_back() {
     on_each_runtime(|runtime| {
         let directory = Directory::new();
-        let mut hub = Process::start("hub", runtime, &directory);
-        let _worker = Process::start("worker", runtime, &directory);
+        let mut hub = start("hub", runtime, &directory);
+        let _worker = start("worker", runtime, &directory);
         let bus = open(runtime, &directory.address("?connect"));
         for _ in 0..5 {
             until("the worker answers", || answers(&bus));
@@ -220,7 +186,7 @@ fn killing_the_hub_fails_what_is_in_flight_and_a_new_one_finds_all_back() {
                 outcomes.iter().any(|(_, outcome)| outcome.is_err()),
                 "nothing was lost?"
             );
-            hub = Process::start("hub", runtime, &directory); // T18, C-LC-2
+            hub = start("hub", runtime, &directory); // T18, C-LC-2
         }
         until("the worker answers", || answers(&bus));
     });
@@ -231,9 +197,9 @@ fn killing_a_client_leaves_the_others_as_they_were() {
     on_each_runtime(|runtime| {
         for _ in 0..3 {
             let directory = Directory::new();
-            let _hub = Process::start("hub", runtime, &directory);
-            let _worker = Process::start("worker", runtime, &directory);
-            let mut client = Process::start("client", runtime, &directory);
+            let _hub = start("hub", runtime, &directory);
+            let _worker = start("worker", runtime, &directory);
+            let mut client = start("client", runtime, &directory);
             let bus = open(runtime, &directory.address("?connect"));
             client.wait_for("busy");
             until("the worker answers", || answers(&bus));
@@ -245,5 +211,17 @@ fn killing_a_client_leaves_the_others_as_they_were() {
                 assert_eq!(promise.wait().unwrap(), id);
             }
         }
+    });
+}
+
+/// Else those of a test that is killed would go on, and the next run would share the machine with them.
+#[test]
+fn the_processes_of_a_test_end_when_it_does() {
+    on_each_runtime(|runtime| {
+        let directory = Directory::new();
+        let roles = ["hub", "worker", "client"];
+        let mut processes = roles.map(|role| start(role, runtime, &directory));
+        processes.iter_mut().for_each(Process::hang_up);
+        processes.iter_mut().for_each(Process::ends);
     });
 }

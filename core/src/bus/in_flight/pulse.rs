@@ -107,9 +107,7 @@ impl InFlight {
     /// Keeps `pulse` for as long as the request has no outcome and nobody gave it up.
     fn keep(&self, place: impl FnOnce(&mut Pulses) -> &mut Option<Arc<Pulse>>, pulse: Arc<Pulse>) {
         let mut state = self.lock();
-        let over = state.cancelled
-            || matches!(state.place, Place::Ended)
-            || matches!(state.port, Port::Answered(_) | Port::Closed);
+        let over = state.cancelled || matches!(state.place, Place::Ended) || !state.port.is_open();
         if !over {
             let kept = place(&mut state.more.get_or_insert_default().pulses).replace(pulse);
             drop(state);

@@ -83,8 +83,8 @@ impl Attempts {
         match Dispatched::of_draft(draft, mode) {
             Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
             Dispatched::Answered(reply, _) => Answer::Came(reply),
-            Dispatched::Pending(receiver, in_flight) => {
-                Answer::Comes(Promise::of_reply(receiver, |reply, _| Ok(reply), in_flight))
+            Dispatched::Pending(in_flight) => {
+                Answer::Comes(Promise::of_reply(|reply, _| Ok(reply), in_flight))
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{Retry, task};
 use crate::blocking;
 use crate::bus::draft::Draft;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
-use crate::promise::seam::Cancel;
+use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError, WaitError, WaitExt};
 use crate::reply::{self, Reply};
 use crate::runtime::BoxFuture;
@@ -52,8 +52,7 @@ where
             return Promise::from(read(reply, &attempts.teller()));
         }
         let runtime = bus.transport().runtime();
-        let (receiver, handle) = task::spawn(attempts, first, &**runtime);
-        Promise::of_reply(receiver, read_for::<T, E>, handle)
+        Promise::of_reply(read_for::<T, E>, task::spawn(attempts, first, &**runtime))
     }
 
     /// A future that sends it when it is first polled, and resolves to the reply. Dropping it ends
@@ -195,7 +194,7 @@ fn read<T: DeserializeOwned + 'static, E: ReplyError>(
     reply::read(reply, &report)
 }
 
-fn read_for<T, E>(reply: Reply, request: &dyn Cancel) -> Result<T, E>
+fn read_for<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
 where
     T: DeserializeOwned + 'static,
     E: ReplyError,

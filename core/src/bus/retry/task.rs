@@ -9,24 +9,20 @@ use std::time::Instant;
 use super::attempts::{Answer, Attempts, Teller, poll_within};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::promise::cell::{self, Receiver, Sender};
-use crate::promise::seam::{Cancel, CancelCause};
+use crate::promise::PromiseError;
+use crate::promise::outcome::{self, Outcome};
+use crate::promise::seam::{Asked, CancelCause};
 use crate::reply::Reply;
 use crate::runtime::{BoxFuture, Runtime};
 
 /// Has `attempts`, of which the first was sent, go on as a task of `runtime`: where the outcome will
 /// be, and what ends it.
-pub(super) fn spawn(
-    attempts: Attempts,
-    first: Answer,
-    runtime: &dyn Runtime,
-) -> (Receiver<Reply>, Arc<dyn Cancel>) {
-    let (sender, receiver) = cell::channel();
+pub(super) fn spawn(attempts: Attempts, first: Answer, runtime: &dyn Runtime) -> Arc<dyn Asked> {
     let handle = Arc::new(Handle {
         deadline: attempts.deadline(),
         teller: attempts.teller(),
         state: Mutex::new(State {
-            sender: Some(sender),
+            outcome: Outcome::default(),
             waker: None,
         }),
     });
@@ -36,7 +32,7 @@ pub(super) fn spawn(
         parent,
         handle: handle.clone(),
     }));
-    (receiver, handle)
+    handle
 }
 
 /// What the promise and the task share.
@@ -47,8 +43,8 @@ struct Handle {
 }
 
 struct State {
-    /// None once it is decided.
-    sender: Option<Sender<Reply>>,
+    outcome: Outcome<Reply>,
+    /// That of the task.
     waker: Option<Waker>,
 }
 
@@ -56,13 +52,14 @@ impl Handle {
     /// Decides the outcome, once.
     fn finish(&self, reply: Reply) {
         let mut state = self.lock();
-        let (sender, waker) = (state.sender.take(), state.waker.take());
+        let decided = state.outcome.decide(reply);
+        let task = state.waker.take();
         drop(state);
-        if let Some(sender) = sender {
-            drop(sender.send(reply));
+        if let Ok(Some(waiter)) = decided {
+            waiter.wake();
         }
-        if let Some(waker) = waker {
-            waker.wake(); // The task has nothing to do any more.
+        if let Some(task) = task {
+            task.wake(); // It has nothing to do any more.
         }
     }
 
@@ -70,7 +67,7 @@ impl Handle {
     fn is_wanted(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let old = state.waker.replace(waker.clone());
-        let wanted = state.sender.is_some();
+        let wanted = !state.outcome.is_decided();
         drop(state);
         drop(old);
         wanted
@@ -87,7 +84,25 @@ impl Handle {
     }
 }
 
-impl Cancel for Handle {
+impl Asked for Handle {
+    fn poll(&self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, PromiseError>> {
+        outcome::poll(cx.waker(), |waker, clone| {
+            self.lock().outcome.look(waker, clone)
+        })
+    }
+
+    fn try_take(&self) -> Option<Result<Reply, PromiseError>> {
+        self.lock().outcome.try_take()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.lock().outcome.is_decided()
+    }
+
+    fn withdraw(&self) -> Option<Waker> {
+        self.lock().outcome.withdraw()
+    }
+
     fn report(&self, kind: CallErrorKind, fate: Fate, stage: Stage) -> CallError {
         self.teller.told(CallError::new(kind, fate, stage))
     }

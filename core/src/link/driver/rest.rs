@@ -20,7 +20,8 @@ impl Driver {
             .as_ref()
             .is_some_and(|intake| !intake.is_empty());
         let unsent = waiting || self.session.queued_requests() > 0 || self.session.has_output();
-        if unsent && now < until {
+        let untold = self.session.waiting_events() > 0;
+        if (unsent || untold) && now < until {
             return false;
         }
         self.session.close(code, "");

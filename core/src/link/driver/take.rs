@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::session::{self, CloseCode, IncomingId, Request, RequestId, Session};
 
 /// Requests taken from the outbox in one round.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 impl Driver {
     pub(super) fn take_control(&mut self, now: Instant) {
@@ -27,7 +27,10 @@ impl Driver {
                 Control::Retire(retiring) => {
                     self.side.retire_server(&mut self.session, retiring);
                 }
-                Control::Settle(settling) => self.side.settle(&settling),
+                Control::Settle(settling) => {
+                    self.tell_all_events(now); // What has come is for the server that goes, as what waits is.
+                    self.side.settle(&settling);
+                }
                 Control::GoAway(told) => {
                     let code = CloseCode::ShuttingDown;
                     // Before Hello nothing was taken that could be let end.

@@ -16,16 +16,35 @@ use crate::session::Event;
 /// How long a turn may be for handlers to be started in it.
 const INLINE: Duration = Duration::from_micros(200);
 
+/// Of requests that came together, at most half or so many are looked after before the answers to them are written: their
+/// callers go on while the others have their turn.
+const SHARE: usize = 16;
+
 impl Driver {
-    /// Tells what has happened to whom it concerns.
+    /// Tells what has happened to whom it concerns, as far as this round goes.
     pub(super) fn tell_events(&mut self, now: Instant) {
-        self.tell_events_after(None, now);
+        let share = (self.session.waiting_events() / 2).max(SHARE);
+        self.tell(share, None, now);
+    }
+
+    /// Tells all that has happened.
+    pub(super) fn tell_all_events(&mut self, now: Instant) {
+        self.tell(usize::MAX, None, now);
     }
 
     /// The same, where it is known here `why` the session ends.
-    pub(super) fn tell_events_after(&mut self, why: Option<&str>, now: Instant) {
+    pub(super) fn tell_the_end(&mut self, why: &str, now: Instant) {
+        self.tell(usize::MAX, Some(why), now);
+    }
+
+    /// Tells what has happened up to so many requests.
+    fn tell(&mut self, requests: usize, why: Option<&str>, now: Instant) {
+        let mut left = requests;
         let mut lost = Vec::new(); // Why is told by the event that follows them.
-        while let Some(event) = self.session.poll_event() {
+        while left > 0 {
+            let Some(event) = self.session.poll_event() else {
+                return;
+            };
             match event {
                 Event::Opened(hello) => match self.side.opened(&hello) {
                     Ok(()) => self.opened = true,
@@ -39,12 +58,13 @@ impl Driver {
                     header,
                     payload,
                 } => {
+                    left -= 1;
                     let mode = self.mode(header.remaining);
                     let incoming = Incoming {
                         id: id.0,
                         verb,
                         header,
-                        payload,
+                        payload: payload.0,
                         now,
                         flow: self.flow,
                         max_reply: self.max_message,

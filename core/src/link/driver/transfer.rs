@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::super::socket::Socket;
 use super::Driver;
+use crate::bulk;
 use crate::runtime::{Interest, Readiness};
 
 /// What is read at a time.
@@ -46,6 +47,7 @@ impl Driver {
                 // A reset is an end like any other (T3).
                 Poll::Ready(Ok((0, 0))) => self.session.receive_eof(now),
                 Poll::Ready(Ok((room, behind))) => {
+                    self.transferred(room + behind);
                     self.session.came(room, now);
                     let behind = buffer.get(..behind).unwrap_or_default();
                     self.session.receive(behind, now);
@@ -85,6 +87,12 @@ impl Driver {
             .map_ok(|read| (read.min(room), read.saturating_sub(room)))
     }
 
+    /// So many bytes came or went at once.
+    fn transferred(&mut self, bytes: usize) {
+        self.transferred += bytes;
+        bulk::moved(bytes);
+    }
+
     /// Writes what there is, as far as the socket takes it and this round goes.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let (mut moved, mut wrote) = (false, 0);
@@ -116,6 +124,7 @@ impl Driver {
                 }
                 Poll::Ready(Ok(written @ 1..)) => {
                     self.session.wrote(written, now);
+                    self.transferred(written);
                     wrote += written;
                 }
                 // A write of 0 would be tried for ever (T13).
@@ -146,7 +155,7 @@ impl Driver {
             if !self.read_last(now) {
                 break;
             }
-            self.tell_events(now);
+            self.tell_all_events(now);
         }
         if !self.session.is_closed() {
             self.fault = error.or(self.fault.take());

@@ -1,11 +1,11 @@
-//! The servers of the hub's own process that retire: what had come for them before, and found no room in their queues, is
-//! theirs (C-LC-1).
+//! The servers of the hub's own process that retire: what had come for them before is theirs (C-LC-1), whether it found no
+//! room in their queues or was not looked at yet.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Core;
-use crate::bus::{Delivery, Head};
+use crate::bus::{Delivery, Head, InFlight};
 use crate::overload::Way;
 use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
 
@@ -71,12 +71,12 @@ impl Drop for Settling {
     }
 }
 
-/// The way of what has waited already: to whom the router knows, else to whom it knows no more.
-pub(super) struct Waited<'a>(pub(super) &'a Core);
+/// The way of what has come already: to whom the router knows, else to whom it knows no more.
+pub(super) struct Come<'a>(pub(super) &'a Core);
 
-impl Way for Waited<'_> {
+impl Way for Come<'_> {
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
-        let Waited(core) = self;
+        let Come(core) = self;
         let head = delivery.in_flight().head();
         // Looked for first: it is there before the router knows it no more.
         let fading = core.fading.server(head);
@@ -88,5 +88,9 @@ impl Way for Waited<'_> {
 
     fn wait_for_room(&self, delivery: &Delivery, cx: &mut std::task::Context<'_>) {
         Way::wait_for_room(&self.0.router, delivery, cx);
+    }
+
+    fn is_awaited(&self, in_flight: &Arc<InFlight>) {
+        Way::is_awaited(&self.0.router, in_flight);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::Core;
-use super::fading::{Settling, Waited};
+use super::fading::{Come, Settling};
 use crate::bus::{Caller, Delivery, Head, InFlight};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
@@ -155,12 +155,12 @@ impl Side for HubSide {
         let caller = Some(self.caller.clone());
         let delivery = incoming.into_delivery(addressee, caller);
         let in_flight = delivery.in_flight().clone();
-        let answer = self.parked.deliver(delivery, &self.core.router, mode);
+        let answer = self.parked.deliver(delivery, &Come(&self.core), mode);
         Some(Taken { in_flight, answer })
     }
 
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> bool {
-        self.parked.poll(&Waited(&self.core), cx)
+        self.parked.poll(&Come(&self.core), cx)
     }
 
     fn given_up(&mut self) {
@@ -262,7 +262,7 @@ impl Way for Router {
 impl Drop for HubSide {
     fn drop(&mut self) {
         self.withdraw();
-        self.parked.leave(&Waited(&self.core));
+        self.parked.leave(&Come(&self.core));
         self.core.has_left(self.id);
     }
 }

@@ -113,12 +113,13 @@ impl Node {
                 }
             }
         };
+        let pace = Pace::of_an_heir();
+        let found = Box::pin(task::run(shared.clone(), attempt, first, intake, pace));
         node.member.run(async move {
-            let pace = Pace::of_an_heir();
-            let found = task::run(shared.clone(), attempt, first, intake, pace).await;
-            if let Some((prepared, intake)) = found {
+            if let Some((prepared, intake)) = found.await {
                 if seat.take(&shared, prepared) {
-                    seat.route(&shared, intake).await;
+                    // In a box of its own: few come here, and each of the others would hold room for it.
+                    Box::pin(seat.route(&shared, intake)).await;
                 }
             }
         });

@@ -63,57 +63,62 @@ fn connect(
 
 /// Runs until the member is closed, or an attempt finds something else than a connection: that is given back, with
 /// the requests that wait for one.
-pub(super) async fn run<T, F>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` holds what it is given twice"
+)]
+pub(super) fn run<T, F>(
     shared: Arc<Shared>,
     attempt: impl Fn() -> F,
     first: Begun,
     mut intake: Intake,
     mut pace: Pace,
-) -> Option<(T, Intake)>
+) -> impl Future<Output = Option<(T, Intake)>>
 where
     F: Future<Output = io::Result<Found<T>>>,
 {
-    let mut next = Some(first);
-    // A first connection is used though the member was closed meanwhile: what it has accepted is
-    // to leave.
-    while next.is_some() || !shared.is_closed() {
-        let established = match next.take() {
-            // What a connection needs only before it is there has a box of its own: else the task of each, which mostly
-            // waits, would hold room for all of it.
-            Some(first) => Box::pin(attempt::establish(&shared, first)).await,
-            None => match during(&shared, &mut intake, Box::pin(attempt())).await {
-                None => break,
-                Some(Ok(Found::Connection(established))) => Ok(established),
-                Some(Ok(Found::Other(other))) => return Some((other, intake)),
-                Some(Err(error)) => Err(error),
-            },
-        };
-        let credentials = &shared.options.credentials;
-        match established.and_then(|begun| Ok((begun, credentials.of_member()?))) {
-            Ok((begun, auth)) => {
-                let (connection, driver) = connect(&shared, begun, auth, intake);
-                let began = Instant::now();
-                let (rest, why) = serve(&shared, connection, driver).await;
-                intake = rest?;
-                // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
-                let greeted = matches!(shared.watch.state(), State::Connected { .. });
-                pace.lost(began.elapsed(), greeted);
-                if !shared.is_closed() {
-                    shared.watch.disconnected(&why);
+    async move {
+        let mut next = Some(first);
+        // A first connection is used though the member was closed meanwhile: what it has accepted is to leave.
+        while next.is_some() || !shared.is_closed() {
+            let established = match next.take() {
+                // What a connection needs only before it is there has a box of its own: else the task of each, which
+                // mostly waits, would hold room for all of it.
+                Some(first) => Box::pin(attempt::establish(&shared, first)).await,
+                None => match during(&shared, &mut intake, Box::pin(attempt())).await {
+                    None => break,
+                    Some(Ok(Found::Connection(established))) => Ok(established),
+                    Some(Ok(Found::Other(other))) => return Some((other, intake)),
+                    Some(Err(error)) => Err(error),
+                },
+            };
+            let credentials = &shared.options.credentials;
+            match established.and_then(|begun| Ok((begun, credentials.of_member()?))) {
+                Ok((begun, auth)) => {
+                    let (connection, driver) = connect(&shared, begun, auth, intake);
+                    let began = Instant::now();
+                    let (rest, why) = serve(&shared, connection, driver).await;
+                    intake = rest?;
+                    // One whose hub never said Hello is a door that opens and closes, and no hub (T21).
+                    let greeted = matches!(shared.watch.state(), State::Connected { .. });
+                    pace.lost(began.elapsed(), greeted);
+                    if !shared.is_closed() {
+                        shared.watch.disconnected(&why);
+                    }
+                    shared.first.tell(Err(why));
                 }
-                shared.first.tell(Err(why));
+                Err(error) => {
+                    let why = error.to_string();
+                    shared.watch.disconnected(&why);
+                    shared.first.tell(Err(why));
+                }
             }
-            Err(error) => {
-                let why = error.to_string();
-                shared.watch.disconnected(&why);
-                shared.first.tell(Err(why));
-            }
+            let pause = shared.runtime.sleep(pace.pause());
+            during(&shared, &mut intake, pause).await;
         }
-        let pause = shared.runtime.sleep(pace.pause());
-        during(&shared, &mut intake, pause).await;
+        // Dropping the intake fails what waits in it.
+        None
     }
-    // Dropping the intake fails what waits in it.
-    None
 }
 
 /// Drives one connection to its end.

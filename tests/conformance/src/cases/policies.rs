@@ -160,7 +160,10 @@ pub fn a_call_that_waits_for_room_ends_at_its_deadline(world: &World) {
         promise.wait().unwrap();
     }
     assert_eq!(client.call::<u32>(TOPIC, &2_u32).wait().unwrap(), 2);
-    assert_eq!(stage.took.take(), [0, 1, 2]);
+    let took = stage.took.take();
+    // What has been handed over may start while word of its deadline is on the way, and is told so.
+    let may_have_run = error.fate() == Fate::Unknown && took == [0, 1, 9, 2];
+    assert!(took == [0, 1, 2] || may_have_run, "{error}: {took:?}");
 }
 
 /// C-DL-3

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
+#[path = "../../../../tests/common/process.rs"]
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod wire;

@@ -67,7 +67,7 @@ impl Listener for Never {
 }
 
 /// Exchanges Hello over `stream`, unless the other side goes meanwhile.
-pub(crate) fn greet(mut stream: &UnixStream, role: Role) -> io::Result<()> {
+pub(crate) fn greet(mut stream: &UnixStream, role: Role) -> io::Result<Session> {
     stream.set_read_timeout(Some(LONG))?;
     let mut session = Session::new(role, Config::new([9; 16]), Instant::now());
     let mut buffer = [0; 4096];
@@ -84,5 +84,5 @@ pub(crate) fn greet(mut stream: &UnixStream, role: Role) -> io::Result<()> {
             session.receive(&buffer[..read], now);
         }
     }
-    Ok(())
+    Ok(session)
 }

@@ -1,51 +1,20 @@
-//! The processes of a test: this program again, in a role.
+//! Other processes of a test: its own program again, in one of the roles that it knows.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::engine::{Directory, Engine, LONG};
+/// The longest that a process may take to say something.
+const LONG: Duration = Duration::from_secs(20);
 
-/// Who a process is, as its environment tells it.
-pub(crate) struct Part {
-    pub(crate) role: String,
-    /// Its name among the processes of the test.
-    pub(crate) name: String,
-    pub(crate) engine: Engine,
-    pub(crate) directory: PathBuf,
-    /// Where the bus of the directory is, for the process that serves it and for one that connects.
-    pub(crate) hub: String,
-    pub(crate) member: String,
-}
-
-const ROLE: &str = "TIDINGS_FAULTS_ROLE";
-const NAME: &str = "TIDINGS_FAULTS_NAME";
-const ENGINE: &str = "TIDINGS_FAULTS_ENGINE";
-const DIRECTORY: &str = "TIDINGS_FAULTS_DIRECTORY";
-const HUB: &str = "TIDINGS_FAULTS_HUB";
-const MEMBER: &str = "TIDINGS_FAULTS_MEMBER";
-
-impl Part {
-    /// The part of this process; none for one that nobody of us started.
-    pub(crate) fn of_the_environment() -> Option<Part> {
-        let variable = |name| std::env::var(name).ok();
-        Some(Part {
-            role: variable(ROLE)?,
-            name: variable(NAME)?,
-            engine: Engine::named(&variable(ENGINE)?),
-            directory: variable(DIRECTORY)?.into(),
-            hub: variable(HUB)?,
-            member: variable(MEMBER)?,
-        })
-    }
-}
-
-/// A process that was started here. It is killed, and reaped, at the latest when this is dropped; and it ends by
-/// itself when its standard input does, so that it does not outlive a test that is killed.
+/// A process that was started here. It is killed, and reaped, at the latest when this is dropped. So that it does not
+/// outlive a test that is killed, it is to end by itself when its standard input does: with its [`words`], or by
+/// [`end_with_the_test`].
 pub(crate) struct Process {
     child: Child,
     input: Option<ChildStdin>,
@@ -54,18 +23,19 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it and waits until it says that it is ready.
-    pub(crate) fn start(role: &str, name: &str, engine: Engine, directory: &Directory) -> Process {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "as_another_process", "--ignored", "--nocapture"])
-            .env(ROLE, role)
-            .env(NAME, name)
-            .env(ENGINE, engine.name())
+    /// This program again, to run the test `test`, which is ignored otherwise.
+    pub(crate) fn again(test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--ignored", "--nocapture"]);
+        command
+    }
+
+    /// Starts `command`, which is `what` in messages, and waits until it says that it is ready; gives what stands behind
+    /// that.
+    pub(crate) fn launch(what: &str, command: &mut Command) -> (Process, String) {
+        let mut child = command
             // A group of its own: were that of the test orphaned meanwhile, the kernel would make it go on when stopped.
             .process_group(0)
-            .env(DIRECTORY, directory.path())
-            .env(HUB, directory.hub())
-            .env(MEMBER, directory.member())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -83,19 +53,14 @@ impl Process {
             input: child.stdin.take(),
             child,
             said,
-            what: format!("{role} {name}"),
+            what: what.to_owned(),
         };
-        process.wait_for("ready");
-        process
-    }
-
-    /// Waits until it says `word`.
-    pub(crate) fn wait_for(&self, word: &str) {
-        self.wait_for_line(word);
+        let behind = process.wait_for("ready");
+        (process, behind)
     }
 
     /// Waits until it says `word`, and gives what stands behind that.
-    pub(crate) fn wait_for_line(&self, word: &str) -> String {
+    pub(crate) fn wait_for(&self, word: &str) -> String {
         loop {
             match self.said.recv_timeout(LONG) {
                 Ok(line) => match line.split_once(' ').unwrap_or((&line, "")) {
@@ -124,6 +89,11 @@ impl Process {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Ends its standard input, as the end of this test would.
+    pub(crate) fn hang_up(&mut self) {
+        self.input = None;
     }
 
     /// Waits until it has ended by itself.
@@ -167,4 +137,22 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// In one of those: tells the test something.
+pub(crate) fn say(word: &str) {
+    println!("\n{word}"); // The test harness has begun a line.
+}
+
+/// In one of those: what it is told, until its test has ended, however that was.
+pub(crate) fn words() -> impl Iterator<Item = String> {
+    std::io::stdin().lock().lines().map_while(Result::ok)
+}
+
+/// In one of those that are told nothing: ends it when its test has ended.
+pub(crate) fn end_with_the_test() {
+    std::thread::spawn(|| {
+        words().for_each(drop);
+        std::process::exit(0);
+    });
 }
