@@ -6,6 +6,17 @@
 #[path = "faults/engine.rs"]
 #[allow(dead_code, reason = "the tests with several processes use more of it")]
 mod engine;
+#[path = "faults/wire.rs"]
+#[allow(dead_code, reason = "the tests with several processes use all of it")]
+mod wire;
+
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
+#[cfg(feature = "tcp")]
+#[path = "common/loopback.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod loopback;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,6 +25,7 @@ use std::time::{Duration, Instant};
 use tidings::{Bus, Server};
 
 use engine::{Directory, Engine};
+use wire::Wire;
 
 /// A hub that serves, and members that call.
 struct Place {
@@ -23,12 +35,12 @@ struct Place {
 }
 
 impl Place {
-    fn open(engine: Engine, members: usize, options: &str) -> Place {
-        let directory = Directory::new();
+    fn open(engine: Engine, wire: Wire, members: usize) -> Place {
+        let directory = wire.directory();
         Place {
-            hub: engine.open(&format!("{}{options}", directory.hub())),
+            hub: engine.open(&directory.hub()),
             members: (0..members)
-                .map(|_| engine.open(&format!("{}{options}", directory.member())))
+                .map(|_| engine.open(&directory.member()))
                 .collect(),
             _directory: directory,
         }
@@ -84,9 +96,9 @@ const WHILE: Duration = Duration::from_secs(2);
 /// C-OV-2: beside an unbroken stream of large messages, small calls of the very handle that sends them take no longer than
 /// five times what they take otherwise: the slowest but one of a hundred, to the hub, and nine of ten through it, which is
 /// half of the time that a large one takes at most.
-fn a_small_call_does_not_wait_for_a_large_one(engine: Engine) {
+fn a_small_call_does_not_wait_for_a_large_one(engine: Engine, wire: Wire) {
     for through in [false, true] {
-        let place = Place::open(engine, 2, "");
+        let place = Place::open(engine, wire, 2);
         let serving = if through {
             &place.members[1]
         } else {
@@ -117,7 +129,7 @@ fn a_small_call_does_not_wait_for_a_large_one(engine: Engine) {
                 (sending.join().unwrap(), small)
             });
             eprintln!(
-                "{}, through the hub {through}: a large call {large}; a small one {small}, idle {idle}",
+                "{} over {wire:?}, through the hub {through}: a large call {large}; a small one {small}, idle {idle}",
                 engine.name()
             );
             let most = [90, 99].map(|hundredths| small.at(hundredths) <= idle.at(hundredths) * 5);
@@ -128,28 +140,36 @@ fn a_small_call_does_not_wait_for_a_large_one(engine: Engine) {
     }
 }
 
-macro_rules! on_each_runtime {
-    ($($test:ident,)*) => {
+/// What is said of a transport between processes that does not encrypt, on each runtime of the build.
+macro_rules! over {
+    ($wire:ident) => {
         #[cfg(feature = "tokio")]
-        mod on_tokio {
-            $(#[test]
-            #[cfg_attr(debug_assertions, ignore = "compares times: run it optimised, as `tests/run tests-numbers` does")]
-            fn $test() {
-                crate::engine::Engine::Tokio.alone(super::$test);
-            })*
-        }
-
+        over! { $wire, on_tokio, Tokio }
         #[cfg(feature = "smol")]
-        mod on_smol {
-            $(#[test]
-            #[cfg_attr(debug_assertions, ignore = "compares times: run it optimised, as `tests/run tests-numbers` does")]
-            fn $test() {
-                crate::engine::Engine::Smol.alone(super::$test);
-            })*
+        over! { $wire, on_smol, Smol }
+    };
+    ($wire:ident, $on:ident, $engine:ident) => {
+        mod $on {
+            use crate::{engine::Engine, wire::Wire};
+
+            #[test]
+            #[cfg_attr(
+                debug_assertions,
+                ignore = "compares times: run it optimised, as `tests/run tests-numbers` does"
+            )]
+            fn a_small_call_does_not_wait_for_a_large_one() {
+                let test = crate::a_small_call_does_not_wait_for_a_large_one;
+                Engine::$engine.alone(|engine| test(engine, Wire::$wire));
+            }
         }
     };
 }
 
-on_each_runtime! {
-    a_small_call_does_not_wait_for_a_large_one,
+mod over_unix {
+    over! { Unix }
+}
+
+#[cfg(feature = "tcp")]
+mod over_tcp {
+    over! { Tcp }
 }

@@ -56,6 +56,7 @@
 
 mod dial;
 mod listen;
+mod local;
 mod options;
 mod places;
 mod security;

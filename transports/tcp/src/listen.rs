@@ -11,6 +11,7 @@ use tidings_core::link::{Listener, advice_on_scarcity};
 use tidings_core::transport::OpenOptions;
 use tidings_core::{Address, Caller, OpenError};
 
+use crate::local;
 use crate::options::Options;
 use crate::places::{Host, Place};
 use crate::security::ServerSecurity;
@@ -111,6 +112,7 @@ fn listen(
     sockopt::set_socket_reuseaddr(&socket, true)?;
     // Whatever is accepted inherits them.
     options.timing.apply(&socket)?;
+    local::bound(&socket, at)?;
     rustix::net::bind(&socket, &at)?;
     rustix::net::listen(&socket, BACKLOG)?;
     let bound = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;

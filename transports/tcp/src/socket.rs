@@ -14,6 +14,7 @@ use tidings_core::Caller;
 use tidings_core::link::Socket;
 use tidings_core::runtime::Interest;
 
+use crate::local;
 use crate::timing::Timing;
 
 /// A stream socket in non-blocking mode, connected or about to be.
@@ -41,6 +42,7 @@ impl TcpSocket {
         let socket = stream_socket(peer)?;
         let begin = || {
             timing.apply(&socket)?;
+            local::bound(&socket, peer)?;
             match rustix::net::connect(&socket, &peer) {
                 Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(()),
                 // No port is left for this end of it: not what `WouldBlock` says elsewhere.
