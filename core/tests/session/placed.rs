@@ -9,8 +9,8 @@ use crate::random::Random;
 use crate::raw::{CANCEL, CHUNK, PING, REPLY_CHUNK, frame, varint};
 use crate::splits::read_to_places;
 
-/// Who takes large messages, and how they come.
-fn large_messages(answers: bool) -> (Session, Vec<Vec<u8>>) {
+/// Who takes large messages, how they come, and when.
+fn large_messages(answers: bool) -> (Session, Vec<Vec<u8>>, Instant) {
     let (mut pair, _) = Pair::bound();
     let sizes = [200_000, 150_000, 90_000];
     let content = |size: u32| (0..size).map(|n| (n >> 3) as u8).collect::<Vec<_>>();
@@ -23,14 +23,14 @@ fn large_messages(answers: bool) -> (Session, Vec<Vec<u8>>) {
     }
     if !answers {
         let stream = output(&mut pair.member, pair.now);
-        return (pair.hub, frames(&stream));
+        return (pair.hub, frames(&stream), pair.now);
     }
     pair.settle();
     for ((id, _), size) in requests(&mut pair.hub_events).into_iter().zip(sizes) {
         pair.hub.reply(id, Ok(content(size).into()));
     }
     let stream = output(&mut pair.hub, pair.now);
-    (pair.member, frames(&stream))
+    (pair.member, frames(&stream), pair.now)
 }
 
 fn frames(mut stream: &[u8]) -> Vec<Vec<u8>> {
@@ -80,12 +80,11 @@ fn told(mut session: Session, now: Instant) -> Vec<Event> {
 
 #[test]
 fn a_broken_stream_has_the_same_end_wherever_it_is_read_to() {
-    let now = Instant::now();
     let (mut ended, mut whole_messages, mut placed) = (0, 0, 0);
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let answers = seed % 2 == 0;
-        let (mut plain, mut sent) = large_messages(answers);
+        let (mut plain, mut sent, now) = large_messages(answers);
         for _ in 0..random.below(3) {
             damage(&mut sent, &mut random);
         }
@@ -100,7 +99,7 @@ fn a_broken_stream_has_the_same_end_wherever_it_is_read_to() {
         };
         whole_messages += expected.iter().filter(|event| is_large(event)).count();
 
-        let (mut session, _) = large_messages(answers);
+        let (mut session, _, now) = large_messages(answers);
         let mut rest = &stream[..];
         let most = [1000, 20_000, 70_000, 400_000][random.below(4)];
         while !rest.is_empty() {
