@@ -110,24 +110,10 @@ impl Peer {
             topic: name(topic),
             server: None,
         };
-        let method = Method {
-            name: name(method),
-            namespace: None,
-            version: None,
-            fingerprint: None,
-        };
+        let method = Method::named(name(method));
         let mut header = RequestHeader {
-            destination: Destination::Topic(Arc::new(target)),
-            method: Arc::new(method),
-            codec: 0,
             remaining: Some(Duration::from_secs(30)),
-            depth: 0,
-            fanout: false,
-            wait_for_server: false,
-            idempotency_key: None,
-            heartbeat: None,
-            headers: Vec::new(),
-            caller: None,
+            ..RequestHeader::new(Destination::Topic(Arc::new(target)), Arc::new(method))
         };
         more(&mut header);
         self.token += 1;

@@ -78,17 +78,8 @@ impl Pair {
             way: 1,
             verb,
             header: RequestHeader {
-                destination: Destination::Topic(self.target.clone()),
-                method: self.method.clone(),
-                codec: 0,
                 remaining: Some(Duration::from_secs(30)),
-                depth: 0,
-                fanout: false,
-                wait_for_server: false,
-                idempotency_key: None,
-                heartbeat: None,
-                headers: Vec::new(),
-                caller: None,
+                ..RequestHeader::new(Destination::Topic(self.target.clone()), self.method.clone())
             },
             payload: vec![0x5a; 64].into(),
         };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Promise;
-use crate::bus::draft::{Args, Draft, Subject};
+use crate::bus::draft::{Args, Draft, Subject, or_fault};
 use crate::bus::{Bus, Request};
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, CallErrorKind};
@@ -82,15 +82,9 @@ impl Client {
     /// A request for `method`; see [`Bus::request`] about the arguments' types.
     pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         let arguments = self.service.bus.borrowed(arguments);
-        let (method, fault) = match Method::new(method) {
-            Ok(method) => (method, None),
-            Err(error) => (Method::NONE, Some(error)),
-        };
-        let mut request = self.service.draft(method, (self.version, None), arguments);
-        if let Some(fault) = fault {
-            request.draft.terms().spoil(fault);
-        }
-        request
+        let (method, fault) = or_fault(Method::new(method), Method::NONE);
+        let request = self.service.draft(method, (self.version, None), arguments);
+        request.spoiled_by(fault)
     }
 
     /// Sends to `method` and, once awaited or waited on, waits for the reply.
@@ -176,10 +170,7 @@ impl ServiceClient {
     }
 
     fn on(bus: &Bus, topic: Result<Topic, NameError>) -> Self {
-        let (topic, fault) = match topic {
-            Ok(topic) => (topic, None),
-            Err(error) => (Topic::NONE, Some(error)),
-        };
+        let (topic, fault) = or_fault(topic, Topic::NONE);
         let mut client = ServiceClient {
             bus: bus.clone(),
             topic,

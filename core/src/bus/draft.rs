@@ -10,7 +10,7 @@ use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::name::{self, Exchange, Method, Topic};
+use crate::name::{self, Exchange, Method, NameError, Topic};
 use crate::payload::Payload;
 use crate::version::Version;
 
@@ -34,6 +34,14 @@ pub(crate) enum Timeout {
     Inherited,
     None,
     After(Duration),
+}
+
+/// A name, and why what was given is none: then it is `none`, and nothing is sent to it.
+pub(super) fn or_fault<N>(given: Result<N, NameError>, none: N) -> (N, Option<NameError>) {
+    match given {
+        Ok(name) => (name, None),
+        Err(fault) => (none, Some(fault)),
+    }
 }
 
 /// What is asked, as a client says it.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
-use crate::bus::draft::Subject;
+use crate::bus::draft::{Subject, or_fault};
 use crate::bus::head::Caller;
 use crate::bus::waiting_room::{For, WaitingRoom};
 use crate::bus::{Args, Client, Delivery, Request, RetryBudget, WhenDisconnected};
@@ -160,15 +160,8 @@ impl Bus {
         names: Result<(Topic, Method), NameError>,
         arguments: Result<Args, EncodeError>,
     ) -> Request<T> {
-        let (names, fault) = match names {
-            Ok(names) => (names, None),
-            Err(error) => ((Topic::NONE, Method::NONE), Some(error)),
-        };
-        let mut request = Request::new(self, Subject::of(names.0, names.1), arguments);
-        if let Some(fault) = fault {
-            request.draft.terms().spoil(fault);
-        }
-        request
+        let ((topic, method), fault) = or_fault(names, (Topic::NONE, Method::NONE));
+        Request::new(self, Subject::of(topic, method), arguments).spoiled_by(fault)
     }
 
     /// Arguments that are borrowed cannot be moved to a handler: they are encoded here. Their type cannot be compared

@@ -19,7 +19,7 @@ use crate::codec::EncodeError;
 use crate::error::{
     ApplicationError, CallError, CallErrorKind, Fate, MethodError, ReplyError, Stage,
 };
-use crate::name::{Namespace, ServerName};
+use crate::name::{NameError, Namespace, ServerName};
 use crate::overload::WhenFull;
 use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError};
@@ -107,6 +107,14 @@ impl<T, E> Request<T, E> {
         match version.try_into() {
             Ok(version) => self.draft.head_mut().version = version,
             Err(error) => self.terms().spoil(error.into()),
+        }
+        self
+    }
+
+    /// It fails by this when it is sent.
+    pub(super) fn spoiled_by(mut self, fault: Option<NameError>) -> Self {
+        if let Some(fault) = fault {
+            self.terms().spoil(fault);
         }
         self
     }

@@ -99,10 +99,16 @@ impl<N: Note> Writer<N> {
 
     #[inline]
     pub(super) fn extend(&mut self, more: &[u8]) -> Written {
-        if more.len() > self.bytes.capacity() - self.bytes.len() {
-            self.grow(more.len())?;
-        }
+        self.make_room(more.len())?;
         self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+
+    #[inline]
+    fn make_room(&mut self, more: usize) -> Written {
+        if more > self.bytes.capacity() - self.bytes.len() {
+            self.grow(more)?;
+        }
         Ok(())
     }
 
@@ -161,9 +167,7 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn counted_far(&mut self, bytes: &[u8]) -> Written {
         self.length(bytes.len())?;
-        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
-            self.grow(bytes.len())?;
-        }
+        self.make_room(bytes.len())?;
         bulk::append(&mut self.bytes, bytes);
         Ok(())
     }

@@ -189,12 +189,7 @@ impl Ours {
         let (Ok(exchange), Ok(topic)) = (Name::new("x"), Name::new("t")) else {
             return;
         };
-        let method = Method {
-            name: topic.clone(),
-            namespace: None,
-            version: None,
-            fingerprint: None,
-        };
+        let method = Method::named(topic.clone());
         let target = Target {
             exchange,
             topic,
@@ -204,19 +199,7 @@ impl Ours {
             Some(id) => Destination::Bound(id),
             None => Destination::Topic(target.into()),
         };
-        let header = RequestHeader {
-            destination,
-            method: method.into(),
-            codec: 0,
-            remaining: None,
-            depth: 0,
-            fanout: false,
-            wait_for_server: false,
-            idempotency_key: None,
-            heartbeat: None,
-            headers: Vec::new(),
-            caller: None,
-        };
+        let header = RequestHeader::new(destination, method.into());
         for token in 0..TOKENS {
             let verb = if token == 0 { Verb::Cast } else { Verb::Call };
             let payload = vec![0; if token == 1 { 100_000 } else { 10 }].into();

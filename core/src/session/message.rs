@@ -31,6 +31,19 @@ pub struct Method {
     pub fingerprint: Option<u64>,
 }
 
+impl Method {
+    /// A method by its name alone.
+    #[must_use]
+    pub fn named(name: Name) -> Self {
+        Method {
+            name,
+            namespace: None,
+            version: None,
+            fingerprint: None,
+        }
+    }
+}
+
 /// Who made a request first, told by the hub that forwards it. Interned like [`Target`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller {
@@ -123,6 +136,26 @@ pub struct RequestHeader {
     /// The identity of the original caller. Believed only from a hub: a hub drops what a member
     /// writes here.
     pub caller: Option<Arc<Caller>>,
+}
+
+impl RequestHeader {
+    /// Of a request with all the time there is, whose payload is in postcard, and which asks for nothing else.
+    #[must_use]
+    pub fn new(destination: Destination, method: Arc<Method>) -> Self {
+        RequestHeader {
+            destination,
+            method,
+            codec: 0,
+            remaining: None,
+            depth: 0,
+            fanout: false,
+            wait_for_server: false,
+            idempotency_key: None,
+            heartbeat: None,
+            headers: Vec::new(),
+            caller: None,
+        }
+    }
 }
 
 /// A request to send.

@@ -155,17 +155,8 @@ pub(crate) fn registration() -> Registration {
 
 pub(crate) fn header(destination: Destination) -> RequestHeader {
     RequestHeader {
-        destination,
-        method: method("hello"),
-        codec: 0,
         remaining: Some(Duration::from_secs(30)),
-        depth: 0,
-        fanout: false,
-        wait_for_server: false,
-        idempotency_key: None,
-        heartbeat: None,
-        headers: Vec::new(),
-        caller: None,
+        ..RequestHeader::new(destination, method("hello"))
     }
 }
 

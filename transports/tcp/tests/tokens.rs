@@ -133,24 +133,10 @@ fn requests() -> Vec<u8> {
             topic: name("note"),
             server: None,
         };
-        let method = Method {
-            name: name("note"),
-            namespace: None,
-            version: None,
-            fingerprint: None,
-        };
+        let method = Method::named(name("note"));
         let header = RequestHeader {
-            destination: Destination::Topic(Arc::new(target)),
-            method: Arc::new(method),
-            codec: 0,
             remaining: Some(LONG),
-            depth: 0,
-            fanout: false,
-            wait_for_server: false,
-            idempotency_key: None,
-            heartbeat: None,
-            headers: Vec::new(),
-            caller: None,
+            ..RequestHeader::new(Destination::Topic(Arc::new(target)), Arc::new(method))
         };
         let request = Request {
             token,

@@ -270,26 +270,9 @@ fn casts_in_one_write(stream: &mut UnixStream, casts: u8) {
         topic: name("early"),
         server: None,
     });
-    let method = Arc::new(Method {
-        name: name("take"),
-        namespace: None,
-        version: None,
-        fingerprint: None,
-    });
+    let method = Arc::new(Method::named(name("take")));
     for n in 0..casts {
-        let header = RequestHeader {
-            destination: Destination::Topic(target.clone()),
-            method: method.clone(),
-            codec: 0,
-            remaining: None,
-            depth: 0,
-            fanout: false,
-            wait_for_server: false,
-            idempotency_key: None,
-            heartbeat: None,
-            headers: Vec::new(),
-            caller: None,
-        };
+        let header = RequestHeader::new(Destination::Topic(target.clone()), method.clone());
         let request = Request {
             token: n.into(),
             flow: 0,

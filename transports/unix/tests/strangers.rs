@@ -210,28 +210,14 @@ fn a_peer_that_never_reads_is_closed_and_delays_nobody() {
         let mut session = Session::new(Role::Member, Config::new([7; 16]), now);
         let name = |text| Name::new(text).unwrap();
         for token in 0..500 {
-            let header = RequestHeader {
-                destination: Destination::Topic(Arc::new(Target {
+            let header = RequestHeader::new(
+                Destination::Topic(Arc::new(Target {
                     exchange: name("tidings"),
                     topic: name("grow"),
                     server: None,
                 })),
-                method: Arc::new(Method {
-                    name: name("grow"),
-                    namespace: None,
-                    version: None,
-                    fingerprint: None,
-                }),
-                codec: 0,
-                remaining: None,
-                depth: 0,
-                fanout: false,
-                wait_for_server: false,
-                idempotency_key: None,
-                heartbeat: None,
-                headers: Vec::new(),
-                caller: None,
-            };
+                Arc::new(Method::named(name("grow"))),
+            );
             let request = Request {
                 token,
                 flow: 0,
