@@ -15,9 +15,10 @@ pub(crate) const PART: usize = 64 * 1024;
 
 /// How long a thread works at least before it gives way: some fifty times of what that costs where nobody waits.
 ///
-/// And it works as long as it was away. A thread that only computes takes the whole of its time slice whenever it is given
-/// way to: beside one on each processor, a message would wait for a slice after each of its parts, and take a hundred times
-/// as long.
+/// And it works half as long as it was away. A thread that only computes takes the whole of its time slice whenever it is
+/// given way to: beside one on each processor, a message would wait for a slice after each of its parts, and take a hundred
+/// times as long; so it has a third of the processor. No more than half, since what is given way to may be another thread that
+/// moves bytes: once one of them was kept from its processor for milliseconds, each would keep the other from it as long.
 const AT_LEAST: Duration = Duration::from_micros(50);
 
 /// When a thread came back, and how long it works from then on.
@@ -104,7 +105,7 @@ pub(crate) fn give_way() {
     let away = began.duration_since(now);
     STINT.set(Some(Stint {
         began,
-        lasts: away.max(AT_LEAST),
+        lasts: (away / 2).max(AT_LEAST),
     }));
 }
 
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_gives_way_when_it_has_worked_for_as_long_as_it_was_away() {
+    fn a_thread_gives_way_when_it_has_worked_for_long_enough() {
         let began = Instant::now();
         STINT.set(Some(Stint {
             began,

@@ -23,8 +23,8 @@ pub trait Socket: AsFd + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Reads what there is into `buffer`, until that is full or the kernel has no more. 0 is the
-    /// end of the stream.
+    /// Reads what there is into `buffer`, until that is full or the kernel has no more, or the socket
+    /// [holds more](Self::holds_input). 0 is the end of the stream.
     ///
     /// # Errors
     /// The system's, or that of what is on top.
@@ -52,7 +52,7 @@ pub trait Socket: AsFd + Send + Sync + 'static {
         Ok(total)
     }
 
-    /// Whether there are bytes to [`read`](Self::read) that the kernel does not know of.
+    /// Whether there may be bytes to [`read`](Self::read) that the kernel does not tell of, or has told of already.
     fn holds_input(&self) -> bool {
         false
     }

@@ -9,9 +9,11 @@ use rustix::net::sockopt;
 /// included.
 ///
 /// Left to itself it takes as many as a fast and far network needs, megabytes, and within a host, where the sender is as fast
-/// as the reader, these fill up with large messages, and a small one waits for all that is before it (C-OV-2): 3 ms beside
-/// messages of 16 MiB, which take 11 to 16 ms; with about as many as a Unix socket has, 0.3 ms, and those 14 to 17.
-const QUEUE: usize = 128 * 1024;
+/// as the reader, these fill up with large messages, and a small one waits for all that is before it (C-OV-2). Beside messages
+/// of 16 MiB, one of a hundred small calls took more than 3 to 10 ms then; with twice this, more than 0.8 (under TLS, where
+/// the bytes cost more, 2); with this, more than 0.5 (0.8). Large messages take as long as with twice this, 11 to 15 ms
+/// (14 to 24), and a half more with half of it.
+const QUEUE: usize = 64 * 1024;
 
 /// Bounds what the kernel keeps of a connection to, or accepted at, this address, if it is one of this host alone.
 pub(crate) fn bound(socket: impl AsFd, at: SocketAddr) -> rustix::io::Result<()> {

@@ -1,6 +1,6 @@
 //! A TCP connection.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -139,26 +139,6 @@ impl Socket for TcpSocket {
     /// Where it is says nothing of who it is.
     fn peer(&self) -> io::Result<Caller> {
         Ok(Caller::of_transport("tcp").with_address(self.peer))
-    }
-}
-
-impl Read for &TcpSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Socket::read(*self, buffer)
-    }
-}
-
-impl Write for &TcpSocket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Socket::write(*self, &[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Socket::write(*self, slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

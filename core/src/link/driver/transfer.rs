@@ -191,7 +191,10 @@ fn read(
 ) -> Poll<io::Result<usize>> {
     // What the socket holds has left the kernel, which tells of it no more.
     if socket.holds_input() {
-        return Poll::Ready(op());
+        match op() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            outcome => return Poll::Ready(outcome),
+        }
     }
     readiness.poll_io(cx, Interest::Read, most, op)
 }

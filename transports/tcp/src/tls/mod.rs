@@ -3,12 +3,13 @@
 //!
 //! Version 1.3 only, with the provider `ring`. No session is resumed, so that a certificate is
 //! looked at for every connection. In reading order: `material` is what the user gives, `config`
-//! what rustls makes of it, `socket` a connection, `identity` the name in a certificate, `words`
-//! what is told when it goes wrong.
+//! what rustls makes of it, `socket` a connection, `records` what rustls does for it, `identity`
+//! the name in a certificate, `words` what is told when it goes wrong.
 
 mod config;
 mod identity;
 mod material;
+mod records;
 mod socket;
 mod words;
 

@@ -1,21 +1,20 @@
 //! A connection under TLS.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 use tidings_core::Caller;
 use tidings_core::link::Socket;
 use tidings_core::runtime::Interest;
 
+use super::records::{Records, Room};
 use super::{Client, PROTOCOL, identity, words};
 use crate::socket::TcpSocket;
 
-/// A TCP connection, and what rustls keeps of it: records that are not whole yet, plain bytes that
-/// nobody has read, records that the kernel has no room for. Each is bounded by rustls, to some
-/// 64 KiB.
+/// A TCP connection, and the records on it.
 pub(crate) struct TlsSocket {
     tcp: TcpSocket,
     // One task uses it, and never two of its methods at a time: nobody waits for this lock.
@@ -25,10 +24,10 @@ pub(crate) struct TlsSocket {
 }
 
 struct State {
-    connection: Connection,
-    /// Plain bytes that can be read.
-    unread: usize,
-    /// What comes behind them: the end, or what broke the connection.
+    records: Records,
+    /// The last read took all that there was room for.
+    may_have_more: bool,
+    /// What comes behind the plain bytes that can be read: the end, or what broke the connection.
     end: Option<io::Result<()>>,
 }
 
@@ -37,28 +36,23 @@ impl TlsSocket {
     pub(crate) fn connect(tcp: TcpSocket, client: &Client, place: usize) -> io::Result<TlsSocket> {
         let name = client.names.get(place).cloned();
         let name = name.ok_or(io::ErrorKind::NotFound)?;
-        let connection = ClientConnection::new(client.config.clone(), name);
         Ok(TlsSocket::over(
             tcp,
-            connection.map_err(io::Error::other)?.into(),
+            Records::client(client.config.clone(), name)?,
         ))
     }
 
     /// The hub's end.
     pub(crate) fn accept(tcp: TcpSocket, config: Arc<ServerConfig>) -> io::Result<TlsSocket> {
-        let connection = ServerConnection::new(config);
-        Ok(TlsSocket::over(
-            tcp,
-            connection.map_err(io::Error::other)?.into(),
-        ))
+        Ok(TlsSocket::over(tcp, Records::server(config)?))
     }
 
-    fn over(tcp: TcpSocket, connection: Connection) -> TlsSocket {
+    fn over(tcp: TcpSocket, records: Records) -> TlsSocket {
         TlsSocket {
             tcp,
             state: Mutex::new(State {
-                connection,
-                unread: 0,
+                records,
+                may_have_more: false,
                 end: None,
             }),
             holds_input: AtomicBool::new(false),
@@ -79,9 +73,9 @@ impl TlsSocket {
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let outcome = work(&mut state);
-        let holds_input = state.unread > 0 || state.end.is_some();
+        let holds_input = state.records.has_opened() || state.may_have_more || state.end.is_some();
         self.holds_input.store(holds_input, Ordering::Relaxed);
-        let holds_output = state.connection.wants_write();
+        let holds_output = state.records.has_outgoing();
         self.holds_output.store(holds_output, Ordering::Relaxed);
         outcome
     }
@@ -90,10 +84,10 @@ impl TlsSocket {
 impl State {
     /// Writes the records that there are.
     fn flush(&mut self, tcp: &TcpSocket) -> io::Result<()> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(&mut &*tcp) {
+        while self.records.has_outgoing() {
+            match tcp.write(&[IoSlice::new(self.records.outgoing())]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(_) => {}
+                Ok(written) => self.records.sent(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -101,30 +95,25 @@ impl State {
         Ok(())
     }
 
-    /// Reads from the kernel once, and decrypts what is whole; `false` at the end of the stream.
-    fn fill(&mut self, tcp: &TcpSocket) -> io::Result<bool> {
-        let read = loop {
-            match self.connection.read_tls(&mut &*tcp) {
+    /// Reads from the kernel once, and opens what is whole; `false` at the end of the stream.
+    fn fill(&mut self, tcp: &TcpSocket, room: &mut Room<'_, '_>) -> io::Result<bool> {
+        loop {
+            self.may_have_more = false;
+            match self.records.receive(room, |buffer| tcp.read(buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        match self.connection.process_new_packets() {
-            Ok(now) => self.unread = now.plaintext_bytes_to_read(),
-            Err(error) => {
-                // The peer is told why, if that can be written at once.
-                let _ = self.flush(tcp);
-                return Err(words::told(error));
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        // The peer is told why, if that can be written at once.
+                        let _ = self.flush(tcp);
+                    }
+                    return Err(error);
+                }
+                Ok((received, may_have_more)) => {
+                    self.may_have_more = may_have_more;
+                    return Ok(received > 0 && !self.records.is_closed());
+                }
             }
         }
-        Ok(read > 0)
-    }
-
-    /// Plain bytes that were decrypted before.
-    fn take(&mut self, buffer: &mut [u8]) -> usize {
-        let read = self.connection.reader().read(buffer).unwrap_or(0);
-        self.unread = self.unread.saturating_sub(read);
-        read
     }
 
     fn establish(&mut self, tcp: &TcpSocket) -> io::Result<Option<Interest>> {
@@ -136,13 +125,13 @@ impl State {
                 }
                 Err(error) => return Err(error),
             }
-            if !self.connection.is_handshaking() {
-                return match self.connection.alpn_protocol() {
+            if !self.records.state().is_handshaking() {
+                return match self.records.state().alpn_protocol() {
                     Some(PROTOCOL) => Ok(None),
                     _ => Err(words::another_protocol()),
                 };
             }
-            match self.fill(tcp) {
+            match self.fill(tcp, &mut Room::new(&mut [])) {
                 Ok(true) => {}
                 Ok(false) => return Err(words::closed_early()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -153,46 +142,40 @@ impl State {
         }
     }
 
-    fn read(&mut self, tcp: &TcpSocket, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        loop {
-            while self.unread > 0 {
-                let Some(room @ [_, ..]) = buffer.get_mut(filled..) else {
-                    return Ok(filled);
-                };
-                match self.take(room) {
-                    0 => self.unread = 0,
-                    read => filled += read,
-                }
-            }
-            if self.end.is_none() && filled < buffer.len() {
-                match self.fill(tcp) {
-                    Ok(true) => continue,
-                    Ok(false) => self.end = Some(Ok(())),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return if filled > 0 { Ok(filled) } else { Err(error) };
+    fn read(&mut self, tcp: &TcpSocket, mut room: Room<'_, '_>) -> io::Result<usize> {
+        self.records.take(&mut room);
+        while self.end.is_none() {
+            match self.fill(tcp, &mut room) {
+                // What comes meanwhile is left to the next time.
+                Ok(true) if room.filled() > 0 => break,
+                Ok(true) => {}
+                Ok(false) => self.end = Some(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if room.filled() == 0 {
+                        return Err(error);
                     }
-                    Err(error) => self.end = Some(Err(error)),
+                    break;
                 }
+                Err(error) => self.end = Some(Err(error)),
             }
-            return match (filled, self.end.take()) {
-                (0, Some(end)) => end.map(|()| 0),
-                (filled, end) => {
-                    self.end = end;
-                    Ok(filled)
-                }
-            };
+        }
+        match (room.filled(), self.end.take()) {
+            (0, Some(end)) => end.map(|()| 0),
+            (filled, end) => {
+                self.end = end;
+                Ok(filled)
+            }
         }
     }
 
     fn write(&mut self, tcp: &TcpSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.connection.is_handshaking() {
+        if self.records.state().is_handshaking() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         // Nothing is taken before what was taken earlier has left: so little is held, and a peer
         // that does not read is noticed.
         self.flush(tcp)?;
-        let taken = self.connection.writer().write_vectored(slices)?;
+        let taken = self.records.seal(slices)?;
         match self.flush(tcp) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -217,7 +200,11 @@ impl Socket for TlsSocket {
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.with(|state| state.read(&self.tcp, buffer))
+        self.read_vectored(&mut [IoSliceMut::new(buffer)])
+    }
+
+    fn read_vectored(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.with(|state| state.read(&self.tcp, Room::new(slices)))
     }
 
     fn holds_input(&self) -> bool {
@@ -240,7 +227,11 @@ impl Socket for TlsSocket {
     fn peer(&self) -> io::Result<Caller> {
         let caller = self.tcp.peer()?;
         let state = self.lock();
-        let certificates = state.connection.peer_certificates().unwrap_or_default();
+        let certificates = state
+            .records
+            .state()
+            .peer_certificates()
+            .unwrap_or_default();
         let name = certificates.first().and_then(identity::name_in);
         Ok(match name {
             Some(name) => caller.with_name(name),
@@ -254,7 +245,7 @@ impl Drop for TlsSocket {
     /// session has its own word for it (PR-CLOSE).
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.connection.send_close_notify();
+        state.records.close();
         let _ = state.flush(&self.tcp);
     }
 }

@@ -59,6 +59,12 @@ pub(super) fn closed_early() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
 
+/// A message of the handshake is longer than any that is meant.
+pub(super) fn too_long() -> io::Error {
+    let text = "TLS: the other side sends a message of the handshake that is too long";
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
 /// Both speak TLS, and not tidings over it.
 pub(super) fn another_protocol() -> io::Error {
     let text = "TLS: the other side speaks another protocol than tidings";
