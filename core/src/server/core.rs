@@ -4,25 +4,22 @@
 //! poll goes on concurrently, up to the server's limit. Where the caller would only wait, the request may start on the
 //! caller's thread instead, when nothing queued could be overtaken.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::Instant;
 
 use crate::authorise::Policy;
-use crate::bus::{
-    Backlog, Delivery, Head, IdempotencyKey, InFlight, Reach, Room, Standing, Verb, Withdraw,
-};
+use crate::bus::{Backlog, Delivery, Head, InFlight, Reach, Room, Standing, Verb, Withdraw};
 use crate::codec::Budget;
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::mailbox::{Bounds, Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::overload::{Charge, MemoryBudget, Tally, WhenFull, retry_after};
-use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::Runtime;
+use crate::server::acceptance::{Mode, NotAccepted, Sent};
 use crate::server::at_work::AtWork;
 use crate::server::drain::Draining;
 use crate::server::driver::{self, LARGE};
@@ -32,59 +29,10 @@ use crate::server::handler::{MethodId, Registered};
 use crate::server::life::{Duty, Epoch, Life};
 use crate::server::load::{Count, Load};
 use crate::server::offers::Offers;
-use crate::server::run::Run;
-use crate::server::running;
-use crate::server::seen::{Entered, Seen};
+use crate::server::seen::Seen;
 use crate::server::stats::{Expected, Stats};
+use crate::server::{inline, once, running};
 use crate::timer::Ticks;
-
-/// How far a request may go on the thread that delivers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// It goes into the queue.
-    Queue,
-    /// The caller would only wait: the handler may be started right here.
-    Inline,
-    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
-    /// known to take next to no time.
-    Turn,
-    /// It was accepted and waited in front of the queue, where it can wait no longer: it goes in though that is full.
-    Over,
-}
-
-/// How a request that was taken goes on.
-#[must_use = "an answer that is dropped is lost: its record does not have it"]
-pub enum Sent {
-    /// Its record tells the outcome.
-    OnItsWay,
-    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
-    /// record is not told.
-    Answered(Reply),
-}
-
-/// Why a request was not taken.
-pub enum NotAccepted {
-    /// It failed; its promise knows.
-    Refused(CallError),
-    /// There is no room just now; here it is back, with the failure that it would be.
-    Full(Delivery, CallError),
-    /// There is no room just now, and by the policy of the queue it waits until there is.
-    Later(Delivery, CallError),
-}
-
-impl NotAccepted {
-    /// The failure; a request that would have waited for room is failed with it.
-    pub fn into_error(self) -> CallError {
-        match self {
-            NotAccepted::Refused(error) => error,
-            NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error) => {
-                let (in_flight, _payload) = delivery.into_parts();
-                in_flight.finish(Reply::Failed(error.clone()));
-                error
-            }
-        }
-    }
-}
 
 /// The limits of one server.
 #[derive(Debug, Clone, Copy)]
@@ -265,7 +213,7 @@ impl ServerCore {
                 self.release_slot();
                 return Err(NotAccepted::Refused(shutting_down(delivery)));
             }
-            return Ok(Inline::enter(|| {
+            return Ok(inline::enter(|| {
                 running::start_inline(self, delivery, self.method(method), mode)
             }));
         }
@@ -295,9 +243,10 @@ impl ServerCore {
             (Mode::Turn, Some(_)) => Mode::Queue,
             _ => mode,
         };
+        let take = |delivery| self.take(delivery, method, mode);
         let sent = match in_flight.head().idempotency_key() {
-            Some(key) => self.take_once(delivery, key, method, mode),
-            None => self.take(delivery, method, mode),
+            Some(key) => once::take((&self.seen, &self.stats), delivery, key, take),
+            None => take(delivery),
         };
         if let Ok(Sent::OnItsWay) = sent {
             self.beat_for(&in_flight);
@@ -311,83 +260,6 @@ impl ServerCore {
             if !in_flight.is_beating() {
                 let counted = self.stats.beating();
                 in_flight.keep_beating(self.ticks.timers(), heartbeat, counted);
-            }
-        }
-    }
-
-    /// Takes a request unless its key was seen before: then it gets the outcome of the first one
-    /// (C-VB-5).
-    fn take_once(
-        self: &Arc<Self>,
-        delivery: Delivery,
-        key: IdempotencyKey,
-        method: MethodId,
-        mode: Mode,
-    ) -> Result<Sent, NotAccepted> {
-        let (in_flight, payload) = delivery.into_parts();
-        let refused = |kind| {
-            let delivery = Delivery::new(in_flight.clone(), Payload::Bytes(Vec::new()));
-            let error = delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted);
-            Err(NotAccepted::Refused(error))
-        };
-        let codec = payload.codec();
-        let arguments = match payload.into_bytes(self.seen.max_message, codec) {
-            Ok(bytes) => bytes,
-            Err(error) => return refused(CallErrorKind::BadRequest(error.to_string())),
-        };
-        match self.seen.enter(&in_flight, key, &arguments) {
-            Entered::New(run, record) => {
-                let delivery = Delivery::new(record, Payload::encoded(arguments, codec));
-                self.take_first(delivery, &in_flight, &run, method, mode)
-            }
-            Entered::Done(outcome) => {
-                self.stats.repeated();
-                in_flight.finish(outcome.into_reply());
-                Ok(Sent::OnItsWay)
-            }
-            Entered::Runs(run) => {
-                self.stats.repeated();
-                match run.attach(&in_flight) {
-                    Ok(()) => Ok(Sent::OnItsWay),
-                    Err(busy) => refused(busy),
-                }
-            }
-            Entered::Conflict => refused(CallErrorKind::KeyConflict {
-                method: in_flight.head().method.to_string(),
-            }),
-        }
-    }
-
-    /// Takes the first request under a key: `delivery` is that of its run, to which `in_flight` is
-    /// attached.
-    fn take_first(
-        self: &Arc<Self>,
-        delivery: Delivery,
-        in_flight: &Arc<InFlight>,
-        run: &Arc<Run>,
-        method: MethodId,
-        mode: Mode,
-    ) -> Result<Sent, NotAccepted> {
-        run.told_to(in_flight);
-        match self.take(delivery, method, mode) {
-            Ok(Sent::OnItsWay) => {
-                run.limit();
-                Ok(Sent::OnItsWay)
-            }
-            // Others may have attached to it: they hear of it from the run alone.
-            Ok(Sent::Answered(reply)) => {
-                run.ended(reply);
-                Ok(Sent::OnItsWay)
-            }
-            // The run has told those who attached to it.
-            Err(NotAccepted::Refused(error)) => Err(NotAccepted::Refused(error)),
-            Err(NotAccepted::Full(delivery, error)) => {
-                let delivery = given_back(delivery, &error, in_flight, run);
-                Err(NotAccepted::Full(delivery, error))
-            }
-            Err(NotAccepted::Later(delivery, error)) => {
-                let delivery = given_back(delivery, &error, in_flight, run);
-                Err(NotAccepted::Later(delivery, error))
             }
         }
     }
@@ -438,7 +310,7 @@ impl ServerCore {
     /// is not deep in such starts already.
     fn claim_inline(&self) -> bool {
         let nothing_waits = |load: Count| load.unstarted() == 0;
-        Inline::may_enter() && self.load.claim(self.limits.concurrency, nothing_waits)
+        inline::may_enter() && self.load.claim(self.limits.concurrency, nothing_waits)
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.
@@ -829,19 +701,6 @@ impl Withdraw for ServerCore {
     }
 }
 
-/// Makes the request under a key again of its run's, for which there was no room: the key is free.
-fn given_back(
-    of_run: Delivery,
-    error: &CallError,
-    in_flight: &Arc<InFlight>,
-    run: &Run,
-) -> Delivery {
-    run.let_go(in_flight);
-    let (record, arguments) = of_run.into_parts();
-    record.finish(Reply::Failed(error.clone()));
-    Delivery::new(in_flight.clone(), arguments)
-}
-
 /// The smallest request that counts against the memory of the bus.
 const CHARGED: usize = 4096;
 
@@ -851,33 +710,4 @@ fn shutting_down(delivery: Delivery) -> CallError {
         Fate::NotExecuted,
         Stage::Accepted,
     )
-}
-
-/// The most handlers that one thread starts inside each other; deeper ones go through the queue.
-const INLINE_DEPTH: u8 = 8;
-
-/// Counts how deep this thread is in handlers that it started itself.
-struct Inline;
-
-thread_local! {
-    static DEPTH: Cell<u8> = const { Cell::new(0) };
-}
-
-impl Inline {
-    fn may_enter() -> bool {
-        DEPTH.get() < INLINE_DEPTH
-    }
-
-    fn enter<R>(run: impl FnOnce() -> R) -> R {
-        DEPTH.set(DEPTH.get() + 1);
-        let _deeper = Inline;
-        run()
-    }
-}
-
-impl Drop for Inline {
-    /// Even if a logger has panicked.
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-    }
 }

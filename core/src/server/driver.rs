@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::bus::Delivery;
-use crate::server::core::{Mode, ServerCore, Waiting};
+use crate::server::acceptance::Mode;
+use crate::server::core::{ServerCore, Waiting};
 use crate::server::handler::MethodId;
 use crate::server::life::{Duty, Epoch};
 use crate::server::running;

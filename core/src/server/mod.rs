@@ -1,5 +1,6 @@
 //! Serving: from the methods that a user writes to the task that runs them.
 
+mod acceptance;
 mod at_work;
 mod builder;
 mod core;
@@ -9,9 +10,11 @@ mod drops;
 mod endpoint;
 mod handle;
 pub mod handler;
+mod inline;
 mod life;
 mod load;
 mod offers;
+mod once;
 mod quickness;
 mod retiring;
 mod run;
@@ -21,8 +24,9 @@ mod seen;
 mod stats;
 mod window;
 
+pub use acceptance::{Mode, NotAccepted, Sent};
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, Sent, ServerCore};
+pub use core::ServerCore;
 pub use drain::DrainReport;
 pub(crate) use drain::finish;
 pub use drops::Drops;

@@ -14,7 +14,8 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{Mode, Sent, ServerCore};
+use crate::server::acceptance::{Mode, Sent};
+use crate::server::core::ServerCore;
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 use crate::server::seats;
 
