@@ -1,9 +1,11 @@
 //! Serving: from the methods that a user writes to the task that runs them.
 
 mod acceptance;
+mod admission;
 mod at_work;
 mod builder;
 mod core;
+mod deliver;
 mod drain;
 mod driver;
 mod drops;
@@ -15,13 +17,17 @@ mod life;
 mod load;
 mod offers;
 mod once;
+mod queue;
 mod quickness;
 mod retiring;
 mod run;
 mod running;
 mod seats;
 mod seen;
+mod slots;
+mod start;
 mod stats;
+mod stop;
 mod window;
 
 pub use acceptance::{Mode, NotAccepted, Sent};
