@@ -34,6 +34,7 @@ impl Admission {
     ///
     /// # Errors
     /// Why not.
+    #[inline]
     pub(super) fn admit(&self, request: &InFlight, life: &Life) -> Result<MethodId, CallErrorKind> {
         // Before anything else: who may not call learns nothing about what there is to call (S8, C-VE-5).
         if let Some(forbidden) = self.policy.refusal(request) {

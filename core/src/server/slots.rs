@@ -56,6 +56,7 @@ impl Slots {
     }
 
     /// A handler has ended (C-DL-4), or a slot was not needed after all.
+    #[inline]
     pub(super) fn release(&self) {
         let left = self.load.release();
         // Either the server's task has seen the free slot, or this sees the request that it found no slot for.

@@ -16,6 +16,7 @@ impl InFlight {
     }
 
     /// Has `timers` abandon the request at its deadline, unless it is decided already.
+    #[inline]
     pub(crate) fn arm(self: &Arc<Self>, timers: &Arc<Timers>) {
         let at = self
             .head

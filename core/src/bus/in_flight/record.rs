@@ -79,6 +79,7 @@ impl InFlight {
     }
 
     /// `reply` as it is handed over: encoded, where that is asked for, and told of this request.
+    #[inline]
     pub(crate) fn as_outcome(&self, reply: Reply) -> Reply {
         let reply = match self.encodes_reply() {
             Some((limit, codec)) => reply.encoded(limit, codec),
