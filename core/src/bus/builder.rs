@@ -87,8 +87,8 @@ impl BusBuilder {
     /// 256 MiB.
     ///
     /// When three quarters of it are in use, requests are refused as `Busy`, not executed (casts over a connection are
-    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)); the rest is for the answers to what was taken
-    /// before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
+    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)), those of more than 64 KiB already when they would
+    /// leave less than an eighth of it to smaller ones; the rest is for the answers to what was taken before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.memory = bytes;
         self

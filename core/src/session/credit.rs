@@ -153,7 +153,7 @@ struct Shares(Vec<Amount>);
 const WAYS: u64 = 1 << 16;
 
 /// A request above this many bytes is bulk, and leaves a part of all bytes to what is smaller.
-const BULK: usize = 64 * 1024;
+pub(super) const BULK: usize = 64 * 1024;
 /// That part is one in so many.
 const RESERVE: usize = 8;
 /// How many times of what is left one way may have.
