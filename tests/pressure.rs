@@ -17,6 +17,8 @@ mod certificates;
 #[path = "common/loopback.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod loopback;
+#[path = "common/raised.rs"]
+mod raised;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -25,6 +27,7 @@ use std::time::{Duration, Instant};
 use tidings::{Bus, Server};
 
 use engine::{Directory, Engine};
+use raised::RaisedAtEnd;
 use wire::Wire;
 
 /// A hub that serves, and members that call.
@@ -124,8 +127,9 @@ fn a_small_call_does_not_wait_for_a_large_one(engine: Engine, wire: Wire) {
                     times.sort_unstable();
                     Times(times)
                 });
+                let over = RaisedAtEnd(&ends);
                 let small = Times::take(caller, WHILE);
-                ends.store(true, Ordering::Relaxed);
+                drop(over);
                 (sending.join().unwrap(), small)
             });
             eprintln!(

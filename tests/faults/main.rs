@@ -12,6 +12,8 @@ mod journal;
 mod part;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/raised.rs"]
+mod raised;
 mod roles;
 mod traffic;
 mod verdict;

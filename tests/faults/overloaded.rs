@@ -9,6 +9,7 @@ use tidings::{Bus, CallErrorKind, Promise, Server};
 use crate::engine::{Directory, Engine, until};
 use crate::part::Part;
 use crate::process::{Process, say, words};
+use crate::raised::RaisedAtEnd;
 use crate::watched::{Cage, Watched};
 
 const KIB: usize = 1024;
@@ -205,6 +206,7 @@ pub(crate) fn bulk_that_nobody_takes_keeps_within_the_budget(engine: Engine) {
                 }
             });
         }
+        let _over = RaisedAtEnd(&ends);
         while held.len() + refused < 10 * BUDGET / MIB {
             for bus in &members[4..] {
                 let mut call: Promise<()> = bus.invoke("stuck.hold", &text);
@@ -220,7 +222,6 @@ pub(crate) fn bulk_that_nobody_takes_keeps_within_the_budget(engine: Engine) {
             echoes(&members[0]);
             echoes(&members[7]);
         }
-        ends.store(true, Ordering::Relaxed);
     });
     let (took, in_all) = (watched.peak().saturating_sub(before), watched.peak());
     eprintln!(

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authorise::{Authorise, Policy};
+use crate::bus::core::{BusCore, Defaults};
+use crate::bus::open::Open;
 use crate::bus::{Address, Bus, WhenDisconnected};
 use crate::error::OpenError;
 use crate::mailbox::Limits;
@@ -85,8 +87,8 @@ impl BusBuilder {
     /// 256 MiB.
     ///
     /// When three quarters of it are in use, requests are refused as `Busy`, not executed (casts over a connection are
-    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)); the rest is for the answers to what was taken
-    /// before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
+    /// dropped and counted, [`BusStats::shed`](crate::BusStats::shed)), those of more than 64 KiB already when they would
+    /// leave less than an eighth of it to smaller ones; the rest is for the answers to what was taken before. When that is in use too, answers to peers that do not read theirs are dropped (`ReplyDropped`, executed).
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.memory = bytes;
         self
@@ -161,15 +163,15 @@ impl BusBuilder {
             ..self.options
         };
         let transport = plugin.open(&address, &options)?;
-        let waiting = (self.when_full, self.backlog);
-        Ok(Bus::over(
-            transport,
+        let open = Open::new(transport, options.policy, self.backlog, memory);
+        let defaults = Defaults {
             exchange,
-            self.timeout,
-            self.when_disconnected,
-            options.policy,
-            waiting,
-            memory,
-        ))
+            fault: None,
+            timeout: self.timeout,
+            when_disconnected: self.when_disconnected,
+            when_full: self.when_full,
+            headers: Vec::new(),
+        };
+        Ok(Bus::of(BusCore::new(open, defaults)))
     }
 }

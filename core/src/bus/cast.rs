@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::bus::handle::BusCore;
+use crate::bus::core::BusCore;
 use crate::bus::{Delivery, PATIENCE, Reach};
 use crate::error::{CallError, Fate, Stage};
 use crate::promise::PromiseError;

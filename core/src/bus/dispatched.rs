@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::bus::core::BusCore;
 use crate::bus::draft::Draft;
-use crate::bus::handle::BusCore;
 use crate::bus::{Delivery, InFlight, Verb};
 use crate::error::CallError;
 use crate::promise::seam::Asked;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::bus::handle::{Bus, BusCore, Phase};
+use crate::bus::core::BusCore;
+use crate::bus::handle::Bus;
+use crate::bus::open::Phase;
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
 use crate::codec::{CodecId, EncodeError};
 use crate::context::Context;

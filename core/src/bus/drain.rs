@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::bus::handle::Phase;
+use crate::bus::open::Phase;
 use crate::server::{DrainReport, Retiring, ServerCore, finish};
 use crate::timer;
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
+use crate::bus::core::BusCore;
 use crate::bus::draft::Draft;
-use crate::bus::handle::BusCore;
 use crate::bus::request::dispatch;
 use crate::bus::{Delivery, Head, InFlight, Rare, Reach, Verb};
 use crate::codec::CodecId;

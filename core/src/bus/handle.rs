@@ -1,29 +1,25 @@
 //! A handle on a bus.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::authorise::Policy;
 use crate::bus::builder::BusBuilder;
+use crate::bus::core::{BusCore, Defaults};
 use crate::bus::draft::{Subject, or_fault};
-use crate::bus::head::Caller;
-use crate::bus::waiting_room::{For, WaitingRoom};
-use crate::bus::{Args, Client, Delivery, Request, RetryBudget, WhenDisconnected};
+use crate::bus::{Args, Client, Request, WhenDisconnected};
 use crate::codec::{self, EncodeError};
-use crate::connection::{Events, State, Watch};
-use crate::error::{CallError, Fate, ServeError};
-use crate::mailbox::Limits;
+use crate::connection::{Events, State};
+use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, Method, NameError, Topic, split_path};
-use crate::overload::{BusStats, MemoryBudget, Tally, WhenFull};
+use crate::overload::{BusStats, WhenFull};
 use crate::payload::Payload;
 use crate::runtime::Runtime;
-use crate::server::{Mode, NotAccepted, Sent, Server, ServerBuilder, ServerCore, Service};
-use crate::timer::{Ticks, Timers};
-use crate::transport::{Capabilities, Transport};
+use crate::server::{Server, ServerBuilder, Service};
+use crate::transport::Capabilities;
 
 /// A handle on a bus: everything starts here. Cheap to clone; a clone is a handle of its own, with an order of its own
 /// (C-VB-4).
@@ -221,7 +217,7 @@ impl Bus {
     /// Over sockets, what was accepted before still leaves: this waits for that, for a second at
     /// most, where the thread may be put to sleep; elsewhere the runtime goes on with it.
     pub fn close(&self) {
-        self.core.open.close();
+        self.core.close();
     }
 
     /// Requests of this bus that have no outcome yet.
@@ -231,12 +227,12 @@ impl Bus {
 
     /// Whether it is connected, at this moment.
     pub fn state(&self) -> State {
-        self.core.open.watch.state()
+        self.core.watch().state()
     }
 
     /// How its connection stands, and then what happens to it.
     pub fn events(&self) -> Events {
-        self.core.open.watch.events()
+        self.core.watch().events()
     }
 
     /// What it gave up since it was opened: late replies, casts that did not leave.
@@ -246,7 +242,7 @@ impl Bus {
 
     /// Bytes that it holds for messages just now, of its [budget](BusBuilder::memory_budget).
     pub fn memory_in_use(&self) -> usize {
-        self.core.open.memory.used()
+        self.core.memory_in_use()
     }
 
     /// What its transport can do.
@@ -266,44 +262,7 @@ impl Bus {
         self.core.transport().runtime()
     }
 
-    pub(crate) fn over(
-        transport: Arc<dyn Transport>,
-        exchange: Exchange,
-        timeout: Option<Duration>,
-        when_disconnected: WhenDisconnected,
-        policy: Policy,
-        (when_full, backlog): (WhenFull, Limits),
-        memory: Arc<MemoryBudget>,
-    ) -> Self {
-        let timers = Arc::new(Timers::new(transport.runtime().clone()));
-        let ticks = Arc::new(Ticks::new(transport.runtime().clone()));
-        let tally = Arc::<Tally>::default();
-        let open = Open {
-            caller: transport.identity(),
-            watch: transport.watch().unwrap_or_else(Watch::local),
-            transport,
-            timers,
-            policy,
-            ticks,
-            retry_budget: OnceLock::new(),
-            waiting: WaitingRoom::new(backlog, tally.clone()),
-            memory,
-            tally,
-            servers: Mutex::default(),
-            phase: AtomicU8::new(Phase::Open as u8),
-            opened_at: Instant::now(),
-        };
-        let core = BusCore {
-            open: Arc::new(open),
-            defaults: Defaults {
-                exchange,
-                fault: None,
-                timeout,
-                when_disconnected,
-                when_full,
-                headers: Vec::new(),
-            },
-        };
+    pub(super) fn of(core: BusCore) -> Self {
         Bus {
             core: Arc::new(core),
             flow: next_flow(),
@@ -311,16 +270,7 @@ impl Bus {
     }
 
     fn derive(&self, change: impl FnOnce(&mut Defaults)) -> Bus {
-        let mut defaults = self.core.defaults.clone();
-        change(&mut defaults);
-        let core = BusCore {
-            open: self.core.open.clone(),
-            defaults,
-        };
-        Bus {
-            core: Arc::new(core),
-            flow: next_flow(),
-        }
+        Bus::of(self.core.derive(change))
     }
 
     pub(crate) fn core(&self) -> &Arc<BusCore> {
@@ -355,271 +305,4 @@ impl fmt::Debug for Bus {
 fn next_flow() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A bus with the defaults of one handle: what requests are made of.
-pub(crate) struct BusCore {
-    open: Arc<Open>,
-    defaults: Defaults,
-}
-
-/// What all handles of a bus share.
-pub(super) struct Open {
-    transport: Arc<dyn Transport>,
-    /// Whom handlers of this process see as the caller.
-    caller: Option<Arc<Caller>>,
-    timers: Arc<Timers>,
-    /// For heartbeats.
-    ticks: Arc<Ticks>,
-    retry_budget: OnceLock<RetryBudget>,
-    waiting: Arc<WaitingRoom>,
-    memory: Arc<MemoryBudget>,
-    tally: Arc<Tally>,
-    /// The servers of this bus, to be drained with it.
-    servers: Mutex<Vec<Weak<ServerCore>>>,
-    watch: Arc<Watch>,
-    /// Who may do what at its servers.
-    policy: Policy,
-    phase: AtomicU8,
-    opened_at: Instant,
-}
-
-/// How far a bus is with its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    Open,
-    /// Its servers end what they have; only handlers send.
-    Draining,
-    Closed,
-}
-
-/// What a request is given where it says nothing itself (C-AD-7).
-#[derive(Clone)]
-struct Defaults {
-    exchange: Exchange,
-    /// What was given as the exchange and is not one: each request fails by that.
-    fault: Option<NameError>,
-    timeout: Option<Duration>,
-    when_disconnected: WhenDisconnected,
-    when_full: WhenFull,
-    headers: Vec<(String, String)>,
-}
-
-impl BusCore {
-    pub(crate) fn transport(&self) -> &dyn Transport {
-        &*self.open.transport
-    }
-
-    /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
-    pub(crate) fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
-        let open = &self.open;
-        if open.waiting.has_of(delivery.in_flight().head().flow) {
-            return self.send_behind(delivery, mode);
-        }
-        let sent = open.transport.send(delivery, mode);
-        // As it is, where it may be: an outcome is large, and most are moved once for that.
-        if matches!(sent, Ok(_) | Err(NotAccepted::Refused(_))) {
-            return sent;
-        }
-        self.wait_for_room(sent)
-    }
-
-    /// Of a handle of which others wait: behind those that it would overtake, where it may wait at all.
-    #[cold]
-    fn send_behind(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
-        let open = &self.open;
-        let head = delivery.in_flight().head();
-        match open.waiting.before(head) {
-            None => self.wait_for_room(open.transport.send(delivery, mode)),
-            Some(For::Connection) if head.when_full != WhenFull::Block => {
-                Err(open.waiting.refuse(delivery))
-            }
-            Some(for_what) => open.waiting.push(delivery, for_what, open),
-        }
-    }
-
-    /// Has a request wait that found no room, where it may.
-    #[cold]
-    fn wait_for_room(&self, sent: Result<Sent, NotAccepted>) -> Result<Sent, NotAccepted> {
-        let open = &self.open;
-        match sent {
-            Err(NotAccepted::Later(delivery, _)) => open.waiting.push(delivery, For::Server, open),
-            // Not sent: it was a queue of this side that had no room.
-            Err(NotAccepted::Full(delivery, error))
-                if delivery.in_flight().head().when_full == WhenFull::Block
-                    && error.fate() == Fate::NotSent =>
-            {
-                open.waiting.push(delivery, For::Connection, open)
-            }
-            other => other,
-        }
-    }
-
-    pub(crate) fn waiting(&self) -> &WaitingRoom {
-        &self.open.waiting
-    }
-
-    /// What servers count against, where the transport does not.
-    pub(crate) fn memory(&self) -> Option<Arc<MemoryBudget>> {
-        (!self.open.transport.counts_memory()).then(|| self.open.memory.clone())
-    }
-
-    pub(crate) fn tally(&self) -> &Arc<Tally> {
-        &self.open.tally
-    }
-
-    /// One more server of this bus.
-    pub(crate) fn enroll(&self, server: &Arc<ServerCore>) {
-        let mut servers = self.open.servers();
-        servers.retain(|server| server.strong_count() > 0);
-        servers.push(Arc::downgrade(server));
-    }
-
-    pub(crate) fn live_servers(&self) -> Vec<Arc<ServerCore>> {
-        self.open
-            .servers()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
-    }
-
-    pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
-        self.open.caller.clone()
-    }
-
-    pub(crate) fn timers(&self) -> &Arc<Timers> {
-        &self.open.timers
-    }
-
-    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
-        &self.open.ticks
-    }
-
-    /// What pays for retries unless their policy says otherwise.
-    pub(crate) fn retry_budget(&self) -> &RetryBudget {
-        self.open.retry_budget.get_or_init(RetryBudget::default)
-    }
-
-    pub(crate) fn exchange(&self) -> Result<&Exchange, &NameError> {
-        match &self.defaults.fault {
-            None => Ok(&self.defaults.exchange),
-            Some(fault) => Err(fault),
-        }
-    }
-
-    pub(crate) fn opened_at(&self) -> Instant {
-        self.open.opened_at
-    }
-
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.defaults.timeout
-    }
-
-    pub(crate) fn headers(&self) -> &[(String, String)] {
-        &self.defaults.headers
-    }
-
-    pub(crate) fn when_disconnected(&self) -> WhenDisconnected {
-        self.defaults.when_disconnected
-    }
-
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.open.policy
-    }
-
-    pub(crate) fn when_full(&self) -> WhenFull {
-        self.defaults.when_full
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        self.open.phase()
-    }
-
-    /// Goes on to `phase`, never back.
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.open.enter(phase);
-    }
-
-    /// Closes it, and waits for nothing to leave.
-    pub(crate) async fn cut(&self) {
-        self.open.give_up();
-        self.open.transport.abort().await;
-        self.open.watch.closed();
-    }
-}
-
-/// A handle's view of a bus that does not keep it open.
-pub(crate) struct WeakBus {
-    open: Weak<Open>,
-    defaults: Defaults,
-}
-
-impl WeakBus {
-    pub(crate) fn of(bus: &BusCore) -> Self {
-        WeakBus {
-            open: Arc::downgrade(&bus.open),
-            defaults: bus.defaults.clone(),
-        }
-    }
-
-    /// The bus, unless it is gone.
-    pub(crate) fn upgrade(&self) -> Option<Arc<BusCore>> {
-        Some(Arc::new(BusCore {
-            open: self.open.upgrade()?,
-            defaults: self.defaults.clone(),
-        }))
-    }
-}
-
-impl Open {
-    pub(crate) fn transport(&self) -> &dyn Transport {
-        &*self.transport
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.phase() == Phase::Closed
-    }
-
-    fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Open,
-            1 => Phase::Draining,
-            _ => Phase::Closed,
-        }
-    }
-
-    /// Goes on to `phase`, never back; says whether it was not there yet.
-    fn enter(&self, phase: Phase) -> bool {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8
-    }
-
-    fn servers(&self) -> MutexGuard<'_, Vec<Weak<ServerCore>>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        if self.give_up() {
-            self.transport.close();
-            self.watch.closed();
-        }
-    }
-
-    /// Fails what is outstanding; says whether that was not done already.
-    fn give_up(&self) -> bool {
-        let first = self.enter(Phase::Closed);
-        if first {
-            // First told why, then cut off: else the end of a connection might tell them of a loss.
-            self.timers.close();
-            self.ticks.close();
-            self.waiting.close();
-        }
-        first
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.close();
-    }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
+use crate::bus::core::BusCore;
 use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::{Args, Draft, Subject, Terms, Timeout};
-use crate::bus::handle::BusCore;
 use crate::bus::{
     Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
     WhenDisconnected,

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::DecodeError;
 use super::kinds::{Note, Silent, Sum};
-use super::read::{Reader, Unread};
+use super::read::Reader;
+use super::unread::Unread;
 use super::watch::Watch;
 
 /// What decoding one message may take.

@@ -19,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `encode`, `write` (the serializer), `decode`, `read` (the deserializer), `watch` (what it counts),
+//! Reading order: `encode`, `write` (the serializer), `decode`, `read` (the deserializer), `unread` (its errors), `watch` (what it counts),
 //! `kinds` (what both note), [`fingerprint`].
 
 mod decode;
@@ -29,6 +29,7 @@ pub mod fingerprint;
 mod kinds;
 mod one_byte;
 mod read;
+mod unread;
 mod watch;
 mod write;
 

@@ -1,6 +1,6 @@
 //! What the guard counts while a value is decoded.
 
-use super::read::Unread;
+use super::unread::Unread;
 use super::{Budget, DecodeError};
 
 /// Most elements that a sequence is told to expect. A container may allocate for them before the

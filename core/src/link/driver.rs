@@ -147,8 +147,8 @@ impl Driver {
         for round in 0..ROUNDS {
             // Others may have taken what there was when this connection had its last turn.
             let budget = self.memory.budget();
-            let (room, scarce) = (budget.room_for_requests(), budget.is_exhausted());
-            self.session.limit_memory(room, scarce);
+            let (room, kept) = (budget.room_for_requests(), budget.kept_from_bulk());
+            self.session.limit_memory(room, kept, budget.is_exhausted());
             // Only before it sleeps does it leave its waker at the door.
             let may_sleep = round > 0;
             // A bell that answers has not kept the waker, whether or not what it was rung for is still there to be taken.

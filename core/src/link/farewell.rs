@@ -1,7 +1,7 @@
 //! The end of closing: what a bus had accepted leaves before the handle that was dropped is gone.
 //!
 //! A program that casts and ends would else lose the cast with its process. The wait is bounded by
-//! the connection's own [`LINGER`](super::driver::LINGER), and left out where the thread may not
+//! the connection's own [`LINGER`], and left out where the thread may not
 //! be put to sleep: there the runtime goes on and writes what there is.
 
 use std::future::poll_fn;

@@ -43,6 +43,12 @@ impl MemoryBudget {
         (self.limit / 4 * 3).saturating_sub(self.used())
     }
 
+    /// How many of these bulk leaves to what is small, which is not to be refused because large messages are kept. It is
+    /// more than connections take at the same time, each as if the room was its own.
+    pub(crate) fn kept_from_bulk(&self) -> usize {
+        self.limit / 8
+    }
+
     /// Whether all of it is in use.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.used() >= self.limit

@@ -2,7 +2,7 @@
 //!
 //! A [`Runtime`] is a value, captured once when a bus is opened and never looked up again. The
 //! cargo features `tokio` and `smol` only add constructors; with neither, the built-in handler
-//! pool serves the in-memory bus. [`choose`] has the order in which a runtime is picked.
+//! pool serves the in-memory bus. [`choose()`] has the order in which a runtime is picked.
 
 mod choose;
 mod pool;

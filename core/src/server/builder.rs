@@ -10,10 +10,12 @@ use crate::bus::{Bus, Phase};
 use crate::error::{ApplicationError, ServeError};
 use crate::name::{Method, NameError, ServerName, Topic};
 use crate::overload::WhenFull;
-use crate::server::core::{ServerCore, ServerLimits};
+use crate::server::admission::Admission;
+use crate::server::core::{Parts, ServerCore, ServerLimits};
 use crate::server::endpoint::{Building, Endpoint, Endpoints};
 use crate::server::handle::Server;
 use crate::server::handler::{self, Handler, Registered};
+use crate::server::queue::QueueLimits;
 use crate::server::quickness::Quickness;
 use crate::server::seen::Seen;
 use crate::server::stats::{self, Expected};
@@ -90,9 +92,11 @@ impl ServerBuilder {
             astray: None,
             limits: ServerLimits {
                 concurrency: DEFAULT_CONCURRENCY,
-                queue: DEFAULT_QUEUE,
-                queue_bytes: DEFAULT_QUEUE_BYTES,
-                when_full: WhenFull::default(),
+                queue: QueueLimits {
+                    requests: DEFAULT_QUEUE,
+                    bytes: DEFAULT_QUEUE_BYTES,
+                    when_full: WhenFull::default(),
+                },
             },
             policy: bus.core().policy().clone(),
             window: IdempotencyWindow::default(),
@@ -183,13 +187,13 @@ impl ServerBuilder {
 
     /// How many requests may wait for a handler; unset, 1024. Beyond that, callers are told `Busy`.
     pub fn queue(mut self, messages: usize) -> Self {
-        self.limits.queue = messages;
+        self.limits.queue.requests = messages;
         self
     }
 
     /// How many bytes may wait for a handler; unset, 64 MiB. Beyond that, callers are told `Busy`.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.limits.queue_bytes = bytes;
+        self.limits.queue.bytes = bytes;
         self
     }
 
@@ -210,7 +214,7 @@ impl ServerBuilder {
     /// * `DropOldest`: the request that has waited longest is dropped. A call is told so, as `Busy`; a cast is counted
     ///   in [`Server::drops`].
     pub fn when_full(mut self, policy: WhenFull) -> Self {
-        self.limits.when_full = policy;
+        self.limits.queue.when_full = policy;
         self
     }
 
@@ -352,16 +356,10 @@ impl ServerBuilder {
             });
         }
         let endpoints = Endpoints::check(&topic, self.endpoints)?;
-        let ServerLimits {
-            concurrency,
-            queue,
-            queue_bytes,
-            when_full: _,
-        } = self.limits;
         for (limit, value) in [
-            ("concurrency", concurrency),
-            ("queue", queue),
-            ("queue_bytes", queue_bytes),
+            ("concurrency", self.limits.concurrency),
+            ("queue", self.limits.queue.requests),
+            ("queue_bytes", self.limits.queue.bytes),
         ] {
             if value == 0 {
                 return Err(ServeError::ZeroLimit {
@@ -381,15 +379,19 @@ impl ServerBuilder {
         let ticks = bus.ticks().clone();
         let max_message = self.bus.capabilities().max_message;
         let seen = Seen::new(self.window, max_message, ticks.clone());
-        let core = ServerCore::start(
-            (exchange, topic, name),
-            endpoints,
-            self.limits,
-            (self.policy, runtime),
-            (ticks, seen),
-            self.expects,
-            (bus.tally().clone(), bus.memory()),
-        );
+        let core = ServerCore::start(Parts {
+            exchange,
+            topic,
+            name,
+            admission: Admission::new(self.policy, endpoints),
+            limits: self.limits,
+            runtime,
+            ticks,
+            seen,
+            expects: self.expects,
+            tally: bus.tally().clone(),
+            memory: bus.memory(),
+        });
         Server::bind(self.bus, core)
     }
 }

@@ -29,22 +29,33 @@ impl DrainReport {
     }
 }
 
+impl ServerCore {
+    /// Takes no new requests but those that are on their way to it; what is queued and what runs goes on.
+    pub(crate) fn drain(self: &Arc<Self>) -> Draining {
+        Draining {
+            server: self.clone(),
+            epoch: self.life.drain(),
+            ran: self.stats.ran(),
+        }
+    }
+}
+
 /// A server that takes no more requests than those that are on their way to it.
 pub(crate) struct Draining {
-    pub(crate) server: Arc<ServerCore>,
+    server: Arc<ServerCore>,
     /// Which of its lives ends.
-    pub(crate) epoch: Epoch,
+    epoch: Epoch,
     /// Handlers that had ended by themselves before.
-    pub(crate) ran: usize,
+    ran: usize,
 }
 
 impl Draining {
     /// Whether it has nothing more to do, or was started again.
     fn poll(&self, cx: &mut Context<'_>) -> bool {
-        let idle = |cx: &mut Context<'_>| self.server.poll_idle(cx);
+        let idle = |cx: &mut Context<'_>| self.server.slots.poll_idle(cx);
         // Looked at again once nothing more is taken: what was on its way may just have come.
-        let done = idle(cx) && self.server.shuts(self.epoch) && idle(cx);
-        done || self.server.epoch() != self.epoch
+        let done = idle(cx) && self.server.life.shuts(self.epoch) && idle(cx);
+        done || self.server.life.epoch() != self.epoch
     }
 
     /// Ends what it still has.
@@ -52,8 +63,8 @@ impl Draining {
         let Draining { server, epoch, ran } = self;
         report.finished += server.stats.ran().saturating_sub(*ran);
         report.undelivered += server.refuse_queued(Some(*epoch), Duty::Stopped);
-        if server.epoch() == *epoch {
-            report.cancelled += server.running();
+        if server.life.epoch() == *epoch {
+            report.cancelled += server.slots.running();
             server.at_work.cut();
         }
     }

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::bus::Delivery;
-use crate::server::core::{Mode, ServerCore, Waiting};
+use crate::server::acceptance::Mode;
+use crate::server::core::ServerCore;
 use crate::server::handler::MethodId;
 use crate::server::life::{Duty, Epoch};
+use crate::server::queue::Waiting;
 use crate::server::running;
 
 /// How many handlers are started before other tasks get their turn.
@@ -41,39 +43,40 @@ impl Future for Driver {
         for _ in 0..BATCH {
             if let Some(ended) = &this.aside {
                 if !ended.load(Ordering::Acquire) {
-                    if server.doorbell.poll_rung(cx).is_pending() {
+                    if server.slots.doorbell.poll_rung(cx).is_pending() {
                         return Poll::Pending;
                     }
                     continue;
                 }
                 this.aside = None;
             }
-            if server.epoch() != this.epoch {
-                server.doorbell.ring(); // It may have been rung for its successor.
+            if server.life.epoch() != this.epoch {
+                server.slots.doorbell.ring(); // It may have been rung for its successor.
                 return Poll::Ready(());
             }
             // Ask for the slot first: a request that is taken out of the queue is one that starts now. And for none when
             // there is nothing to start: it would be seen in the server's load.
-            if server.claim_slot() {
+            if server.slots.claim() {
                 if let Some(Waiting {
                     delivery, method, ..
-                }) = server.queue.try_pop()
+                }) = server.queue.pop()
                 {
-                    server.is_starting(1);
+                    server.slots.is_starting(1);
                     if delivery.weight() >= LARGE {
                         this.aside = Some(start_aside(server, delivery, method));
                     } else {
                         running::start(server, delivery, server.method(method), Mode::Queue);
                     }
-                    server.left_queue();
+                    server.queue.one_left();
                     continue;
                 }
-                server.release_slot();
+                server.slots.release();
             }
-            if server.queue.is_closed() && server.queue.is_empty() {
+            if server.queue.is_over() {
                 return Poll::Ready(());
             }
-            if server.doorbell.poll_rung(cx).is_pending() && server.epoch() == this.epoch {
+            if server.slots.doorbell.poll_rung(cx).is_pending() && server.life.epoch() == this.epoch
+            {
                 return Poll::Pending;
             }
         }
@@ -118,12 +121,12 @@ impl Drop for Aside {
     fn drop(&mut self) {
         if let Some(request) = self.request.take() {
             drop(request);
-            self.server.is_starting(0);
-            self.server.now_started();
-            self.server.release_slot();
+            self.server.slots.is_starting(0);
+            self.server.slots.now_started();
+            self.server.slots.release();
         }
         self.ended.store(true, Ordering::Release);
-        self.server.doorbell.ring();
+        self.server.slots.doorbell.ring();
     }
 }
 

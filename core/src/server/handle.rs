@@ -55,7 +55,7 @@ impl Server {
     /// Copies of fanout casts that it missed since it started, because its queue was full for more than 100 ms, or the
     /// connection to this process was.
     pub fn missed(&self) -> u64 {
-        self.core.copies_missed()
+        self.core.queue.copies_missed()
     }
 
     /// What became of its requests.
@@ -128,7 +128,7 @@ impl Server {
     fn settle(&self, bound: &mut bool) -> Result<(), ServeError> {
         let transport = self.bus.core().transport();
         loop {
-            let (serving, epoch) = (self.core.is_serving(), self.core.epoch());
+            let (serving, epoch) = (self.core.life.is_serving(), self.core.life.epoch());
             if serving == *bound {
                 return Ok(());
             }
@@ -157,13 +157,13 @@ impl Server {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            if *bound && !self.core.is_serving() {
+            if *bound && !self.core.life.is_serving() {
                 tell(self.bus.core().transport());
                 *bound = false;
             }
             let was_bound = *bound;
             drop(bound);
-            if !was_bound || self.core.is_serving() {
+            if !was_bound || self.core.life.is_serving() {
                 return;
             }
         }

@@ -1,28 +1,38 @@
 //! Serving: from the methods that a user writes to the task that runs them.
 
+mod acceptance;
+mod admission;
 mod at_work;
 mod builder;
 mod core;
+mod deliver;
 mod drain;
 mod driver;
 mod drops;
 mod endpoint;
 mod handle;
 pub mod handler;
+mod inline;
 mod life;
 mod load;
 mod offers;
+mod once;
+mod queue;
 mod quickness;
 mod retiring;
 mod run;
 mod running;
 mod seats;
 mod seen;
+mod slots;
+mod start;
 mod stats;
+mod stop;
 mod window;
 
+pub use acceptance::{Mode, NotAccepted, Sent};
 pub use builder::{ServerBuilder, Service};
-pub use core::{Mode, NotAccepted, Sent, ServerCore};
+pub use core::ServerCore;
 pub use drain::DrainReport;
 pub(crate) use drain::finish;
 pub use drops::Drops;

@@ -10,7 +10,7 @@ pub struct Retiring(Arc<ServerCore>);
 
 impl Retiring {
     pub(crate) fn new(server: &Arc<ServerCore>) -> Retiring {
-        server.retires();
+        server.life.retires();
         Retiring(server.clone())
     }
 
@@ -22,6 +22,8 @@ impl Retiring {
 
 impl Drop for Retiring {
     fn drop(&mut self) {
-        self.0.has_retired();
+        if self.0.life.has_retired() {
+            self.0.slots.wake_idle();
+        }
     }
 }

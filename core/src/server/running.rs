@@ -14,7 +14,8 @@ use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::core::{Mode, Sent, ServerCore};
+use crate::server::acceptance::{Mode, Sent};
+use crate::server::core::ServerCore;
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 use crate::server::seats;
 
@@ -122,7 +123,7 @@ struct Claimed<'a>(&'a ServerCore);
 
 impl Drop for Claimed<'_> {
     fn drop(&mut self) {
-        self.0.release_slot();
+        self.0.slots.release();
     }
 }
 
@@ -178,8 +179,8 @@ impl Slot<Arc<ServerCore>> {
     /// Takes over from the handler's first wait.
     fn go_on(mut self, started: Started) {
         if std::mem::take(&mut self.unstarted) {
-            self.server.is_starting(0);
-            self.server.now_started();
+            self.server.slots.is_starting(0);
+            self.server.slots.now_started();
         }
         self.server.at_work.enter(self.in_flight());
         self.at_work = true;
@@ -250,9 +251,9 @@ impl<S: AsRef<ServerCore>> Drop for Slot<S> {
         // The slot first: whoever is woken by the reply finds it free, and the server's load
         // without it.
         if self.unstarted {
-            server.started_and_ended();
+            server.slots.started_and_ended();
         } else {
-            server.release_slot();
+            server.slots.release();
         }
         match self.outcome.take() {
             // Nobody is told, and nobody else had it.
@@ -289,7 +290,7 @@ impl Future for Running {
         };
         if !slot.in_flight().running_as(cx.waker()) {
             // Cancelled: dropped at this wait (C-DL-3).
-            let cut = slot.server.is_stopping();
+            let cut = slot.server.life.is_stopping();
             this.abort(if cut {
                 CallErrorKind::ShuttingDown
             } else {

@@ -33,6 +33,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// The handler's word as it is to be sent to a peer with the given limit.
+    #[inline]
     pub(super) fn from_reply(reply: Reply, max_message: usize) -> Self {
         let (bytes, fate) = match &reply {
             Ok(value) => (value.len(), fate_code::EXECUTED),
@@ -152,6 +153,7 @@ impl Answers {
     }
 
     /// Stages one small answer; gives the call whose slot is free now.
+    #[inline]
     pub(super) fn stage_small(&mut self, output: &mut Output) -> Option<Option<u64>> {
         let (seq, answer) = self.small.pop_front()?;
         self.bytes = self.bytes.saturating_sub(answer.len());
@@ -190,6 +192,7 @@ impl Answers {
 
     /// Stages one part of a large answer; gives the call whose slot is free now, if it was the
     /// last.
+    #[inline]
     pub(super) fn stage_part(&mut self, output: &mut Output) -> Option<Option<u64>> {
         let mut answer = self.active.pop_front()?;
         let before = answer.next;

@@ -79,6 +79,7 @@ impl Allowance {
     }
 
     /// A request on `way` was accepted: from now on it counts against the share of that way.
+    #[inline]
     pub(super) fn accepted(&mut self, way: u64, bytes: usize) {
         self.shares.add(way, bytes);
     }
@@ -102,12 +103,14 @@ impl Allowance {
     }
 
     /// A cast whose credit was spent leaves.
+    #[inline]
     pub(super) fn cast_left(&mut self, way: u64, bytes: usize) {
         self.last_cast = self.last_cast.saturating_add(1);
         self.casts.insert(self.last_cast, (way, bytes));
     }
 
     /// A Credit frame came: it names casts that have ended, in runs (PR-CREDIT-4).
+    #[inline]
     pub(super) fn returned(&mut self, mut runs: Reader<'_>) -> Parsed<()> {
         let mut next = 0_u64;
         if runs.is_empty() {
@@ -150,7 +153,7 @@ struct Shares(Vec<Amount>);
 const WAYS: u64 = 1 << 16;
 
 /// A request above this many bytes is bulk, and leaves a part of all bytes to what is smaller.
-const BULK: usize = 64 * 1024;
+pub(super) const BULK: usize = 64 * 1024;
 /// That part is one in so many.
 const RESERVE: usize = 8;
 /// How many times of what is left one way may have.

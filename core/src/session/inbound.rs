@@ -296,7 +296,7 @@ impl Session {
         if unsupported {
             return Ok(Some(error_code::UNSUPPORTED));
         }
-        if size > self.memory.requests {
+        if !self.memory.has_room_for(size) {
             // Not the peer's fault: it has credit.
             self.memory.shed = self.memory.shed.saturating_add(1);
             return Ok(Some(error_code::OVERLOADED));

@@ -9,6 +9,7 @@ use super::beats::Beats;
 use super::code::{CloseCode, error_code, fate_code};
 use super::config::{Config, Role};
 use super::control::Control;
+use super::credit::BULK;
 use super::event::{BindRefusal, CloseReason, Event, IncomingId, Refusal, Rejected, RequestId};
 use super::frame::{MAGIC, Splitter};
 use super::head::{HeadReader, headers_are_legal};
@@ -79,10 +80,19 @@ pub struct Session {
 pub(super) struct Memory {
     /// Bytes of requests.
     pub(super) requests: usize,
+    /// How many of these bulk leaves to what is smaller.
+    pub(super) kept: usize,
     /// Whether answers that are not read are to be dropped early.
     pub(super) scarce: bool,
     /// Requests and answers that were dropped for want of it.
     pub(super) shed: u64,
+}
+
+impl Memory {
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        let kept = if bytes > BULK { self.kept } else { 0 };
+        bytes <= self.requests.saturating_sub(kept)
+    }
 }
 
 /// How far the session has come.
@@ -140,6 +150,7 @@ impl Session {
             late: 0,
             memory: Memory {
                 requests: usize::MAX,
+                kept: 0,
                 scarce: false,
                 shed: 0,
             },
@@ -506,9 +517,11 @@ impl Session {
     }
 
     /// How much memory there is for more: requests whose payloads exceed `requests` bytes together, from now on, are
-    /// refused with `OVERLOADED`; with `scarce`, answers that the peer does not read are dropped early.
-    pub fn limit_memory(&mut self, requests: usize, scarce: bool) {
+    /// refused with `OVERLOADED`, and so are those of more than 64 KiB that would leave less than `kept`; with `scarce`,
+    /// answers that the peer does not read are dropped early.
+    pub fn limit_memory(&mut self, requests: usize, kept: usize, scarce: bool) {
         self.memory.requests = requests;
+        self.memory.kept = kept;
         self.memory.scarce = scarce;
     }
 

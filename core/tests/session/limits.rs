@@ -364,7 +364,7 @@ fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
     let value = vec![7; 40_000];
     for (n, id) in ids.iter().enumerate() {
         // From the fifth on, memory is scarce.
-        pair.hub.limit_memory(usize::MAX, n >= 4);
+        pair.hub.limit_memory(usize::MAX, 0, n >= 4);
         pair.hub.reply(*id, Ok(value.clone().into()));
     }
     assert_eq!(pair.hub.take_shed(), 4);
@@ -400,7 +400,7 @@ fn answers_that_are_not_read_are_dropped_beyond_their_limit() {
 fn requests_that_there_is_no_memory_for_are_refused() {
     let mut pair = Pair::new();
     pair.settle();
-    pair.hub.limit_memory(1500, false);
+    pair.hub.limit_memory(1500, 0, false);
     for token in 0..3 {
         let now = pair.now;
         pair.member
@@ -412,13 +412,37 @@ fn requests_that_there_is_no_memory_for_are_refused() {
     pair.settle();
     assert_eq!(pair.at_hub().len(), 1);
     assert_eq!(pair.hub.take_shed(), 3);
-    let refused = pair
-        .member_events
-        .iter()
-        .filter(|event| {
-            matches!(event, Event::Reply { reply: Err(error), .. }
-                if (error.code, error.fate) == (error_code::OVERLOADED, fate_code::NOT_EXECUTED))
-        })
-        .count();
-    assert_eq!(refused, 3);
+    assert_eq!(refused(&pair), 3);
+}
+
+fn refused(pair: &Pair) -> usize {
+    let refused = |event: &&Event| {
+        matches!(event, Event::Reply { reply: Err(error), .. }
+            if (error.code, error.fate) == (error_code::OVERLOADED, fate_code::NOT_EXECUTED))
+    };
+    pair.member_events.iter().filter(refused).count()
+}
+
+/// What is small is not refused because of what is large.
+#[test]
+fn large_requests_leave_memory_to_small_ones() {
+    const ROOM: usize = 200_000;
+    const KEPT: usize = 50_000;
+    let mut pair = Pair::new();
+    pair.settle();
+    pair.hub.limit_memory(ROOM, KEPT, false);
+    let mut ask = |bytes: usize| {
+        let now = pair.now;
+        let token = bytes as u64;
+        pair.member
+            .request(call(token, vec![0; bytes]), now)
+            .unwrap();
+        pair.settle();
+        (pair.at_hub().len(), refused(&pair))
+    };
+    let (large, small) = (100_000, 1000);
+    assert_eq!(ask(large), (1, 0), "came, and were refused in all");
+    assert_eq!(ask(large + 1), (0, 1), "there is room, but that is kept");
+    assert_eq!(ask(small), (1, 1));
+    assert_eq!(ask(small + 1), (1, 1));
 }

@@ -7,6 +7,7 @@ mod stream;
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,6 +25,7 @@ use tidings_core::{Bus, CallErrorKind, IdempotencyKey, Promise, Server, WhenFull
 struct Gated {
     server: Server,
     lets: Sender<()>,
+    begun: Arc<AtomicBool>,
     took: Arc<Mutex<Vec<u32>>>,
 }
 
@@ -32,7 +34,10 @@ impl Gated {
         let (lets, gate): (Sender<()>, Receiver<()>) = channel();
         let took = Arc::<Mutex<Vec<u32>>>::default();
         let (gate, taken) = (Mutex::new(gate), took.clone());
+        let begun = Arc::<AtomicBool>::default();
+        let begins = begun.clone();
         let take = move |(n, _bytes): (u32, String)| {
+            begins.store(true, Ordering::Relaxed);
             let gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
             let _all_may = gate.recv();
             taken.lock().unwrap().push(n);
@@ -40,14 +45,26 @@ impl Gated {
         };
         let server = bus.listen("gated").on_blocking("take", take).serial();
         let server = server.queue(queue).when_full(policy).start().unwrap();
-        Gated { server, lets, took }
+        Gated {
+            server,
+            lets,
+            begun,
+            took,
+        }
     }
 
-    /// Waits until some wait in front of its queue.
-    fn is_awaited(&self) {
-        until("some wait in front of the queue", || {
-            self.server.drops().turned_away > 0
-        });
+    /// Waits until one is at its gate, and has left the queue.
+    fn has_begun(&self) {
+        until("one has begun", || self.begun.load(Ordering::Relaxed));
+    }
+
+    /// Waits until some of `caller`'s wait in front of its queue.
+    fn is_awaited(&self, caller: &Bus) {
+        until("some find no room", || self.server.drops().turned_away > 0);
+        // They stand there before their connection is looked at again.
+        let answer = caller.call::<()>("nobody.at_all", &()).wait();
+        let error = answer.unwrap_err();
+        assert!(matches!(error.kind(), CallErrorKind::NoServer { .. }));
     }
 
     /// Drains it; lets all go that come, from when nobody else may come. Gives what it took.
@@ -175,16 +192,15 @@ fn a_keyed_call_that_a_draining_server_takes_over_is_not_run_again() {
             let call = caller.request::<u32>("gated.take", &arguments(n));
             call.idempotent(key).invoke()
         };
-        let first: Vec<Promise<u32>> = (0..2)
-            .map(|n| caller.invoke("gated.take", &arguments(n)))
-            .collect();
+        let runs = caller.invoke("gated.take", &arguments(0));
+        gated.has_begun();
+        let queued = caller.invoke("gated.take", &arguments(1));
         let waits = keyed(9);
-        gated.is_awaited();
+        gated.is_awaited(&caller);
         let (server, numbers) = gated.drain(&hub);
-        for (n, promise) in (0..).zip(first) {
+        for (n, promise) in [(0, runs), (1, queued), (9, waits)] {
             assert_eq!(promise.wait().unwrap(), n);
         }
-        assert_eq!(waits.wait().unwrap(), 9);
         server.start().unwrap();
         assert_eq!(keyed(9).wait().unwrap(), 9);
         assert_eq!(took(&numbers), [0, 1, 9]);
@@ -205,7 +221,7 @@ fn beats_come_while_a_call_waits_in_front_of_a_full_queue() {
                 call.heartbeat(BEATS).invoke()
             })
             .collect();
-        gated.is_awaited();
+        gated.is_awaited(&caller);
         thread::sleep(BEATS * 5);
         let (_server, _) = gated.open();
         for (n, promise) in (0..).zip(calls) {

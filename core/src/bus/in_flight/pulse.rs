@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::{InFlight, Place, Port};
+use super::place::Place;
+use super::port::Port;
+use super::record::InFlight;
 use crate::bus::rare::SHORTEST_HEARTBEAT;
 use crate::error::CallErrorKind;
 use crate::server::Beating;

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::bus::Head;
+use crate::bus::core::WeakBus;
 use crate::bus::draft::{Args, Draft, Terms, Timeout};
-use crate::bus::handle::WeakBus;
 use crate::codec::{CodecId, EncodeError};
 use crate::payload::Payload;
 

@@ -1,0 +1,53 @@
+//! How a server is handed a request, and whether it takes it.
+
+use crate::bus::Delivery;
+use crate::error::CallError;
+use crate::reply::Reply;
+
+/// How far a request may go on the thread that delivers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It goes into the queue.
+    Queue,
+    /// The caller would only wait: the handler may be started right here.
+    Inline,
+    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
+    /// known to take next to no time.
+    Turn,
+    /// It was accepted and waited in front of the queue, where it can wait no longer: it goes in though that is full.
+    Over,
+}
+
+/// How a request that was taken goes on.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Sent {
+    /// Its record tells the outcome.
+    OnItsWay,
+    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// record is not told.
+    Answered(Reply),
+}
+
+/// Why a request was not taken.
+pub enum NotAccepted {
+    /// It failed; its promise knows.
+    Refused(CallError),
+    /// There is no room just now; here it is back, with the failure that it would be.
+    Full(Delivery, CallError),
+    /// There is no room just now, and by the policy of the queue it waits until there is.
+    Later(Delivery, CallError),
+}
+
+impl NotAccepted {
+    /// The failure; a request that would have waited for room is failed with it.
+    pub fn into_error(self) -> CallError {
+        match self {
+            NotAccepted::Refused(error) => error,
+            NotAccepted::Full(delivery, error) | NotAccepted::Later(delivery, error) => {
+                let (in_flight, _payload) = delivery.into_parts();
+                in_flight.finish(Reply::Failed(error.clone()));
+                error
+            }
+        }
+    }
+}
