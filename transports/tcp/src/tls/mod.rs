@@ -3,7 +3,7 @@
 //!
 //! Version 1.3 only, with the provider `ring`. No session is resumed, so that a certificate is
 //! looked at for every connection. In reading order: `material` is what the user gives, `config`
-//! what rustls makes of it, `socket` a connection, `records` what rustls does for it, `identity`
+//! what rustls makes of it, `socket` a connection, `records` what it keeps, `step` what rustls does, `identity`
 //! the name in a certificate, `words` what is told when it goes wrong.
 
 mod config;
@@ -11,6 +11,7 @@ mod identity;
 mod material;
 mod records;
 mod socket;
+mod step;
 mod words;
 
 pub use material::Tls;

@@ -1,4 +1,4 @@
-//! Between plain bytes and TLS records: rustls, and what it leaves to the buffers of others.
+//! Between plain bytes and TLS records: what rustls has to do next is done, and what it leaves to others kept.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -8,23 +8,17 @@ use std::sync::Arc;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
-};
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
+use super::step::{End, OVERHEAD, Step, Wish};
 use super::words;
 
 /// Plain bytes of one record, at most (RFC 8446, 5.1).
 const RECORD: usize = 16 * 1024;
-/// What a record has besides its plain bytes, as a rule.
-const OVERHEAD: usize = 22;
-/// Plain bytes of an alert.
-const ALERT: usize = 2;
 /// Plain bytes that are sealed in one go.
 const SEALED: usize = 4 * RECORD;
 /// Bytes that are received in one go, with those before them that are not whole: more than any message.
-const RECEIVED: usize = 128 * 1024;
+pub(super) const RECEIVED: usize = 128 * 1024;
 /// How much memory a connection keeps for what it sends next.
 const KEPT: usize = 1024;
 
@@ -50,30 +44,6 @@ pub(super) struct Records {
     is_closed: bool,
     /// What rustls does from then on is not defined.
     has_failed: bool,
-}
-
-enum End {
-    Client(UnbufferedClientConnection),
-    Server(UnbufferedServerConnection),
-}
-
-/// What is to be done where nothing else is.
-enum Wish<'p> {
-    Wait,
-    Seal(&'p [u8]),
-    Close,
-}
-
-/// What a step has done.
-enum Step {
-    /// Something that comes before what is wished for.
-    First,
-    /// The peer was heard to say that nothing more comes, which it says once.
-    Closed,
-    /// What was wished for.
-    Granted,
-    /// Nothing: more has to come first.
-    Waits,
 }
 
 impl Records {
@@ -104,10 +74,7 @@ impl Records {
 
     /// What the handshake has come to.
     pub(super) fn state(&self) -> &CommonState {
-        match &self.end {
-            End::Client(end) => end,
-            End::Server(end) => end,
-        }
+        self.end.state()
     }
 
     /// The peer has said that nothing more comes.
@@ -118,6 +85,12 @@ impl Records {
     /// Whether there are plain bytes to [take](Self::take).
     pub(super) fn has_opened(&self) -> bool {
         !self.opened.is_empty()
+    }
+
+    /// How many they are.
+    #[cfg(test)]
+    pub(super) fn opened(&self) -> usize {
+        self.opened.len()
     }
 
     /// Moves plain bytes that were opened before to `room`.
@@ -135,9 +108,7 @@ impl Records {
         room: &mut Room<'_, '_>,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<(usize, bool)> {
-        if self.has_failed {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
+        self.check()?;
         BUFFER.with_borrow_mut(|buffer| {
             let held = self.incoming.len();
             let (before, behind) = buffer
@@ -177,6 +148,14 @@ impl Records {
         };
         self.incoming = records.get(done..).unwrap_or_default().to_vec();
         outcome.map_err(|error| self.failed(error))
+    }
+
+    /// Whether rustls may still be asked.
+    fn check(&self) -> io::Result<()> {
+        if self.has_failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
     }
 
     /// The peer is to be told why.
@@ -243,9 +222,7 @@ impl Records {
     }
 
     fn step(&mut self, wish: Wish<'_>) -> io::Result<Step> {
-        if self.has_failed {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
+        self.check()?;
         // rustls remembers a message that is not whole by where it stands.
         let (incoming, opened) = (&mut self.incoming, &mut self.opened);
         let put = &mut |plain: &[u8]| opened.extend_from_slice(plain);
@@ -276,121 +253,6 @@ impl Records {
             }
         }
     }
-}
-
-impl End {
-    /// Does the next thing that there is to do, with the bytes that came, and says how many of them are used up.
-    fn step(
-        &mut self,
-        incoming: &mut [u8],
-        put: &mut dyn FnMut(&[u8]),
-        outgoing: &mut Vec<u8>,
-        wish: Wish<'_>,
-    ) -> (usize, io::Result<Step>) {
-        match self {
-            End::Client(end) => step(end.process_tls_records(incoming), put, outgoing, wish),
-            End::Server(end) => step(end.process_tls_records(incoming), put, outgoing, wish),
-        }
-    }
-}
-
-fn step<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    put: &mut dyn FnMut(&[u8]),
-    outgoing: &mut Vec<u8>,
-    wish: Wish<'_>,
-) -> (usize, io::Result<Step>) {
-    let mut used = status.discard;
-    let step = match status.state {
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-            match traffic.next_record() {
-                Some(Ok(record)) => {
-                    used += record.discard;
-                    put(record.payload);
-                }
-                Some(Err(error)) => break Err(words::told(error)),
-                None => break Ok(Step::First),
-            }
-        },
-        Ok(ConnectionState::EncodeTlsData(data)) => encode(data, outgoing).map(|()| Step::First),
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            // It is before all that is put there from now on.
-            data.done();
-            Ok(Step::First)
-        }
-        Ok(ConnectionState::WriteTraffic(traffic)) => grant(traffic, outgoing, wish),
-        Ok(ConnectionState::PeerClosed) => Ok(Step::Closed),
-        Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => Ok(Step::Waits),
-        // Neither end has asked for data before the handshake has ended.
-        Ok(state) => Err(io::Error::other(format!("TLS: unexpected {state:?}"))),
-        Err(error) => Err(words::told(error)),
-    };
-    (used, step)
-}
-
-fn encode<Data>(mut data: EncodeTlsData<'_, Data>, outgoing: &mut Vec<u8>) -> io::Result<()> {
-    append(outgoing, 0, |place| Ok(data.encode(place)?))
-}
-
-fn grant<Data>(
-    mut traffic: WriteTraffic<'_, Data>,
-    outgoing: &mut Vec<u8>,
-    wish: Wish<'_>,
-) -> io::Result<Step> {
-    match wish {
-        Wish::Wait => return Ok(Step::Waits),
-        Wish::Seal(plain) => append(outgoing, plain.len() + OVERHEAD, |place| {
-            Ok(traffic.encrypt(plain, place)?)
-        }),
-        Wish::Close => append(outgoing, ALERT + OVERHEAD, |place| {
-            Ok(traffic.queue_close_notify(place)?)
-        }),
-    }
-    .map(|()| Step::Granted)
-}
-
-/// Why rustls has not written.
-enum Unwritten {
-    Needs(usize),
-    Failed(io::Error),
-}
-
-impl From<EncodeError> for Unwritten {
-    fn from(error: EncodeError) -> Unwritten {
-        match error {
-            EncodeError::InsufficientSize(needs) => Unwritten::Needs(needs.required_size),
-            error => Unwritten::Failed(io::Error::other(error)),
-        }
-    }
-}
-
-impl From<EncryptError> for Unwritten {
-    fn from(error: EncryptError) -> Unwritten {
-        match error {
-            EncryptError::InsufficientSize(needs) => Unwritten::Needs(needs.required_size),
-            error => Unwritten::Failed(io::Error::other(error)),
-        }
-    }
-}
-
-/// Puts what `write` writes behind what is there, in `room` bytes or as many as it needs.
-fn append(
-    to: &mut Vec<u8>,
-    mut room: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, Unwritten>,
-) -> io::Result<()> {
-    let before = to.len();
-    let outcome = loop {
-        to.resize(before + room, 0);
-        match write(to.get_mut(before..).unwrap_or_default()) {
-            Err(Unwritten::Needs(more)) if more > room => room = more,
-            Err(Unwritten::Needs(_)) => break Err(io::ErrorKind::InvalidData.into()),
-            Err(Unwritten::Failed(error)) => break Err(error),
-            Ok(written) => break Ok(written),
-        }
-    };
-    to.truncate(before + outcome.as_ref().unwrap_or(&0));
-    outcome.map(drop)
 }
 
 /// Where plain bytes are moved to, one slice after the other.
@@ -428,14 +290,28 @@ impl<'a, 'b> Room<'a, 'b> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::VecDeque;
 
     use rcgen::{CertificateParams, KeyPair};
 
-    use super::super::Tls;
+    use super::super::{Client, Tls};
     use super::*;
     use crate::places::{Host, Place};
+
+    /// What a member and a hub that trust each other are made with.
+    pub(in crate::tls) fn ends() -> (Client, Arc<ServerConfig>) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["hub.test".into()]).unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        let hub = Tls::new().certificate(pem.clone(), key.serialize_pem());
+        let place = Place {
+            host: Host::Name("hub.test".into()),
+            port: 1,
+        };
+        let client = Tls::new().ca(pem).client(&[place]).unwrap();
+        (client, hub.server().unwrap())
+    }
 
     /// Both ends of a connection, and what is on its way to each.
     struct Pair {
@@ -450,19 +326,11 @@ mod tests {
 
     impl Pair {
         fn new() -> Pair {
-            let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec!["hub.test".into()]).unwrap();
-            let pem = params.self_signed(&key).unwrap().pem();
-            let hub = Tls::new().certificate(pem.clone(), key.serialize_pem());
-            let place = Place {
-                host: Host::Name("hub.test".into()),
-                port: 1,
-            };
-            let client = Tls::new().ca(pem).client(&[place]).unwrap();
+            let (client, hub) = ends();
             Pair {
                 ends: [
                     Records::client(client.config.clone(), client.names[0].clone()).unwrap(),
-                    Records::server(hub.server().unwrap()).unwrap(),
+                    Records::server(hub).unwrap(),
                 ],
                 ways: [VecDeque::new(), VecDeque::new()],
                 came: [Vec::new(), Vec::new()],

@@ -144,18 +144,12 @@ impl State {
 
     fn read(&mut self, tcp: &TcpSocket, mut room: Room<'_, '_>) -> io::Result<usize> {
         self.records.take(&mut room);
-        while self.end.is_none() {
+        // What was there goes first, so that what has no room is never more than came at once.
+        while room.filled() == 0 && self.end.is_none() {
             match self.fill(tcp, &mut room) {
-                // What comes meanwhile is left to the next time.
-                Ok(true) if room.filled() > 0 => break,
                 Ok(true) => {}
                 Ok(false) => self.end = Some(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if room.filled() == 0 {
-                        return Err(error);
-                    }
-                    break;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
                 Err(error) => self.end = Some(Err(error)),
             }
         }
@@ -247,5 +241,54 @@ impl Drop for TlsSocket {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.records.close();
         let _ = state.flush(&self.tcp);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::super::records::{RECEIVED, tests::ends};
+    use super::*;
+    use crate::timing::Timing;
+
+    /// A connection over loopback, on which the handshake has ended.
+    fn pair() -> [TlsSocket; 2] {
+        let (client, hub) = ends();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpSocket::connect(listener.local_addr().unwrap(), Timing::default()).unwrap();
+        let (far, peer) = listener.accept().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let far = TcpSocket::accepted(far.into(), peer);
+        let pair = [
+            TlsSocket::connect(tcp, &client, 0).unwrap(),
+            TlsSocket::accept(far, hub).unwrap(),
+        ];
+        while pair.each_ref().map(|end| end.establish().unwrap()) != [None, None] {
+            thread::yield_now();
+        }
+        pair
+    }
+
+    #[test]
+    fn who_reads_little_at_a_time_has_no_more_kept_than_comes_at_once() {
+        const ALL: usize = 2 << 20;
+        let [near, far] = pair();
+        let (mut written, mut read) = (0, 0);
+        let mut buffer = [0; 1000];
+        while read < ALL {
+            let rest = vec![7; (ALL - written).min(64 * 1024)];
+            match near.write(&[IoSlice::new(&rest)]) {
+                Ok(count) => written += count,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            match far.read(&mut buffer) {
+                Ok(count) => read += count,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            assert!(far.lock().records.opened() <= RECEIVED, "after {read}");
+        }
+        assert_eq!((read, far.holds_input()), (ALL, false));
     }
 }
