@@ -62,6 +62,11 @@ impl Payload {
         Payload::Value(Box::new(Kept(Some(value))))
     }
 
+    /// What it carries; nothing is left.
+    pub(crate) fn take_out(&mut self) -> Payload {
+        std::mem::replace(self, Payload::Bytes(Vec::new()))
+    }
+
     /// The bytes of `value`, in `codec`.
     pub(crate) fn bytes_of<T: Serialize>(
         value: &T,

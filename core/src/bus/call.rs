@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use crate::bus::Request;
 use crate::error::{CallError, ReplyError};
 use crate::promise::{Promise, PromiseError};
-use crate::server::Mode;
 
 /// A request that is sent when it is first polled or waited on. Made by [`Request::call`].
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
@@ -58,7 +57,7 @@ where
             match &mut self.0 {
                 Step::Sent(promise) => return Pin::new(promise).poll(cx),
                 Step::Unsent(request) => match request.take() {
-                    Some(request) => self.0 = Step::Sent(request.send(Mode::Inline)),
+                    Some(request) => self.0 = Step::Sent(request.ask()),
                     None => return Poll::Ready(Err(E::from(PromiseError::Taken))),
                 },
             }

@@ -83,8 +83,8 @@ impl Client {
     pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         let arguments = self.service.bus.borrowed(arguments);
         let (method, fault) = or_fault(Method::new(method), Method::NONE);
-        let request = self.service.draft(method, (self.version, None), arguments);
-        request.spoiled_by(fault)
+        let draft = self.service.draft(method, (self.version, None), arguments);
+        Request::of(draft).spoiled_by(fault)
     }
 
     /// Sends to `method` and, once awaited or waited on, waits for the reply.
@@ -224,26 +224,26 @@ impl ServiceClient {
         A: Serialize + Send + 'static,
     {
         let asked = (since, Some(fingerprint()));
-        self.draft(method, asked, self.carried(arguments))
+        Request::of(self.draft(method, asked, self.carried(arguments)))
     }
 
-    fn draft<T, E>(
+    fn draft(
         &self,
         method: Method,
         (version, fingerprint): (Version, Option<u64>),
         arguments: Result<Args, EncodeError>,
-    ) -> Request<T, E> {
+    ) -> Draft {
         let subject = Subject {
             topic: self.topic.clone(),
             method,
             version,
             fingerprint,
         };
-        let mut request = Request::new(&self.bus, subject, arguments);
+        let mut draft = Draft::new(&self.bus, subject, arguments);
         if let Some(common) = &self.common {
-            common.add_to(&mut request.draft);
+            common.add_to(&mut draft);
         }
-        request
+        draft
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.

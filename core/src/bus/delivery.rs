@@ -11,38 +11,45 @@ use crate::reply::Reply;
 /// dropped, it fails the request.
 #[must_use = "dropped, it fails the request"]
 pub struct Delivery {
-    parts: Option<(Arc<InFlight>, Payload)>,
+    /// `None` once somebody else answers for it.
+    in_flight: Option<Arc<InFlight>>,
+    payload: Payload,
 }
 
 impl Delivery {
     /// `payload` on its way for `in_flight`.
     pub fn new(in_flight: Arc<InFlight>, payload: Payload) -> Self {
         Delivery {
-            parts: Some((in_flight, payload)),
+            in_flight: Some(in_flight),
+            payload,
         }
     }
 
     /// The request's record.
     pub fn in_flight(&self) -> &Arc<InFlight> {
-        match &self.parts {
-            Some((in_flight, _)) => in_flight,
+        match &self.in_flight {
+            Some(in_flight) => in_flight,
             None => unreachable!("a delivery is whole until it is taken apart or dropped"),
         }
     }
 
     /// The request's record and what it carries; the caller answers for it from here on.
     pub fn into_parts(mut self) -> (Arc<InFlight>, Payload) {
-        match self.parts.take() {
-            Some(parts) => parts,
+        let (in_flight, payload) = self.parts();
+        (in_flight, payload.take_out())
+    }
+
+    /// The same where it lies: moved on only once, to where its arguments are read.
+    pub(crate) fn parts(&mut self) -> (Arc<InFlight>, &mut Payload) {
+        match self.in_flight.take() {
+            Some(in_flight) => (in_flight, &mut self.payload),
             None => unreachable!("a delivery is whole until it is taken apart or dropped"),
         }
     }
 
     /// What it counts against limits in bytes.
     pub fn weight(&self) -> usize {
-        self.parts
-            .as_ref()
-            .map_or(0, |(_, payload)| payload.weight())
+        self.payload.weight()
     }
 
     /// Fails the request, and gives the failure back, told of the request.
@@ -56,7 +63,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if let Some((in_flight, _payload)) = self.parts.take() {
+        if let Some(in_flight) = self.in_flight.take() {
             let error = in_flight.failure_here(CallErrorKind::Closed);
             in_flight.finish(Reply::Failed(error));
         }

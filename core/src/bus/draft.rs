@@ -102,6 +102,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    #[inline(always)]
     pub(super) fn new(bus: &Bus, subject: Subject, arguments: Result<Args, EncodeError>) -> Self {
         let core = bus.core();
         let codec = match &arguments {
@@ -208,6 +209,7 @@ impl Draft {
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.
+    #[inline]
     pub(super) fn into_delivery(
         mut self,
         verb: Verb,
@@ -224,7 +226,7 @@ impl Draft {
         let deadline = self.deadline(made_at, parent.as_ref());
         let fanout = terms.fanout;
         let bus = self.bus;
-        let capabilities = bus.transport().capabilities();
+        let capabilities = bus.capabilities();
 
         let (head, mut sending) = self.record.as_unsent();
         head.verb = verb;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outbox::To;
-use crate::bus::{Caller, Head, Reach};
+use crate::bus::{Caller, CallerRef, Head, Reach};
 use crate::error::CallErrorKind;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
 use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
@@ -24,7 +24,7 @@ pub(super) struct Names {
     /// What was named last: most requests name the same again.
     last_target: Option<(LastTarget, Arc<session::Target>)>,
     last_method: Option<(LastMethod, Arc<session::Method>)>,
-    callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
+    callers: HashMap<usize, (CallerRef, Arc<session::Caller>)>,
 }
 
 /// As a request names it: mostly the same texts in the same places.
@@ -212,7 +212,7 @@ impl Names {
             return Ok(None);
         };
         // By address: the entry keeps the caller alive, so that the address stays its own.
-        let key = Arc::as_ptr(caller) as usize;
+        let key = std::ptr::from_ref::<Caller>(caller) as usize;
         if let Some((_, known)) = self.callers.get(&key) {
             return Ok(Some(known.clone()));
         }

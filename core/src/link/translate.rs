@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb, WhenDisconnected};
+use crate::bus::{
+    Caller, CallerRef, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb, WhenDisconnected,
+};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
@@ -95,7 +97,7 @@ impl Incoming {
             }),
             fingerprint: header.method.fingerprint,
             codec,
-            caller,
+            caller: caller.map(CallerRef::from),
             depth: header.depth,
             wait_for_server: header.wait_for_server,
             when_disconnected: WhenDisconnected::default(),

@@ -1,5 +1,6 @@
 //! A request's way into a server: admitted, and started on the thread that delivers it or put into the queue.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,14 +8,31 @@ use crate::bus::{Delivery, Reach, Standing};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Bounds, PushError};
 use crate::overload::{Charge, MemoryBudget, WhenFull, retry_after};
-use crate::server::acceptance::{Mode, NotAccepted, Sent};
+use crate::server::acceptance::{Answered, Mode, NotAccepted, Sent};
 use crate::server::core::ServerCore;
 use crate::server::driver::LARGE;
 use crate::server::handler::MethodId;
 use crate::server::queue::Waiting;
-use crate::server::{inline, once, running};
+use crate::server::running;
+use crate::server::{inline, once};
 
 impl ServerCore {
+    /// Answers a call whose caller would only wait, where its handler may start right here and nothing queued would be
+    /// overtaken. Whatever else becomes of it, a refusal say, it learns when it is sent.
+    pub fn answer(self: &Arc<Self>, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        let asks_for_more = call.in_flight().head().asks_for_more();
+        if asks_for_more || !self.queue.holds(call.weight()) {
+            return Answered::NotHere;
+        }
+        match self.admission.admit(call.in_flight(), &self.life) {
+            Ok(method) if self.claim_here() => {
+                let method = self.method(method);
+                inline::enter(|| running::answer(self, call, method, place))
+            }
+            _ => Answered::NotHere,
+        }
+    }
+
     /// Takes a request, or says why not.
     ///
     /// # Errors
@@ -74,19 +92,10 @@ impl ServerCore {
             // It would never fit: not a matter of waiting.
             return Err(NotAccepted::Refused(self.queue.too_large(delivery, weight)));
         }
-        let may_start = match mode {
-            Mode::Queue | Mode::Over => false,
-            Mode::Inline => true,
-            Mode::Turn => weight < LARGE && self.method(method).quickness.is_quick(),
-        };
-        if may_start && self.runtime.is_current() && self.claim_inline() {
-            if self.life.is_stopping() {
-                self.slots.release();
-                return Err(NotAccepted::Refused(shutting_down(delivery)));
-            }
-            return Ok(inline::enter(|| {
-                running::start_inline(self, delivery, self.method(method), mode)
-            }));
+        let is_quick = || weight < LARGE && self.method(method).quickness.is_quick();
+        if mode == Mode::Turn && is_quick() && self.claim_here() {
+            let start = || running::take_turn(self, delivery, self.method(method));
+            return Ok(inline::enter(start));
         }
         let (delivery, charge) = match &self.memory {
             Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
@@ -96,10 +105,18 @@ impl ServerCore {
         Ok(Sent::OnItsWay)
     }
 
-    /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
-    /// is not deep in such starts already.
-    fn claim_inline(&self) -> bool {
-        inline::may_enter() && self.slots.claim_unqueued()
+    /// Takes a slot for a handler to be started on this thread, when it is one of the server's runtime, nothing would be
+    /// overtaken, and the thread's stack is not deep in such starts already.
+    fn claim_here(&self) -> bool {
+        if !(self.runtime.is_current() && inline::may_enter() && self.slots.claim_unqueued()) {
+            return false;
+        }
+        // Asked once the slot is counted: either whoever drains the server has seen it, or this sees the end of the drain.
+        let stopping = self.life.is_stopping();
+        if stopping {
+            self.slots.release();
+        }
+        !stopping
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.

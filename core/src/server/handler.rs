@@ -23,6 +23,8 @@ use crate::server::quickness::Quickness;
 pub enum Started {
     /// It has answered already.
     Done(Reply),
+    /// The same, and its value lies in the place that was given for it.
+    Placed,
     /// It answers when this future ends.
     Future(BoxFuture<Reply>),
     /// It may block its thread, and must run where that stalls nobody.
@@ -31,13 +33,14 @@ pub enum Started {
 
 /// A method's function, erased.
 pub trait Handler: Send + Sync {
-    /// Reads the arguments and starts. Called in the order of arrival; must not block.
-    fn start(&self, arguments: Payload, budget: &Budget) -> Started;
+    /// Reads the arguments and starts. Called in the order of arrival; must not block. If `place` is an `Option` of the
+    /// type of its value, that may be put there at once, where no caller wants it encoded.
+    fn start(&self, arguments: Payload, budget: &Budget, place: &mut dyn Any) -> Started;
 }
 
-impl<F: Fn(Payload, &Budget) -> Started + Send + Sync> Handler for F {
-    fn start(&self, arguments: Payload, budget: &Budget) -> Started {
-        self(arguments, budget)
+impl<F: Fn(Payload, &Budget, &mut dyn Any) -> Started + Send + Sync> Handler for F {
+    fn start(&self, arguments: Payload, budget: &Budget, place: &mut dyn Any) -> Started {
+        self(arguments, budget, place)
     }
 }
 
@@ -148,7 +151,7 @@ where
     A: DeserializeOwned + 'static,
     T: Serialize + Send + 'static,
 {
-    with_arguments(move |arguments: A| Started::Done(value(function(arguments))))
+    with_arguments(move |arguments: A, place| placed(function(arguments), place))
 }
 
 /// As [`quick`], for a function that can fail with an error of its own.
@@ -160,7 +163,10 @@ where
     T: Serialize + Send + 'static,
     E: ApplicationError,
 {
-    with_arguments(move |arguments: A| Started::Done(outcome(function(arguments))))
+    with_arguments(move |arguments: A, place| match function(arguments) {
+        Ok(answer) => placed(answer, place),
+        Err(error) => Started::Done(failure(error)),
+    })
 }
 
 /// A handler whose function is async.
@@ -172,7 +178,7 @@ where
     T: Serialize + Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let future = function(arguments);
         Started::Future(Box::pin(async move { value(future.await) }))
     })
@@ -188,7 +194,7 @@ where
     E: ApplicationError,
     F: Future<Output = Result<T, E>> + Send + 'static,
 {
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let future = function(arguments);
         Started::Future(Box::pin(async move { outcome(future.await) }))
     })
@@ -201,7 +207,7 @@ where
     T: Serialize + Send + 'static,
 {
     let function = Arc::new(function);
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let function = function.clone();
         Started::Blocking(Box::new(move || value(function(arguments))))
     })
@@ -217,7 +223,7 @@ where
     E: ApplicationError,
 {
     let function = Arc::new(function);
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let function = function.clone();
         Started::Blocking(Box::new(move || outcome(function(arguments))))
     })
@@ -225,10 +231,12 @@ where
 
 /// Reads the arguments; what cannot be read fails this request alone (D5, D8), and no handler is started.
 fn with_arguments<A: DeserializeOwned + 'static>(
-    start: impl Fn(A) -> Started + Send + Sync + 'static,
+    start: impl Fn(A, &mut dyn Any) -> Started + Send + Sync + 'static,
 ) -> impl Handler + 'static {
-    move |arguments: Payload, budget: &Budget| match arguments.take::<A>(budget) {
-        Ok(arguments) => start(arguments),
+    move |arguments: Payload, budget: &Budget, place: &mut dyn Any| match arguments
+        .take::<A>(budget)
+    {
+        Ok(arguments) => start(arguments, place),
         Err(reason) => {
             let kind = CallErrorKind::BadRequest(reason.to_string());
             Started::Done(Reply::Failed(CallError::new(
@@ -237,6 +245,18 @@ fn with_arguments<A: DeserializeOwned + 'static>(
                 Stage::Accepted,
             )))
         }
+    }
+}
+
+/// In its place, where there is one for a value of its type.
+#[inline]
+fn placed<T: Serialize + Send + 'static>(answer: T, place: &mut dyn Any) -> Started {
+    match place.downcast_mut::<Option<T>>() {
+        Some(place) => {
+            *place = Some(answer);
+            Started::Placed
+        }
+        None => Started::Done(value(answer)),
     }
 }
 
@@ -251,8 +271,12 @@ fn value<T: Serialize + Send + 'static>(value: T) -> Reply {
 fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T, E>) -> Reply {
     match outcome {
         Ok(answer) => value(answer),
-        Err(error) => Reply::Application(Box::new(crate::error::failure_of(error))),
+        Err(error) => failure(error),
     }
+}
+
+fn failure<E: ApplicationError>(error: E) -> Reply {
+    Reply::Application(Box::new(crate::error::failure_of(error)))
 }
 
 /// The fingerprint of a type that travels as an argument or a reply.

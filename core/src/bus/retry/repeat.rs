@@ -21,7 +21,7 @@ pub(super) struct Repeat {
 impl Repeat {
     /// Encodes the arguments, once for all attempts, whose time starts at `begun`.
     pub(super) fn of(mut draft: Draft, begun: Instant) -> Self {
-        let limit = draft.bus.transport().capabilities().max_message;
+        let limit = draft.bus.capabilities().max_message;
         let encode = |Args(payload): Args| {
             let codec = payload.codec();
             Ok((payload.into_bytes(limit, codec)?, codec))
