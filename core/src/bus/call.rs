@@ -53,14 +53,16 @@ where
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut self.0 {
-                Step::Sent(promise) => return Pin::new(promise).poll(cx),
-                Step::Unsent(request) => match request.take() {
-                    Some(request) => self.0 = Step::Sent(request.ask()),
-                    None => return Poll::Ready(Err(E::from(PromiseError::Taken))),
-                },
-            }
-        }
+        let mut promise = match &mut self.0 {
+            Step::Sent(promise) => return Pin::new(promise).poll(cx),
+            Step::Unsent(Some(request)) => request.ask(),
+            Step::Unsent(None) => return Poll::Ready(Err(E::from(PromiseError::Taken))),
+        };
+        let polled = Pin::new(&mut promise).poll(cx);
+        self.0 = match polled {
+            Poll::Ready(_) => Step::Unsent(None),
+            Poll::Pending => Step::Sent(promise),
+        };
+        polled
     }
 }

@@ -144,7 +144,7 @@ impl Common {
         self.fault.get_or_insert_with(|| fault.into());
     }
 
-    fn add_to(&self, draft: &mut Draft) {
+    fn added_to(&self, mut draft: Draft) -> Draft {
         if let Some(namespace) = &self.namespace {
             draft.rare().namespace = Some(namespace.clone());
         }
@@ -154,6 +154,7 @@ impl Common {
         if let Some(fault) = &self.fault {
             draft.terms().spoil(fault.clone());
         }
+        draft
     }
 }
 
@@ -239,11 +240,11 @@ impl ServiceClient {
             version,
             fingerprint,
         };
-        let mut draft = Draft::new(&self.bus, subject, arguments);
-        if let Some(common) = &self.common {
-            common.add_to(&mut draft);
+        let draft = Draft::new(&self.bus, subject, arguments);
+        match &self.common {
+            None => draft,
+            Some(common) => common.added_to(draft),
         }
-        draft
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::bus::InFlight;
+use crate::codec::{CodecId, EncodeError};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
 use crate::reply::Reply;
@@ -31,6 +32,23 @@ impl Delivery {
             Some(in_flight) => in_flight,
             None => unreachable!("a delivery is whole until it is taken apart or dropped"),
         }
+    }
+
+    /// The same while it is being made: nobody else knows of it.
+    pub(super) fn unsent(&mut self) -> &mut Arc<InFlight> {
+        match &mut self.in_flight {
+            Some(in_flight) => in_flight,
+            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+        }
+    }
+
+    /// Encodes what it carries, as [`Payload::encode`].
+    ///
+    /// # Errors
+    /// As that; nothing is left then.
+    pub(super) fn encode(&mut self, limit: usize, codec: CodecId) -> Result<(), EncodeError> {
+        self.payload = self.payload.take_out().encode(limit, codec)?;
+        Ok(())
     }
 
     /// The request's record and what it carries; the caller answers for it from here on.

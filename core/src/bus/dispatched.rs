@@ -35,19 +35,20 @@ impl Dispatched {
 
     /// The same for a caller who would only wait, so that it may be answered right here: its value in `place`, if that
     /// is an `Option` of the value's type.
-    pub(super) fn asked(draft: Draft, place: &mut dyn Any) -> Self {
-        let mut made = draft.into_delivery(Verb::Call);
+    pub(super) fn asked(draft: &mut Draft, place: &mut dyn Any) -> Self {
         // Where it lies: a call that is answered here is not moved.
-        if let Ok((bus, call)) = &mut made {
-            match bus.answer(call, place) {
-                Answered::Here(in_flight, reply) => return Dispatched::Answered(reply, in_flight),
-                Answered::GoesOn(in_flight) => return Dispatched::pending(bus, in_flight),
-                Answered::NotHere => {}
+        let answered = match draft.make(Verb::Call) {
+            Ok((bus, call)) => bus.answer(call, place),
+            Err(error) => return Dispatched::Failed(error),
+        };
+        match answered {
+            Answered::Here(in_flight, None) => Dispatched::Answered(None, in_flight),
+            Answered::Here(in_flight, reply) => Dispatched::Answered(reply, in_flight),
+            Answered::GoesOn(in_flight) => Dispatched::pending(&draft.bus, in_flight),
+            Answered::NotHere => {
+                let call = draft.message();
+                Dispatched::queued(&draft.bus, call)
             }
-        }
-        match made {
-            Ok((bus, call)) => Dispatched::queued(&bus, call),
-            Err(error) => Dispatched::Failed(error),
         }
     }
 

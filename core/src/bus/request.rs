@@ -244,7 +244,7 @@ where
     /// Why there is no reply; where waiting would stall a runtime, `WouldBlock`. In an async or
     /// quick handler that is always so, on every transport, and nothing is sent: `.await` there,
     /// or make the handler a blocking one.
-    pub fn wait(self) -> Result<T, E> {
+    pub fn wait(mut self) -> Result<T, E> {
         if blocking::is_forbidden() {
             let kind = CallErrorKind::Promise(PromiseError::WouldBlock);
             return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing).into());
@@ -272,9 +272,9 @@ where
     }
 
     /// Sends it for somebody who would only wait.
-    pub(super) fn ask(self) -> Promise<T, E> {
+    pub(super) fn ask(&mut self) -> Promise<T, E> {
         let mut place = None;
-        Dispatched::asked(self.draft, &mut place).promise(place)
+        Dispatched::asked(&mut self.draft, &mut place).promise(place)
     }
 }
 

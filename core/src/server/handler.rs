@@ -1,7 +1,7 @@
 //! What a server does for each method: the erased form of the functions that users write.
 
 use std::any::Any;
-use std::collections::hash_map::Entry;
+use std::cmp::Ordering;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::codec::{Budget, fingerprint};
 use crate::context::{Context, encodes_its_reply};
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
-use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
@@ -24,12 +23,15 @@ pub enum Started {
     /// It has answered already.
     Done(Reply),
     /// The same, and its value lies in the place that was given for it.
-    Placed,
+    Placed(InPlace),
     /// It answers when this future ends.
     Future(BoxFuture<Reply>),
     /// It may block its thread, and must run where that stalls nobody.
     Blocking(Box<dyn FnOnce() -> Reply + Send>),
 }
+
+/// Says that a value was put into its place; only who does that can say so.
+pub struct InPlace(());
 
 /// A method's function, erased.
 pub trait Handler: Send + Sync {
@@ -108,9 +110,9 @@ impl Registry {
     }
 }
 
-/// The methods of an endpoint by name.
+/// The methods of an endpoint by name: the shorter first, so that most looks at one compare two numbers.
 #[derive(Default)]
-pub(crate) struct Methods(NameMap<Method, MethodId>);
+pub(crate) struct Methods(Vec<(Method, MethodId)>);
 
 impl Methods {
     pub(crate) fn add(
@@ -120,24 +122,37 @@ impl Methods {
         method: Registered,
         registry: &mut Registry,
     ) -> Result<(), ServeError> {
-        match self.0.entry(name) {
-            Entry::Vacant(free) => {
-                free.insert(registry.add(method));
+        match self.search(&name) {
+            Err(place) => {
+                self.0.insert(place, (name, registry.add(method)));
                 Ok(())
             }
-            Entry::Occupied(taken) => Err(ServeError::AlreadyRegistered {
+            Ok(_) => Err(ServeError::AlreadyRegistered {
                 topic: topic.to_string(),
-                method: taken.key().to_string(),
+                method: name.to_string(),
             }),
         }
     }
 
+    #[inline]
     pub(crate) fn find(&self, name: &Method) -> Option<MethodId> {
-        self.0.get(name).copied()
+        let place = self.search(name).ok()?;
+        Some(self.0[place].1)
+    }
+
+    #[inline]
+    fn search(&self, name: &Method) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| {
+            let by_length = known.len().cmp(&name.len());
+            by_length.then_with(|| match known == name {
+                true => Ordering::Equal,
+                false => known.as_str().cmp(name),
+            })
+        })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Method> {
-        self.0.keys()
+        self.0.iter().map(|(name, _)| name)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -254,7 +269,7 @@ fn placed<T: Serialize + Send + 'static>(answer: T, place: &mut dyn Any) -> Star
     match place.downcast_mut::<Option<T>>() {
         Some(place) => {
             *place = Some(answer);
-            Started::Placed
+            Started::Placed(InPlace(()))
         }
         None => Started::Done(value(answer)),
     }

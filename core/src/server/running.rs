@@ -138,7 +138,7 @@ fn start_here(
     let begin = || begin(method, payload, &server.budget(), place);
     let (begun, in_flight) = context::enter(in_flight, begin);
     match begun {
-        Started::Placed => {
+        Started::Placed(_) => {
             server.slots.release();
             server.stats.completed();
             watch.stop(method);
@@ -208,7 +208,7 @@ fn begin(
     let started = guarded(|| blocking::forbid(start));
     let mut future = match started {
         Ok(Started::Future(future)) => future,
-        Ok(Started::Placed) => return Started::Placed,
+        Ok(Started::Placed(in_place)) => return Started::Placed(in_place),
         Ok(other) => return other,
         Err(panicked) => return Started::Done(panicked),
     };
@@ -263,7 +263,7 @@ impl Slot<Arc<ServerCore>> {
         self.at_work = true;
         match started {
             Started::Done(reply) => self.end(reply),
-            Started::Placed => unreachable!("there was no place for a value"),
+            Started::Placed(_) => unreachable!("there was no place for a value"),
             Started::Future(future) => {
                 let server = self.server.clone();
                 let running = Running {

@@ -79,7 +79,7 @@ impl Attempts {
 
     /// The same for somebody who would only wait.
     pub(super) fn ask(&mut self) -> Answer {
-        self.once(|draft| Dispatched::asked(draft, &mut NoPlace))
+        self.once(|mut draft| Dispatched::asked(&mut draft, &mut NoPlace))
     }
 
     fn once(&mut self, send: impl FnOnce(Draft) -> Dispatched) -> Answer {
