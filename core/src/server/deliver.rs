@@ -48,7 +48,7 @@ impl ServerCore {
         let in_flight = delivery.in_flight().clone();
         // The task of a connection sends the beats as well: none would leave while it runs the handler.
         let mode = match (mode, in_flight.head().heartbeat()) {
-            (Mode::Turn, Some(_)) => Mode::Queue,
+            (Mode::Turn(_), Some(_)) => Mode::Queue,
             _ => mode,
         };
         let take = |delivery| self.take(delivery, method, mode);
@@ -74,18 +74,19 @@ impl ServerCore {
             // It would never fit: not a matter of waiting.
             return Err(NotAccepted::Refused(self.queue.too_large(delivery, weight)));
         }
-        let may_start = match mode {
-            Mode::Queue | Mode::Over => false,
-            Mode::Inline => true,
-            Mode::Turn => weight < LARGE && self.method(method).quickness.is_quick(),
+        let is_quick = || weight < LARGE && self.method(method).quickness.is_quick();
+        let timed = match mode {
+            Mode::Turn(until) if is_quick() => Some(Instant::now()).filter(|now| *now < until),
+            _ => None,
         };
+        let may_start = mode == Mode::Inline || timed.is_some();
         if may_start && self.runtime.is_current() && self.claim_inline() {
             if self.life.is_stopping() {
                 self.slots.release();
                 return Err(NotAccepted::Refused(shutting_down(delivery)));
             }
             return Ok(inline::enter(|| {
-                running::start_inline(self, delivery, self.method(method), mode)
+                running::start_inline(self, delivery, self.method(method), timed)
             }));
         }
         let (delivery, charge) = match &self.memory {

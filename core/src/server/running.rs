@@ -56,7 +56,7 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
 }
 
 /// Starts the handler of a request that nobody else knows of yet, on the thread that delivers it, in a slot that the
-/// caller has claimed.
+/// caller has claimed. How long it takes is told to the method, where it is `timed` from then on.
 ///
 /// Where it answers at once and nobody else knows of the request, that answer is returned and the record is not asked
 /// for anything: it cannot have been cancelled, and its deadline has just been looked at.
@@ -64,14 +64,14 @@ pub(crate) fn start_inline(
     server: &Arc<ServerCore>,
     delivery: Delivery,
     method: &Registered,
-    mode: Mode,
+    timed: Option<Instant>,
 ) -> Sent {
     if delivery.in_flight().is_adopted() {
-        start(server, delivery, method, mode);
+        start(server, delivery, method, Mode::Inline);
         return Sent::OnItsWay;
     }
     let (in_flight, payload) = delivery.into_parts();
-    let watch = Watch::new(method, mode);
+    let watch = Watch(timed);
     let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
     match begun {
         Started::Done(reply) => {
@@ -104,9 +104,8 @@ struct Watch(Option<Instant>);
 impl Watch {
     fn new(method: &Registered, mode: Mode) -> Watch {
         let asks = match mode {
-            Mode::Turn => true,
             Mode::Queue | Mode::Over => !method.quickness.is_quick(),
-            Mode::Inline => false,
+            Mode::Inline | Mode::Turn(_) => false,
         };
         Watch(asks.then(Instant::now))
     }

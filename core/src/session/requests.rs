@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::credit::{Allowance, Amount};
 use super::event::{Event, Refused, RequestId};
@@ -45,9 +45,24 @@ pub(super) enum State {
 pub(super) struct Waiting {
     pub(super) header: RequestHeader,
     pub(super) payload: Body,
-    pub(super) deadline: Option<Instant>,
+    /// Since when it waits: the time that it has left is told from there.
+    pub(super) since: Instant,
     /// Whether its credit is spent: it left the queue and waits for its turn in a lane.
     pub(super) credited: bool,
+}
+
+impl Waiting {
+    /// The time that it has left; `None` is for ever.
+    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
+        // Most leave with the very round that brought them.
+        if now == self.since {
+            return self.header.remaining;
+        }
+        let waited = now.saturating_duration_since(self.since);
+        self.header
+            .remaining
+            .map(|remaining| remaining.saturating_sub(waited))
+    }
 }
 
 /// Whose call an answer belongs to.
@@ -167,14 +182,10 @@ impl Requests {
         } = request;
         let size = payload.len();
         self.allowance.accepted(way, size);
-        // A deadline too far for the clock is none.
-        let deadline = header
-            .remaining
-            .and_then(|remaining| now.checked_add(remaining));
         let state = State::Waiting(Waiting {
             header,
             payload,
-            deadline,
+            since: now,
             credited: false,
         });
         let id = self.table.insert(Outgoing {
