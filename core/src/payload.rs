@@ -89,6 +89,12 @@ impl Payload {
     /// # Errors
     /// As [`into_bytes`](Self::into_bytes).
     pub fn encode(self, limit: usize, codec: CodecId) -> Result<Self, EncodeError> {
+        // Mostly it was encoded where it was made, and is looked at again on its way.
+        if let Payload::Bytes(bytes) | Payload::Checked(bytes) = &self {
+            if bytes.len() <= limit {
+                return Ok(self);
+            }
+        }
         let codec = match &self {
             Payload::Value(_) => codec,
             bytes => bytes.codec(),

@@ -158,18 +158,14 @@ pub(super) fn offers_of(registration: &session::Registration) -> Offers {
 
 /// What few requests say.
 fn rare(header: RequestHeader) -> Option<Box<Rare>> {
-    let RequestHeader {
-        method,
-        idempotency_key,
-        heartbeat,
-        headers,
-        ..
-    } = header;
-    let says_more = method.namespace.is_some()
-        || !headers.is_empty()
-        || idempotency_key.is_some()
-        || heartbeat.is_some();
+    let RequestHeader { method, rare, .. } = header;
+    let says_more = method.namespace.is_some() || rare.is_some();
     says_more.then(|| {
+        let session::RareHeader {
+            idempotency_key,
+            heartbeat,
+            headers,
+        } = rare.map_or_else(Default::default, |rare| *rare);
         Box::new(Rare {
             namespace: method.namespace.clone().map(Namespace::from),
             headers,

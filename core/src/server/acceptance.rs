@@ -1,6 +1,7 @@
 //! How a server is handed a request, and whether it takes it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::bus::{Delivery, InFlight};
 use crate::error::CallError;
@@ -11,9 +12,9 @@ use crate::reply::Reply;
 pub enum Mode {
     /// It goes into the queue.
     Queue,
-    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
-    /// known to take next to no time.
-    Turn,
+    /// The task of a connection delivers it, which serves others as well: until then a handler may be started right here
+    /// that is known to take next to no time.
+    Turn(Instant),
     /// It was accepted and waited in front of the queue, where it can wait no longer: it goes in though that is full.
     Over,
 }

@@ -66,7 +66,7 @@ impl ServerCore {
         let in_flight = delivery.in_flight().clone();
         // The task of a connection sends the beats as well: none would leave while it runs the handler.
         let mode = match (mode, in_flight.head().heartbeat()) {
-            (Mode::Turn, Some(_)) => Mode::Queue,
+            (Mode::Turn(_), Some(_)) => Mode::Queue,
             _ => mode,
         };
         let take = |delivery| self.take(delivery, method, mode);
@@ -93,8 +93,12 @@ impl ServerCore {
             return Err(NotAccepted::Refused(self.queue.too_large(delivery, weight)));
         }
         let is_quick = || weight < LARGE && self.method(method).quickness.is_quick();
-        if mode == Mode::Turn && is_quick() && self.claim_here() {
-            let start = || running::take_turn(self, delivery, self.method(method));
+        let turn = match mode {
+            Mode::Turn(until) if is_quick() => Some(Instant::now()).filter(|now| *now < until),
+            _ => None,
+        };
+        if let Some(now) = turn.filter(|_| self.claim_here()) {
+            let start = || running::take_turn(self, delivery, self.method(method), now);
             return Ok(inline::enter(start));
         }
         let (delivery, charge) = match &self.memory {

@@ -26,10 +26,8 @@ use crate::server::seats;
 pub(crate) enum By {
     /// The server's own task, out of the queue.
     Queue,
-    /// The task of the connection that the request came by.
-    Connection,
-    /// Its caller, who would only wait meanwhile.
-    Caller,
+    /// Who brings the request: the task of the connection that it came by, or its caller, who would only wait meanwhile.
+    Here,
 }
 
 /// Starts the handler of `method` on this thread, in a slot that was claimed for it: up to its first wait.
@@ -77,7 +75,7 @@ pub(crate) fn answer(
     if call.in_flight().is_adopted() {
         let (in_flight, payload) = call.parts();
         let call = Delivery::new(in_flight.clone(), payload.take_out());
-        start(server, call, method, By::Caller);
+        start(server, call, method, By::Here);
         return match in_flight.try_take() {
             Some(Ok(reply)) => Answered::Here(in_flight, Some(reply)),
             _ => Answered::GoesOn(in_flight),
@@ -87,24 +85,26 @@ pub(crate) fn answer(
         Some(_) => &mut NoPlace,
         None => place,
     };
-    match start_here(server, call, method, By::Caller, place) {
+    match start_here(server, call, method, Watch(None), place) {
         (in_flight, Here::Ended(reply)) => Answered::Here(in_flight, Some(reply)),
         (in_flight, Here::Placed) => Answered::Here(in_flight, None),
         (in_flight, Here::GoesOn) => Answered::GoesOn(in_flight),
     }
 }
 
-/// Starts the handler of a request on the task of the connection that it came by; as [`start_here`].
+/// Starts the handler of a request `now`, on the task of the connection that it came by; as [`start_here`].
 pub(crate) fn take_turn(
     server: &Arc<ServerCore>,
     mut delivery: Delivery,
     method: &Registered,
+    now: Instant,
 ) -> Sent {
     if delivery.in_flight().is_adopted() {
-        start(server, delivery, method, By::Connection);
+        start(server, delivery, method, By::Here);
         return Sent::OnItsWay;
     }
-    match start_here(server, &mut delivery, method, By::Connection, &mut NoPlace).1 {
+    let watch = Watch(Some(now));
+    match start_here(server, &mut delivery, method, watch, &mut NoPlace).1 {
         Here::Ended(reply) => Sent::Answered(reply),
         Here::Placed | Here::GoesOn => Sent::OnItsWay,
     }
@@ -130,11 +130,10 @@ fn start_here(
     server: &Arc<ServerCore>,
     delivery: &mut Delivery,
     method: &Registered,
-    by: By,
+    watch: Watch,
     place: &mut dyn Any,
 ) -> (Arc<InFlight>, Here) {
     let (in_flight, payload) = delivery.parts();
-    let watch = Watch::new(method, by);
     let begin = || begin(method, payload, &server.budget(), place);
     let (begun, in_flight) = context::enter(in_flight, begin);
     match begun {
@@ -174,9 +173,8 @@ struct Watch(Option<Instant>);
 impl Watch {
     fn new(method: &Registered, by: By) -> Watch {
         let asks = match by {
-            By::Connection => true,
             By::Queue => !method.quickness.is_quick(),
-            By::Caller => false,
+            By::Here => false,
         };
         Watch(asks.then(Instant::now))
     }
