@@ -42,6 +42,12 @@ impl Delivery {
         }
     }
 
+    /// The whole of it; whoever holds this place has nothing to answer for any more.
+    pub(crate) fn take(&mut self) -> Delivery {
+        let (in_flight, payload) = self.parts();
+        Delivery::new(in_flight, payload.take_out())
+    }
+
     /// Encodes what it carries, as [`Payload::encode`].
     ///
     /// # Errors

@@ -44,6 +44,7 @@ impl Dispatched {
         match answered {
             Answered::Here(in_flight, None) => Dispatched::Answered(None, in_flight),
             Answered::Here(in_flight, reply) => Dispatched::Answered(reply, in_flight),
+            Answered::Refused(error) => Dispatched::Failed(error),
             Answered::GoesOn(in_flight) => Dispatched::pending(&draft.bus, in_flight),
             Answered::NotHere => {
                 let call = draft.message();

@@ -229,8 +229,7 @@ impl Draft {
 
     /// The message that was made.
     pub(super) fn message(&mut self) -> Delivery {
-        let (record, payload) = self.message.parts();
-        Delivery::new(record, payload.take_out())
+        self.message.take()
     }
 
     /// Makes the message, within the context of the handler that it is made in, if any.

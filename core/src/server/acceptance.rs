@@ -39,6 +39,8 @@ pub enum Answered {
     Here(Arc<InFlight>, Option<Reply>),
     /// Its handler has been started here and goes on: its record tells the outcome.
     GoesOn(Arc<InFlight>),
+    /// It failed; its promise knows.
+    Refused(CallError),
 }
 
 /// A place into which no value goes.

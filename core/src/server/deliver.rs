@@ -13,24 +13,37 @@ use crate::server::core::ServerCore;
 use crate::server::driver::LARGE;
 use crate::server::handler::MethodId;
 use crate::server::queue::Waiting;
-use crate::server::running;
+use crate::server::running::{self, Claimed};
 use crate::server::{inline, once};
 
 impl ServerCore {
     /// Answers a call whose caller would only wait, where its handler may start right here and nothing queued would be
-    /// overtaken. Whatever else becomes of it, a refusal say, it learns when it is sent.
+    /// overtaken.
     pub fn answer(self: &Arc<Self>, call: &mut Delivery, place: &mut dyn Any) -> Answered {
         let asks_for_more = call.in_flight().head().asks_for_more();
-        if asks_for_more || !self.queue.holds(call.weight()) {
+        if asks_for_more || !self.queue.holds(call.weight()) || !self.claim_here() {
             return Answered::NotHere;
         }
+        let claimed = Claimed::new(self);
+        // Asked last: a policy is the user's, and hears of each request once.
         match self.admission.admit(call.in_flight(), &self.life) {
-            Ok(method) if self.claim_here() => {
+            Ok(method) => {
+                claimed.keep();
                 let method = self.method(method);
                 inline::enter(|| running::answer(self, call, method, place))
             }
-            _ => Answered::NotHere,
+            Err(kind) => {
+                drop(claimed);
+                Answered::Refused(self.refuse(call.take(), kind))
+            }
         }
+    }
+
+    /// Fails a request that this server will not run.
+    #[cold]
+    fn refuse(&self, delivery: Delivery, kind: CallErrorKind) -> CallError {
+        self.stats.refused();
+        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)
     }
 
     /// Takes a request, or says why not.
@@ -41,14 +54,7 @@ impl ServerCore {
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admission.admit(delivery.in_flight(), &self.life) {
             Ok(method) => method,
-            Err(kind) => {
-                self.stats.refused();
-                return Err(NotAccepted::Refused(delivery.refuse(
-                    kind,
-                    Fate::NotExecuted,
-                    Stage::Accepted,
-                )));
-            }
+            Err(kind) => return Err(NotAccepted::Refused(self.refuse(delivery, kind))),
         };
         if delivery.in_flight().head().asks_for_more() {
             return self.deliver_rare(delivery, method, mode);

@@ -73,9 +73,8 @@ pub(crate) fn answer(
     place: &mut dyn Any,
 ) -> Answered {
     if call.in_flight().is_adopted() {
-        let (in_flight, payload) = call.parts();
-        let call = Delivery::new(in_flight.clone(), payload.take_out());
-        start(server, call, method, By::Here);
+        let in_flight = call.in_flight().clone();
+        start(server, call.take(), method, By::Here);
         return match in_flight.try_take() {
             Some(Ok(reply)) => Answered::Here(in_flight, Some(reply)),
             _ => Answered::GoesOn(in_flight),
@@ -144,7 +143,7 @@ fn start_here(
             (in_flight, Here::Placed)
         }
         Started::Done(reply) => {
-            let claimed = Claimed(server);
+            let claimed = Claimed::new(server);
             server.note(in_flight.head(), &reply);
             drop(claimed);
             let outcome = in_flight.as_outcome(reply);
@@ -187,7 +186,19 @@ impl Watch {
 }
 
 /// A slot without anybody in it, free again when this is dropped: even if a logger has panicked.
-struct Claimed<'a>(&'a ServerCore);
+pub(crate) struct Claimed<'a>(&'a ServerCore);
+
+impl<'a> Claimed<'a> {
+    /// A slot of `server` that was claimed.
+    pub(crate) fn new(server: &'a ServerCore) -> Self {
+        Claimed(server)
+    }
+
+    /// A handler is started in it.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Claimed<'_> {
     fn drop(&mut self) {
