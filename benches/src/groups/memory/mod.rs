@@ -36,7 +36,7 @@ const FLUME_SMOL: &str = "flume + oneshot, smol";
 const FLUME_CAST: &str = "flume, tokio";
 
 /// Why the targets of calls one after another are missed, where they are.
-const CALL_MISSED: &str = "one thread, no queue, no wake-up: some 1,900 instructions and 2 allocations (they were 2,700 and 3), of \
+const CALL_MISSED: &str = "one thread, no queue, no wake-up: some 2,000 instructions and 2 allocations (they were 2,700 and 3), of \
     which making the request takes a quarter, malloc and free a seventh, reading the clock for its deadline a tenth of the \
     time, and its handler, admission, count and fate the rest. Next: one allocation for the record and the arguments, and \
     a record that is made when the handler asks for it";
