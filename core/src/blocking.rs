@@ -100,10 +100,10 @@ fn marked<R>(mark: Mark, run: impl FnOnce() -> R) -> R {
     struct Restore(Mark);
     impl Drop for Restore {
         fn drop(&mut self) {
-            MARK.set(self.0);
+            MARK.with(|current| current.set(self.0));
         }
     }
-    let _restore = Restore(MARK.replace(mark));
+    let _restore = Restore(MARK.with(|current| current.replace(mark)));
     run()
 }
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::codec;
+use crate::{codec, copy};
 
 /// What one thread keeps, in bytes.
 const KEPT: usize = 128 * 1024;
@@ -211,11 +211,11 @@ pub(crate) fn take(at_least: usize) -> Vec<u8> {
 
 /// A copy of `bytes`.
 pub(crate) fn copy_of(bytes: &[u8]) -> Vec<u8> {
-    if bytes.len() > LARGEST {
-        return bytes.to_vec();
-    }
-    let mut buffer = take(bytes.len());
-    buffer.extend_from_slice(bytes);
+    let mut buffer = match bytes.len() {
+        0..=LARGEST => take(bytes.len()),
+        _ => Vec::new(),
+    };
+    copy::append(&mut buffer, bytes);
     buffer
 }
 

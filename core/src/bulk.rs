@@ -10,6 +10,8 @@ use std::str::Utf8Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::copy;
+
 /// Bytes that are moved in one go. What is no longer than this is not treated in any other way than usual.
 pub(crate) const PART: usize = 64 * 1024;
 
@@ -45,7 +47,7 @@ pub(crate) fn moved(bytes: usize) {
 #[inline]
 pub(crate) fn append(to: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= PART {
-        to.extend_from_slice(bytes);
+        copy::append(to, bytes);
     } else {
         append_in_parts(to, bytes);
     }
@@ -55,7 +57,7 @@ pub(crate) fn append(to: &mut Vec<u8>, bytes: &[u8]) {
 fn append_in_parts(to: &mut Vec<u8>, bytes: &[u8]) {
     to.reserve(bytes.len());
     for part in bytes.chunks(PART) {
-        to.extend_from_slice(part);
+        copy::append(to, part);
         give_way();
     }
 }

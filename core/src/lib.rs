@@ -30,6 +30,8 @@ pub mod codec;
 pub mod connection;
 #[cfg(not(tidings_loom))]
 mod context;
+#[cfg(not(tidings_loom))]
+mod copy;
 #[doc(hidden)]
 pub mod doorbell;
 #[cfg(not(tidings_loom))]

@@ -236,6 +236,11 @@ impl Exchange {
 impl Topic {
     /// Where none was given: of a request that will not be sent.
     pub(crate) const NONE: Topic = Topic(Text::Static(""));
+
+    /// Whether its text is one of the program's own.
+    pub(crate) fn is_static(&self) -> bool {
+        matches!(self.0, Text::Static(_))
+    }
 }
 
 impl Method {

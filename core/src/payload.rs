@@ -62,6 +62,11 @@ impl Payload {
         Payload::Value(Box::new(Kept(Some(value))))
     }
 
+    /// What it carries; nothing is left.
+    pub(crate) fn take_out(&mut self) -> Payload {
+        std::mem::replace(self, Payload::Bytes(Vec::new()))
+    }
+
     /// The bytes of `value`, in `codec`.
     pub(crate) fn bytes_of<T: Serialize>(
         value: &T,
@@ -84,6 +89,12 @@ impl Payload {
     /// # Errors
     /// As [`into_bytes`](Self::into_bytes).
     pub fn encode(self, limit: usize, codec: CodecId) -> Result<Self, EncodeError> {
+        // Mostly it was encoded where it was made, and is looked at again on its way.
+        if let Payload::Bytes(bytes) | Payload::Checked(bytes) = &self {
+            if bytes.len() <= limit {
+                return Ok(self);
+            }
+        }
         let codec = match &self {
             Payload::Value(_) => codec,
             bytes => bytes.codec(),

@@ -8,9 +8,11 @@
 
 mod fanout;
 mod lines;
+mod nearby;
 mod registry;
 mod waiting;
 
+use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::task::Context;
@@ -20,8 +22,9 @@ use crate::bus::{Delivery, Head, IdempotencyKey, InFlight, Reach, Standing};
 use crate::error::{CallErrorKind, Fate, ServeError, Stage, nearest};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::NameMap;
-use crate::server::{Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
+use crate::server::{Answered, Mode, NotAccepted, Offers, Sent, ServerCore, refusal};
 
+use nearby::Stamp;
 pub(crate) use waiting::{Waiting, WaitingLimits};
 
 /// A server as the router sees it: here, or at the other end of a connection.
@@ -31,6 +34,11 @@ pub trait Destination: Send + Sync {
 
     /// What it offers; asked once, when it is added.
     fn offers(&self) -> Offers;
+
+    /// Answers a call whose caller would only wait, as for a transport.
+    fn answer(&self, _call: &mut Delivery, _place: &mut dyn Any) -> Answered {
+        Answered::NotHere
+    }
 
     /// Takes a request.
     ///
@@ -64,6 +72,9 @@ impl Destination for Arc<ServerCore> {
     fn offers(&self) -> Offers {
         ServerCore::offers(self).clone()
     }
+    fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        ServerCore::answer(self, call, place)
+    }
     fn deliver(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         ServerCore::deliver(self, delivery, mode)
     }
@@ -85,6 +96,7 @@ impl Destination for Arc<ServerCore> {
 #[derive(Default)]
 pub struct Router {
     exchanges: Arc<RwLock<Exchanges>>,
+    stamp: Arc<Stamp>,
     waiting: Arc<Waiting>,
     /// Who may learn what there is, where that is not left to the servers.
     policy: Policy,
@@ -95,6 +107,7 @@ type Exchanges = NameMap<Exchange, NameMap<Topic, Arc<Servers>>>;
 /// A router that is not kept.
 struct WeakRouter {
     exchanges: Weak<RwLock<Exchanges>>,
+    stamp: Weak<Stamp>,
     waiting: Weak<Waiting>,
     policy: Policy,
 }
@@ -103,6 +116,7 @@ impl WeakRouter {
     fn upgrade(&self) -> Option<Router> {
         Some(Router {
             exchanges: self.exchanges.upgrade()?,
+            stamp: self.stamp.upgrade()?,
             waiting: self.waiting.upgrade()?,
             policy: self.policy.clone(),
         })
@@ -158,6 +172,7 @@ impl Router {
     fn downgrade(&self) -> WeakRouter {
         WeakRouter {
             exchanges: Arc::downgrade(&self.exchanges),
+            stamp: Arc::downgrade(&self.stamp),
             waiting: Arc::downgrade(&self.waiting),
             policy: self.policy.clone(),
         }
@@ -197,6 +212,7 @@ impl Router {
         });
         let awaited = self.waiting.comes();
         *servers = Arc::new(servers.with(list));
+        self.stamp.change();
         drop(exchanges);
         if awaited {
             self.let_in(exchange, topic, name);
@@ -233,6 +249,7 @@ impl Router {
         } else {
             *servers = Arc::new(servers.with(list));
         }
+        self.stamp.change();
         removed
     }
 
@@ -247,6 +264,17 @@ impl Router {
                 Reach::Registry => self.route(delivery, Mode::Queue),
                 Reach::One | Reach::Every => server.deliver(delivery, Mode::Over),
             });
+        }
+    }
+
+    /// Has the server that a call is for answer it right here, where that can: as for a transport.
+    pub fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        let head = call.in_flight().head();
+        match self.choose(head) {
+            Ok(server) if head.reach == Reach::One && !self.waiting.is_moving() => {
+                server.answer(call, place)
+            }
+            _ => Answered::NotHere,
         }
     }
 
@@ -289,7 +317,7 @@ impl Router {
         match (head.reach, &head.server) {
             (Reach::One, _) | (Reach::Every, Some(_)) => server.deliver(delivery, mode),
             (Reach::Every, None) => self.fan_out(delivery, mode),
-            (Reach::Registry, _) => self.answer(delivery),
+            (Reach::Registry, _) => self.tell_who(delivery),
         }
     }
 
@@ -370,6 +398,12 @@ impl Router {
     }
 
     fn choose(&self, head: &Head) -> Result<Arc<dyn Destination>, CallErrorKind> {
+        let settles = self.waiting.settles();
+        if !settles {
+            if let Some(server) = nearby::recall(&self.stamp, head) {
+                return Ok(server);
+            }
+        }
         let exchanges = self
             .exchanges
             .read()
@@ -380,7 +414,10 @@ impl Router {
             (Some(name), _) => servers.named(name),
             // Who waits for a server, waits for one that serves it.
             (None, Reach::One) => {
-                servers.any_for(head, head.wait_for_server || self.waiting.settles())
+                if let [only] = servers.list.as_slice() {
+                    nearby::remember(&self.stamp, head, &only.server);
+                }
+                servers.any_for(head, head.wait_for_server || settles)
             }
             // Whether it is for them is asked of each one, or of none.
             (None, Reach::Every | Reach::Registry) => {

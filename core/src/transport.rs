@@ -4,16 +4,17 @@
 //! neither promises nor codecs. A request reaches it as a [`Delivery`], whose outcome is told to its record by whoever
 //! decides it; so a transport has no way to answer twice, and one that loses a delivery fails it (C-OC).
 
+use std::any::Any;
 use std::sync::Arc;
 use std::task::Context;
 
 use crate::authorise::Policy;
-use crate::bus::{Address, Caller, Delivery};
+use crate::bus::{Address, CallerRef, Delivery};
 use crate::connection::Watch;
 use crate::error::{OpenError, ServeError};
 use crate::overload::{BusStats, DEFAULT_BUDGET, MemoryBudget};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
+use crate::server::{Answered, Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::token::Tokens;
 
 /// Opens addresses of one scheme.
@@ -74,7 +75,7 @@ pub struct Capabilities {
 
 /// One open bus address.
 pub trait Transport: Send + Sync + 'static {
-    /// What it can do.
+    /// What it can do; asked once, when it is opened.
     fn capabilities(&self) -> Capabilities;
 
     /// The address at which others reach the bus, without options, where this process serves one and that is more than
@@ -85,7 +86,7 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Who calls, for handlers in this same process; to others the receiving side says it, from
     /// what it knows of its peer. `None` where nothing is known.
-    fn identity(&self) -> Option<Arc<Caller>> {
+    fn identity(&self) -> Option<CallerRef> {
         None
     }
 
@@ -97,8 +98,15 @@ pub trait Transport: Send + Sync + 'static {
     /// What runs its tasks and its servers' handlers.
     fn runtime(&self) -> &Arc<dyn Runtime>;
 
-    /// Takes a request. With [`Mode::Inline`] its caller would only wait, so that the handler may run right here; the
-    /// answer may then be what this returns.
+    /// Answers a call whose caller would only wait, where its handler is in this process and can run right here, on the
+    /// caller's thread. Its value goes into `place`, if that is an `Option` of the value's type.
+    ///
+    /// One that is not taken here is to be sent.
+    fn answer(&self, _call: &mut Delivery, _place: &mut dyn Any) -> Answered {
+        Answered::NotHere
+    }
+
+    /// Takes a request.
     ///
     /// # Errors
     /// [`NotAccepted`]: the request has failed, or comes back because there is no room for it just now.

@@ -198,7 +198,7 @@ pub(crate) fn a_caller_that_is_lost_finds_its_work_done(engine: Engine) {
     let stream = UnixStream::connect(directory.socket()).unwrap();
     let mut peer = Peer::greet(Role::Member, stream);
     peer.call_with("work", "run", &7_u64, |header| {
-        header.idempotency_key = Some(Key(17_u128.to_be_bytes()));
+        header.rare_mut().idempotency_key = Some(Key(17_u128.to_be_bytes()));
     });
     peer.flush();
     has_begun.recv_timeout(LONG).unwrap();
@@ -237,7 +237,7 @@ pub(crate) fn beats_come_while_a_call_is_queued_or_runs_and_no_longer(engine: En
     let silence = 10 * heartbeat;
     let ask = |peer: &mut Peer, method: &str| {
         peer.call_with("slow", method, &(), |header| {
-            header.heartbeat = Some(heartbeat);
+            header.rare_mut().heartbeat = Some(heartbeat);
         })
     };
     // One runs, one waits for it, and neither is forgotten.

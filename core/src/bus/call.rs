@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use crate::bus::Request;
 use crate::error::{CallError, ReplyError};
 use crate::promise::{Promise, PromiseError};
-use crate::server::Mode;
 
 /// A request that is sent when it is first polled or waited on. Made by [`Request::call`].
 #[must_use = "like any future, it does nothing before it is awaited or waited on"]
@@ -54,14 +53,16 @@ where
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut self.0 {
-                Step::Sent(promise) => return Pin::new(promise).poll(cx),
-                Step::Unsent(request) => match request.take() {
-                    Some(request) => self.0 = Step::Sent(request.send(Mode::Inline)),
-                    None => return Poll::Ready(Err(E::from(PromiseError::Taken))),
-                },
-            }
-        }
+        let mut promise = match &mut self.0 {
+            Step::Sent(promise) => return Pin::new(promise).poll(cx),
+            Step::Unsent(Some(request)) => request.ask(),
+            Step::Unsent(None) => return Poll::Ready(Err(E::from(PromiseError::Taken))),
+        };
+        let polled = Pin::new(&mut promise).poll(cx);
+        self.0 = match polled {
+            Poll::Ready(_) => Step::Unsent(None),
+            Poll::Pending => Step::Sent(promise),
+        };
+        polled
     }
 }

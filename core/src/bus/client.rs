@@ -83,8 +83,8 @@ impl Client {
     pub fn request<T>(&self, method: &str, arguments: &(impl Serialize + ?Sized)) -> Request<T> {
         let arguments = self.service.bus.borrowed(arguments);
         let (method, fault) = or_fault(Method::new(method), Method::NONE);
-        let request = self.service.draft(method, (self.version, None), arguments);
-        request.spoiled_by(fault)
+        let draft = self.service.draft(method, (self.version, None), arguments);
+        Request::of(draft).spoiled_by(fault)
     }
 
     /// Sends to `method` and, once awaited or waited on, waits for the reply.
@@ -144,7 +144,7 @@ impl Common {
         self.fault.get_or_insert_with(|| fault.into());
     }
 
-    fn add_to(&self, draft: &mut Draft) {
+    fn added_to(&self, mut draft: Draft) -> Draft {
         if let Some(namespace) = &self.namespace {
             draft.rare().namespace = Some(namespace.clone());
         }
@@ -154,6 +154,7 @@ impl Common {
         if let Some(fault) = &self.fault {
             draft.terms().spoil(fault.clone());
         }
+        draft
     }
 }
 
@@ -224,26 +225,26 @@ impl ServiceClient {
         A: Serialize + Send + 'static,
     {
         let asked = (since, Some(fingerprint()));
-        self.draft(method, asked, self.carried(arguments))
+        Request::of(self.draft(method, asked, self.carried(arguments)))
     }
 
-    fn draft<T, E>(
+    fn draft(
         &self,
         method: Method,
         (version, fingerprint): (Version, Option<u64>),
         arguments: Result<Args, EncodeError>,
-    ) -> Request<T, E> {
+    ) -> Draft {
         let subject = Subject {
             topic: self.topic.clone(),
             method,
             version,
             fingerprint,
         };
-        let mut request = Request::new(&self.bus, subject, arguments);
-        if let Some(common) = &self.common {
-            common.add_to(&mut request.draft);
+        let draft = Draft::new(&self.bus, subject, arguments);
+        match &self.common {
+            None => draft,
+            Some(common) => common.added_to(draft),
         }
-        request
     }
 
     /// Moved where the transport moves values, else encoded at once: boxed first, they would be allocated twice.

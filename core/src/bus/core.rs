@@ -1,20 +1,20 @@
 //! A bus as requests and servers see it, with the defaults of one handle.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::authorise::Policy;
-use crate::bus::head::Caller;
 use crate::bus::open::{Open, Phase};
 use crate::bus::waiting_room::{For, WaitingRoom};
-use crate::bus::{Delivery, RetryBudget, WhenDisconnected};
+use crate::bus::{CallerRef, Delivery, RetryBudget, WhenDisconnected};
 use crate::connection::Watch;
 use crate::error::Fate;
 use crate::name::{Exchange, NameError};
 use crate::overload::{MemoryBudget, Tally, WhenFull};
-use crate::server::{Mode, NotAccepted, Sent, ServerCore};
+use crate::server::{Answered, Mode, NotAccepted, Sent, ServerCore};
 use crate::timer::{Ticks, Timers};
-use crate::transport::Transport;
+use crate::transport::{Capabilities, Transport};
 
 /// A bus with the defaults of one handle: what requests are made of.
 pub(crate) struct BusCore {
@@ -52,8 +52,21 @@ impl BusCore {
         }
     }
 
+    /// What its transport can do.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.open.capabilities
+    }
+
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.open.transport
+    }
+
+    /// Has a call answered right here whose caller would only wait, where that can be.
+    pub(crate) fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        if self.open.waiting.has_of(call.in_flight().head().flow) {
+            return Answered::NotHere;
+        }
+        self.open.transport.answer(call, place)
     }
 
     /// Hands a request to the transport; where the queue that it finds full lets it wait, it waits.
@@ -134,7 +147,7 @@ impl BusCore {
             .collect()
     }
 
-    pub(crate) fn caller(&self) -> Option<Arc<Caller>> {
+    pub(crate) fn caller(&self) -> Option<CallerRef> {
         self.open.caller.clone()
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::bus::InFlight;
+use crate::codec::{CodecId, EncodeError};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
 use crate::reply::Reply;
@@ -11,38 +12,68 @@ use crate::reply::Reply;
 /// dropped, it fails the request.
 #[must_use = "dropped, it fails the request"]
 pub struct Delivery {
-    parts: Option<(Arc<InFlight>, Payload)>,
+    /// `None` once somebody else answers for it.
+    in_flight: Option<Arc<InFlight>>,
+    payload: Payload,
 }
 
 impl Delivery {
     /// `payload` on its way for `in_flight`.
     pub fn new(in_flight: Arc<InFlight>, payload: Payload) -> Self {
         Delivery {
-            parts: Some((in_flight, payload)),
+            in_flight: Some(in_flight),
+            payload,
         }
     }
 
     /// The request's record.
     pub fn in_flight(&self) -> &Arc<InFlight> {
-        match &self.parts {
-            Some((in_flight, _)) => in_flight,
+        match &self.in_flight {
+            Some(in_flight) => in_flight,
             None => unreachable!("a delivery is whole until it is taken apart or dropped"),
         }
     }
 
+    /// The same while it is being made: nobody else knows of it.
+    pub(super) fn unsent(&mut self) -> &mut Arc<InFlight> {
+        match &mut self.in_flight {
+            Some(in_flight) => in_flight,
+            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+        }
+    }
+
+    /// The whole of it; whoever holds this place has nothing to answer for any more.
+    pub(crate) fn take(&mut self) -> Delivery {
+        let (in_flight, payload) = self.parts();
+        Delivery::new(in_flight, payload.take_out())
+    }
+
+    /// Encodes what it carries, as [`Payload::encode`].
+    ///
+    /// # Errors
+    /// As that; nothing is left then.
+    pub(super) fn encode(&mut self, limit: usize, codec: CodecId) -> Result<(), EncodeError> {
+        self.payload = self.payload.take_out().encode(limit, codec)?;
+        Ok(())
+    }
+
     /// The request's record and what it carries; the caller answers for it from here on.
     pub fn into_parts(mut self) -> (Arc<InFlight>, Payload) {
-        match self.parts.take() {
-            Some(parts) => parts,
+        let (in_flight, payload) = self.parts();
+        (in_flight, payload.take_out())
+    }
+
+    /// The same where it lies: moved on only once, to where its arguments are read.
+    pub(crate) fn parts(&mut self) -> (Arc<InFlight>, &mut Payload) {
+        match self.in_flight.take() {
+            Some(in_flight) => (in_flight, &mut self.payload),
             None => unreachable!("a delivery is whole until it is taken apart or dropped"),
         }
     }
 
     /// What it counts against limits in bytes.
     pub fn weight(&self) -> usize {
-        self.parts
-            .as_ref()
-            .map_or(0, |(_, payload)| payload.weight())
+        self.payload.weight()
     }
 
     /// Fails the request, and gives the failure back, told of the request.
@@ -56,7 +87,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if let Some((in_flight, _payload)) = self.parts.take() {
+        if let Some(in_flight) = self.in_flight.take() {
             let error = in_flight.failure_here(CallErrorKind::Closed);
             in_flight.finish(Reply::Failed(error));
         }

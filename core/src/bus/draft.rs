@@ -9,7 +9,7 @@ use crate::bus::core::BusCore;
 use crate::bus::handle::Bus;
 use crate::bus::open::Phase;
 use crate::bus::{Delivery, Head, InFlight, MAX_DEPTH, Rare, Reach, Verb};
-use crate::codec::{CodecId, EncodeError};
+use crate::codec::EncodeError;
 use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::name::{self, Exchange, Method, NameError, Topic};
@@ -79,6 +79,8 @@ pub(super) struct Terms {
     pub(super) begun: Option<Instant>,
     /// The first option that cannot be.
     pub(super) fault: Option<CallErrorKind>,
+    /// Why the arguments are not what it carries.
+    pub(super) unencoded: Option<EncodeError>,
 }
 
 /// Of a request that asks for nothing.
@@ -88,74 +90,75 @@ static NO_TERMS: Terms = Terms {
     no_headers: Vec::new(),
     begun: None,
     fault: None,
+    unencoded: None,
 };
 
-/// A request with its options, whatever its reply is read as. Its record is made with it, and is nobody else's before it
+/// A request with its options, whatever its reply is read as. Its message is made with it, and is nobody else's before it
 /// is sent, so that what is said of it is written in its place and never moved.
 pub(super) struct Draft {
     pub(super) bus: Arc<BusCore>,
-    record: Arc<InFlight>,
-    pub(super) arguments: Result<Args, EncodeError>,
+    message: Delivery,
     pub(super) timeout: Timeout,
     /// Boxed, for few requests have any.
     pub(super) terms: Option<Box<Terms>>,
 }
 
 impl Draft {
+    #[inline(always)]
     pub(super) fn new(bus: &Bus, subject: Subject, arguments: Result<Args, EncodeError>) -> Self {
         let core = bus.core();
-        let codec = match &arguments {
-            Ok(Args(payload)) => payload.codec(),
-            Err(_) => CodecId::POSTCARD,
+        let (payload, mut terms) = match arguments {
+            Ok(Args(payload)) => (payload, None),
+            Err(error) => (Payload::Bytes(Vec::new()), Some(Terms::without(error))),
         };
-        let (exchange, fault) = match core.exchange() {
-            Ok(exchange) => (exchange.clone(), None),
-            Err(fault) => (Exchange::DEFAULT, Some(fault)),
+        let exchange = match core.exchange() {
+            Ok(exchange) => exchange.clone(),
+            Err(fault) => {
+                terms.get_or_insert_default().spoil(fault.clone());
+                Exchange::DEFAULT
+            }
         };
-        let mut draft = Draft {
+        Draft {
             bus: core.clone(),
-            record: InFlight::unsent(Head {
-                verb: Verb::Call,
-                exchange,
-                topic: subject.topic,
-                server: None,
-                reach: Reach::of(&subject.method),
-                method: subject.method,
-                version: subject.version,
-                fingerprint: subject.fingerprint,
-                codec,
-                caller: core.caller(),
-                depth: 0,
-                wait_for_server: false,
-                when_disconnected: core.when_disconnected(),
-                when_full: core.when_full(),
-                rare: None,
-                flow: bus.flow(),
-                made_at: core.opened_at(), // Until it is sent.
-                deadline: None,
-            }),
-            arguments,
+            message: Delivery::new(
+                InFlight::unsent(Head {
+                    verb: Verb::Call,
+                    exchange,
+                    topic: subject.topic,
+                    server: None,
+                    reach: Reach::of(&subject.method),
+                    method: subject.method,
+                    version: subject.version,
+                    fingerprint: subject.fingerprint,
+                    codec: payload.codec(),
+                    caller: core.caller(),
+                    depth: 0,
+                    wait_for_server: false,
+                    when_disconnected: core.when_disconnected(),
+                    when_full: core.when_full(),
+                    rare: None,
+                    flow: bus.flow(),
+                    made_at: core.opened_at(), // Until it is sent.
+                    deadline: None,
+                }),
+                payload,
+            ),
             timeout: Timeout::Inherited,
-            terms: None,
-        };
-        if let Some(fault) = fault {
-            draft.terms().spoil(fault.clone());
+            terms,
         }
-        draft
     }
 
     /// The same request once more, for another attempt.
     pub(super) fn again(
         bus: Arc<BusCore>,
         head: Head,
-        arguments: Result<Args, EncodeError>,
+        payload: Payload,
         timeout: Timeout,
         terms: Box<Terms>,
     ) -> Self {
         Draft {
             bus,
-            record: InFlight::unsent(head),
-            arguments,
+            message: Delivery::new(InFlight::unsent(head), payload),
             timeout,
             terms: Some(terms),
         }
@@ -163,12 +166,12 @@ impl Draft {
 
     /// What is said of it so far.
     pub(super) fn head(&self) -> &Head {
-        self.record.head()
+        self.message.in_flight().head()
     }
 
     /// To say more.
     pub(super) fn head_mut(&mut self) -> &mut Head {
-        self.record.as_unsent().0
+        self.message.unsent().as_unsent().0
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {
@@ -207,11 +210,31 @@ impl Draft {
         self.terms().no_headers.push(name.to_owned());
     }
 
-    /// Makes the message, within the context of the handler that it is made in, if any.
+    /// Its head and what it carries, for attempts of their own.
+    pub(super) fn into_parts(self) -> (Head, Payload) {
+        let (record, payload) = self.message.into_parts();
+        (record.head().clone(), payload)
+    }
+
+    /// Makes the message and gives it out, with the bus that it is for; as [`make`](Self::make).
     pub(super) fn into_delivery(
         mut self,
         verb: Verb,
     ) -> Result<(Arc<BusCore>, Delivery), CallError> {
+        match self.make(verb) {
+            Ok(_) => Ok((self.bus, self.message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The message that was made.
+    pub(super) fn message(&mut self) -> Delivery {
+        self.message.take()
+    }
+
+    /// Makes the message, within the context of the handler that it is made in, if any.
+    #[inline]
+    pub(super) fn make(&mut self, verb: Verb) -> Result<(&BusCore, &mut Delivery), CallError> {
         let terms = self.terms.take();
         let terms = terms.as_deref().unwrap_or(&NO_TERMS);
         if let Some(fault) = &terms.fault {
@@ -223,10 +246,10 @@ impl Draft {
         let made_at = terms.begun.unwrap_or(now);
         let deadline = self.deadline(made_at, parent.as_ref());
         let fanout = terms.fanout;
-        let bus = self.bus;
-        let capabilities = bus.transport().capabilities();
+        let bus = &self.bus;
+        let capabilities = bus.capabilities();
 
-        let (head, mut sending) = self.record.as_unsent();
+        let (head, mut sending) = self.message.unsent().as_unsent();
         head.verb = verb;
         head.made_at = made_at;
         head.deadline = deadline;
@@ -244,9 +267,9 @@ impl Draft {
         sending.encode_replies((!moves_values).then_some(capabilities.max_message));
         sending.by(verb, parent.is_some());
 
-        let in_flight = self.record;
+        let in_flight = self.message.in_flight();
         if let Some(parent) = parent.as_ref().filter(|_| verb == Verb::Call) {
-            parent.in_flight().adopt(&in_flight);
+            parent.in_flight().adopt(in_flight);
         }
         let unsent =
             |kind| Err(in_flight.told(CallError::new(kind, Fate::NotSent, Stage::Preparing)));
@@ -286,25 +309,37 @@ impl Draft {
             Phase::Draining => return unsent(CallErrorKind::ShuttingDown),
             Phase::Closed => return unsent(CallErrorKind::Closed),
         }
-        let payload = match self.arguments {
+        let codec = head.codec;
+        let encoded = match &terms.unencoded {
+            Some(error) => Err(error.clone()),
             // What is for several servers cannot be moved to one.
-            Ok(Args(payload)) if moves_values && !fanout => Ok(payload),
-            Ok(Args(payload)) => payload.encode(capabilities.max_message, head.codec),
-            Err(error) => Err(error),
+            None if moves_values && !fanout => Ok(()),
+            None => self.message.encode(capabilities.max_message, codec),
         };
-        match payload {
-            Ok(payload) => Ok((bus, Delivery::new(in_flight, payload))),
-            Err(EncodeError::TooLarge { at_least, limit }) => unsent(CallErrorKind::TooLarge {
+        let kind = match encoded {
+            Ok(()) => return Ok((&self.bus, &mut self.message)),
+            Err(EncodeError::TooLarge { at_least, limit }) => CallErrorKind::TooLarge {
                 size: at_least,
                 limit,
                 set_by: "max_message",
-            }),
-            Err(other) => unsent(CallErrorKind::Encode(other.to_string())),
-        }
+            },
+            Err(other) => CallErrorKind::Encode(other.to_string()),
+        };
+        let error = CallError::new(kind, Fate::NotSent, Stage::Preparing);
+        Err(self.message.in_flight().told(error))
     }
 }
 
 impl Terms {
+    /// Of a request whose arguments cannot be encoded.
+    #[cold]
+    fn without(arguments: EncodeError) -> Box<Terms> {
+        Box::new(Terms {
+            unencoded: Some(arguments),
+            ..Terms::default()
+        })
+    }
+
     pub(super) fn spoil(&mut self, fault: impl Into<CallErrorKind>) {
         self.fault.get_or_insert_with(|| fault.into());
     }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::bus::core::BusCore;
+use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::Draft;
-use crate::bus::request::dispatch;
 use crate::bus::{Delivery, Head, InFlight, Rare, Reach, Verb};
 use crate::codec::CodecId;
 use crate::context::Context;
@@ -23,7 +23,6 @@ use crate::name::{Method, ServerName};
 use crate::payload::{Payload, SharedBytes};
 use crate::promise::seam::{Asked as _, CancelCause};
 use crate::promise::{Promise, PromiseError, PromiseSet, WaitError};
-use crate::server::Mode;
 
 /// Calls of one gather that are on their way at a time: far below what a connection's queue holds. Where there are more
 /// servers, the others' turn comes as answers are taken.
@@ -77,7 +76,7 @@ where
             ..question.request.head().clone()
         });
         let delivery = Delivery::new(list.clone(), Payload::Bytes(Vec::new()));
-        let asked: Promise<Vec<String>> = dispatch(&question.bus, delivery, Mode::Queue);
+        let asked: Promise<Vec<String>> = Dispatched::queued(&question.bus, delivery).promise(None);
         let (completer, answers) = Promise::channel();
         asked.on_ready(move |listed| {
             if completer.is_cancelled() {
@@ -212,7 +211,7 @@ impl Question {
 
     /// The record of one of the calls that it takes.
     fn in_flight(&self, head: Head) -> Arc<InFlight> {
-        let capabilities = self.bus.transport().capabilities();
+        let capabilities = self.bus.capabilities();
         let encode_replies = (!capabilities.moves_values).then_some(capabilities.max_message);
         let parent = self.parent.as_ref().map(|parent| &**parent.in_flight());
         InFlight::new(head, encode_replies, parent)
@@ -317,7 +316,7 @@ where
             let promise = match self.question.call(asked.name.clone()) {
                 Ok(delivery) => {
                     asked.call = Arc::downgrade(delivery.in_flight());
-                    dispatch(&self.question.bus, delivery, Mode::Queue)
+                    Dispatched::queued(&self.question.bus, delivery).promise(None)
                 }
                 Err(error) => Promise::failed(error.into()),
             };

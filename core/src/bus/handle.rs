@@ -166,7 +166,7 @@ impl Bus {
         &self,
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<Args, EncodeError> {
-        let limit = self.core.transport().capabilities().max_message;
+        let limit = self.core.capabilities().max_message;
         codec::encode_checked(arguments, limit).map(|bytes| Args::of(Payload::Checked(bytes)))
     }
 
@@ -247,7 +247,7 @@ impl Bus {
 
     /// What its transport can do.
     pub fn capabilities(&self) -> Capabilities {
-        self.core.transport().capabilities()
+        self.core.capabilities()
     }
 
     /// The address at which others reach this bus, where this process serves it and that is more than what was opened

@@ -1,11 +1,8 @@
 //! What a request says beside its payload.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bus::{IdempotencyKey, Rare, WhenDisconnected};
+use crate::bus::{CallerRef, IdempotencyKey, Rare, WhenDisconnected};
 use crate::codec::CodecId;
 use crate::error::CallErrorKind;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
@@ -42,90 +39,6 @@ impl Reach {
     }
 }
 
-/// Who made a request: told by the transport, never by the message (S10).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Caller {
-    /// The transport it came by: `mem`, `unix`, ...
-    pub transport: Arc<str>,
-    /// The user id, where the kernel says it.
-    pub uid: Option<u32>,
-    /// The group id, where the kernel says it.
-    pub gid: Option<u32>,
-    /// The process id, where the kernel says it.
-    pub pid: Option<u32>,
-    /// A name that the transport has verified: of a certificate, of a token, of a broker's user.
-    pub name: Option<Arc<str>>,
-    /// Where it is in the network, where this process itself has the connection. That is for a log: it says nothing
-    /// of who it is.
-    pub address: Option<SocketAddr>,
-}
-
-impl Caller {
-    /// A caller known by its transport only.
-    pub fn of_transport(transport: impl Into<Arc<str>>) -> Self {
-        Caller {
-            transport: transport.into(),
-            ..Caller::default()
-        }
-    }
-
-    /// This process, over `transport`.
-    pub fn this_process(transport: impl Into<Arc<str>>) -> Self {
-        Caller {
-            transport: transport.into(),
-            pid: Some(std::process::id()),
-            ..Caller::default()
-        }
-    }
-
-    /// The same caller with the credentials that the kernel tells.
-    pub fn with_credentials(self, uid: u32, gid: u32, pid: Option<u32>) -> Self {
-        Caller {
-            uid: Some(uid),
-            gid: Some(gid),
-            pid,
-            ..self
-        }
-    }
-
-    /// The same caller under a name that the transport has verified.
-    pub fn with_name(self, name: impl Into<Arc<str>>) -> Self {
-        Caller {
-            name: Some(name.into()),
-            ..self
-        }
-    }
-
-    /// The same caller at an address in the network.
-    pub fn with_address(self, address: SocketAddr) -> Self {
-        Caller {
-            address: Some(address),
-            ..self
-        }
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.transport)?;
-        if let Some(name) = &self.name {
-            write!(f, " `{}`", name.escape_debug())?;
-        }
-        // Without the port, which each connection has its own of.
-        if let Some(address) = self.address {
-            write!(f, " at {}", address.ip())?;
-        }
-        if let Some(uid) = self.uid {
-            write!(f, " user {uid}")?;
-        }
-        if let Some(pid) = self.pid {
-            write!(f, " process {pid}")?;
-        }
-        Ok(())
-    }
-}
-
 /// The most handlers that may call each other in a row: a loop of services stops here.
 pub const MAX_DEPTH: u8 = 32;
 
@@ -151,7 +64,7 @@ pub struct Head {
     /// What the arguments are in, and the reply is to be.
     pub codec: CodecId,
     /// Who asks; `None` until the transport says.
-    pub caller: Option<Arc<Caller>>,
+    pub caller: Option<CallerRef>,
     /// How many handlers led to this request.
     pub depth: u8,
     /// Whether it waits for a server, within its deadline, where there is none.

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use crate::authorise::Policy;
-use crate::bus::RetryBudget;
-use crate::bus::head::Caller;
 use crate::bus::waiting_room::WaitingRoom;
+use crate::bus::{CallerRef, RetryBudget};
 use crate::connection::Watch;
 use crate::mailbox::Limits;
 use crate::overload::{MemoryBudget, Tally};
 use crate::server::ServerCore;
 use crate::timer::{Ticks, Timers};
-use crate::transport::Transport;
+use crate::transport::{Capabilities, Transport};
 
 /// What all handles of a bus share.
 pub(super) struct Open {
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) capabilities: Capabilities,
     /// Whom handlers of this process see as the caller.
-    pub(super) caller: Option<Arc<Caller>>,
+    pub(super) caller: Option<CallerRef>,
     pub(super) timers: Arc<Timers>,
     /// For heartbeats.
     pub(super) ticks: Arc<Ticks>,
@@ -58,6 +58,7 @@ impl Open {
         let tally = Arc::<Tally>::default();
         Open {
             caller: transport.identity(),
+            capabilities: transport.capabilities(),
             watch: transport.watch().unwrap_or_else(Watch::local),
             transport,
             timers,

@@ -8,12 +8,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::blocking;
-use crate::bus::core::BusCore;
 use crate::bus::dispatched::Dispatched;
 use crate::bus::draft::{Args, Draft, Subject, Terms, Timeout};
 use crate::bus::{
-    Bus, Call, CastWhenRoom, Delivery, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb,
-    WhenDisconnected,
+    Bus, Call, CastWhenRoom, FanoutRequest, IdempotencyKey, Retry, Retrying, Verb, WhenDisconnected,
 };
 use crate::codec::EncodeError;
 use crate::error::{
@@ -21,9 +19,7 @@ use crate::error::{
 };
 use crate::name::{NameError, Namespace, ServerName};
 use crate::overload::WhenFull;
-use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError};
-use crate::reply::{self, Reply};
 use crate::server::{Mode, Sent};
 use crate::version::{Version, VersionError};
 
@@ -46,6 +42,7 @@ impl<T, E> Request<T, E> {
         Request::of(Draft::new(bus, subject, arguments))
     }
 
+    #[inline]
     pub(super) fn of(draft: Draft) -> Self {
         Request {
             draft,
@@ -232,7 +229,7 @@ where
     /// Sends it now. Never blocks: when this returns, the message is on its way or its failure is in the promise.
     /// Dropping the promise cancels the request.
     pub fn invoke(self) -> Promise<T, E> {
-        self.send(Mode::Queue)
+        Dispatched::sent(self.draft).promise(None)
     }
 
     /// A future that sends it when it is first polled or waited on, and resolves to the reply. Dropping it cancels the
@@ -247,12 +244,12 @@ where
     /// Why there is no reply; where waiting would stall a runtime, `WouldBlock`. In an async or
     /// quick handler that is always so, on every transport, and nothing is sent: `.await` there,
     /// or make the handler a blocking one.
-    pub fn wait(self) -> Result<T, E> {
+    pub fn wait(mut self) -> Result<T, E> {
         if blocking::is_forbidden() {
             let kind = CallErrorKind::Promise(PromiseError::WouldBlock);
             return Err(CallError::new(kind, Fate::NotSent, Stage::Preparing).into());
         }
-        self.send(Mode::Inline).wait()
+        self.ask().wait()
     }
 
     /// Tries again where that is safe, after pauses, as `policy` says: what was not sent or not
@@ -274,38 +271,11 @@ where
         Retrying::new(self.draft, policy)
     }
 
-    pub(super) fn send(self, mode: Mode) -> Promise<T, E> {
-        let (bus, delivery) = match self.draft.into_delivery(Verb::Call) {
-            Ok(made) => made,
-            Err(error) => return Promise::failed(error.into()),
-        };
-        dispatch(&bus, delivery, mode)
+    /// Sends it for somebody who would only wait.
+    pub(super) fn ask(&mut self) -> Promise<T, E> {
+        let mut place = None;
+        Dispatched::asked(&mut self.draft, &mut place).promise(place)
     }
-}
-
-/// Sends a call; its failure, if it cannot be sent, is in the promise.
-pub(super) fn dispatch<T, E>(bus: &BusCore, delivery: Delivery, mode: Mode) -> Promise<T, E>
-where
-    T: DeserializeOwned + Send + 'static,
-    E: ReplyError,
-{
-    let (answered, in_flight) = match Dispatched::of(bus, delivery, mode) {
-        Dispatched::Answered(reply, in_flight) => (reply, in_flight),
-        Dispatched::Pending(in_flight) => return Promise::of_reply(read_reply::<T, E>, in_flight),
-        Dispatched::Failed(error) => return Promise::failed(error.into()),
-    };
-    let report = |kind, fate, stage| in_flight.told(CallError::new(kind, fate, stage));
-    Promise::from(reply::read(answered, &report))
-}
-
-fn read_reply<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
-where
-    T: DeserializeOwned + 'static,
-    E: ReplyError,
-{
-    reply::read(reply, &|kind, fate, stage| {
-        request.report(kind, fate, stage)
-    })
 }
 
 impl<T, E> IntoFuture for Request<T, E>

@@ -13,7 +13,7 @@ use crate::bus::open::Open;
 use crate::bus::{Delivery, Head, Room, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::mailbox::{Bounds, Limits, Mailbox, PushError, Ticket};
 use crate::name::{Exchange, ServerName, Topic};
 use crate::name_map::IdMap;
 use crate::overload::{Parked, Tally, Way};
@@ -166,12 +166,15 @@ impl WaitingRoom {
         self.active.store(true, Ordering::Release);
         let starts = !std::mem::replace(&mut state.has_task, true);
         drop(state);
-        in_flight.into_outbox();
-        match self.inbox.try_push(delivery, weight) {
-            Ok(ticket) => {
-                let waits = in_flight.waits_in(self, ticket);
+        let mut entered = None;
+        let enters = |delivery: &Delivery, ticket| {
+            entered = Some((ticket, delivery.in_flight().waits_in(self, ticket)));
+        };
+        match self.inbox.push(delivery, weight, Bounds::Kept, enters) {
+            Ok(_) => {
                 // Or the task went, with the bus, just when this came.
-                if !waits || !self.lock().has_task {
+                let is_left = |waits: bool| !waits || !self.lock().has_task;
+                if let Some((ticket, _)) = entered.filter(|(_, waits)| is_left(waits.is_some())) {
                     self.withdraw(ticket);
                 }
             }

@@ -28,8 +28,9 @@ use crate::name_map::IdMap;
 use crate::overload::{Charge, Tally};
 use crate::promise::{Completer, PromiseError};
 use crate::reply::Reply;
-use crate::runtime::{BoxFuture, Readiness, Runtime};
+use crate::runtime::{Readiness, Runtime};
 use crate::session::{CloseCode, IncomingId, Session};
+use rest::Sleep;
 
 /// Why a session ends that nobody drives any more.
 const ENDED: &str = "the runtime of this side has ended";
@@ -69,7 +70,7 @@ pub(super) struct Driver {
     memory: Charge,
     max_message: usize,
     runtime: Arc<dyn Runtime>,
-    sleep: Option<(Instant, BoxFuture<()>)>,
+    sleep: Option<Sleep>,
     /// The bus was closed: until when what it had accepted may still leave.
     closing: Option<(Instant, CloseCode)>,
     /// Who waits for nothing to be on its way any more.
@@ -168,7 +169,8 @@ impl Driver {
                 moved = true;
             }
             self.tell_events(now);
-            moved |= self.side.poll_parked(cx);
+            let parked = self.side.poll_parked(cx);
+            moved |= parked;
             self.side.tell_missed(&mut self.session);
             self.side.tell_retired(&mut self.session);
             moved |= self.close_when_written(now);
@@ -180,11 +182,14 @@ impl Driver {
             if let Some(why) = self.has_ended(now) {
                 return Poll::Ready((self.intake.take(), why));
             }
-            if !moved && may_sleep && self.asleep(cx) {
+            if !moved && may_sleep && self.asleep(now, cx) {
                 return Poll::Pending;
             }
             if self.transferred >= TURN {
                 break;
+            }
+            if !parked && self.has_nothing_left(cx, now) && self.asleep(now, cx) {
+                return Poll::Pending;
             }
             now = Instant::now();
         }
@@ -195,6 +200,25 @@ impl Driver {
     /// The requests that it has not taken.
     pub(super) fn intake(&mut self) -> Option<&mut Intake> {
         self.intake.as_mut()
+    }
+
+    /// Whether the round that ends has done all there is to do, so that none follows it which finds that out: most turns
+    /// are one message. Leaves the waker of `cx` wherever something may come from.
+    fn has_nothing_left(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let is_ending = self.closing.is_some() || self.ended.is_some() || !self.leaving.is_empty();
+        let waits = self.intake.as_ref().is_none_or(|intake| !intake.is_empty());
+        let untold = self.session.waiting_events() > 0;
+        if is_ending || waits || untold || self.session.has_output() {
+            return false;
+        }
+        if self.is_rung(Some(cx)) {
+            self.unheard = true; // The next round answers.
+            return false;
+        }
+        if !self.awaits_bytes {
+            self.read(cx, now);
+        }
+        self.awaits_bytes
     }
 
     /// Whether somebody has left something since this was asked last; else the next one wakes `cx`, where that is given.

@@ -7,6 +7,7 @@ mod side;
 pub(super) use fading::Settling;
 pub(super) use side::NAME_TAKEN;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -20,7 +21,7 @@ use super::LinkOptions;
 use super::connection::{Connection, Control};
 use super::farewell::Farewell;
 use super::socket::Listener;
-use crate::bus::{Caller, Delivery};
+use crate::bus::{Caller, CallerRef, Delivery};
 use crate::connection::{self, Epoch, Role, Watch};
 use crate::doorbell::Doorbell;
 use crate::error::ServeError;
@@ -28,7 +29,7 @@ use crate::overload::{BusStats, Tally};
 use crate::promise::{Promise, PromiseError, all_settled};
 use crate::router::{Router, WaitingLimits};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
+use crate::server::{Answered, Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::session::CloseCode;
 use crate::transport::{Capabilities, Transport};
 
@@ -294,8 +295,8 @@ impl Transport for Hub {
         self.core.options.reachable.clone()
     }
 
-    fn identity(&self) -> Option<Arc<Caller>> {
-        Some(self.core.identity.clone())
+    fn identity(&self) -> Option<CallerRef> {
+        Some(self.core.identity.clone().into())
     }
 
     fn watch(&self) -> Option<Arc<Watch>> {
@@ -304,6 +305,10 @@ impl Transport for Hub {
 
     fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.core.runtime
+    }
+
+    fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        self.core.router.answer(call, place)
     }
 
     fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outbox::To;
-use crate::bus::{Caller, Head, Reach};
+use crate::bus::{Caller, CallerRef, Head, Rare, Reach};
 use crate::error::CallErrorKind;
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
-use crate::session::{self, Destination, IdempotencyKey, Name, RequestHeader};
+use crate::session::{self, Destination, IdempotencyKey, Name, RareHeader, RequestHeader};
 use crate::version::Version;
 
 /// How many names of each sort are remembered; a cache that is full starts anew.
@@ -24,7 +24,8 @@ pub(super) struct Names {
     /// What was named last: most requests name the same again.
     last_target: Option<(LastTarget, Arc<session::Target>)>,
     last_method: Option<(LastMethod, Arc<session::Method>)>,
-    callers: HashMap<usize, (Arc<Caller>, Arc<session::Caller>)>,
+    last_caller: Option<(CallerRef, Arc<session::Caller>)>,
+    callers: HashMap<usize, (CallerRef, Arc<session::Caller>)>,
 }
 
 /// As a request names it: mostly the same texts in the same places.
@@ -64,6 +65,7 @@ impl Names {
             methods: HashMap::new(),
             last_target: None,
             last_method: None,
+            last_caller: None,
             callers: HashMap::new(),
         }
     }
@@ -96,16 +98,12 @@ impl Names {
             depth: head.depth,
             fanout: head.reach == Reach::Every,
             wait_for_server: head.wait_for_server && matches!(to, To::Named),
-            idempotency_key: head
-                .idempotency_key()
-                .map(|key| IdempotencyKey(key.to_bytes())),
-            heartbeat: head.heartbeat(),
-            headers: head.headers().to_vec(),
             caller: match to {
                 // Only a hub tells who calls (S10).
                 To::Bound(_) => self.caller(head).map_err(unsendable)?,
                 To::Named => None,
             },
+            rare: head.rare.as_deref().and_then(rare),
         })
     }
 
@@ -211,10 +209,24 @@ impl Names {
         let Some(caller) = head.caller.as_ref() else {
             return Ok(None);
         };
+        if let Some((last, known)) = &self.last_caller {
+            if std::ptr::eq::<Caller>(&**last, &**caller) {
+                return Ok(Some(known.clone()));
+            }
+        }
+        let told = self.any_caller(caller)?;
+        self.last_caller = Some((caller.clone(), told.clone()));
+        Ok(Some(told))
+    }
+
+    fn any_caller(
+        &mut self,
+        caller: &CallerRef,
+    ) -> Result<Arc<session::Caller>, session::InvalidName> {
         // By address: the entry keeps the caller alive, so that the address stays its own.
-        let key = Arc::as_ptr(caller) as usize;
+        let key = std::ptr::from_ref::<Caller>(caller) as usize;
         if let Some((_, known)) = self.callers.get(&key) {
-            return Ok(Some(known.clone()));
+            return Ok(known.clone());
         }
         let told = Arc::new(session::Caller {
             transport: Name::try_from(caller.transport.clone())?,
@@ -224,8 +236,22 @@ impl Names {
             name: caller.name.clone().map(Name::try_from).transpose()?,
         });
         remember(&mut self.callers, key, (caller.clone(), told.clone()));
-        Ok(Some(told))
+        Ok(told)
     }
+}
+
+/// What few requests say, but for the namespace, which is the method's.
+fn rare(rare: &Rare) -> Option<Box<RareHeader>> {
+    let says_more =
+        !rare.headers.is_empty() || rare.idempotency_key.is_some() || rare.heartbeat.is_some();
+    says_more.then(|| {
+        let key = rare.idempotency_key.as_ref();
+        Box::new(RareHeader {
+            idempotency_key: key.map(|key| IdempotencyKey(key.to_bytes())),
+            heartbeat: rare.heartbeat,
+            headers: rare.headers.clone(),
+        })
+    })
 }
 
 fn remember<K: std::hash::Hash + Eq, V>(cache: &mut HashMap<K, V>, key: K, value: V) {

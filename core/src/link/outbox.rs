@@ -12,7 +12,7 @@ use super::ways::{Place, Ways};
 use crate::bus::{Backlog, Delivery, Head, Reach, Room, Standing, Verb, Withdraw};
 use crate::doorbell::Doorbell;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
-use crate::mailbox::{Limits, Mailbox, PushError, Ticket};
+use crate::mailbox::{Bounds, Limits, Mailbox, PushError, Ticket};
 use crate::overload::{Tally, WhenFull};
 use crate::server::{Mode, NotAccepted, Sent};
 use crate::session::{BindId, Session};
@@ -154,9 +154,8 @@ impl Outbox {
         outgoing: Outgoing,
         mode: Mode,
     ) -> Result<Sent, NotAccepted> {
-        let in_flight = outgoing.delivery.in_flight().clone();
         let weight = outgoing.delivery.weight();
-        let head = in_flight.head();
+        let head = outgoing.delivery.in_flight().head();
         let lossy = is_lossy(head);
         let over = mode == Mode::Over;
         let goes_anyway = lossy || over || is_chosen_copy(outgoing.to, head);
@@ -175,19 +174,22 @@ impl Outbox {
             self.bell.ring();
             return Err(self.full(outgoing.delivery));
         }
-        // Nobody could take it out again.
-        let is_watched = in_flight.may_be_given_up();
-        if is_watched {
-            in_flight.into_outbox();
-        }
-        match self.queue.try_push(outgoing, 0) {
-            Ok(ticket) => {
-                if lossy {
-                    self.may_drop(ticket);
+        let mut entered = None;
+        let enters = |outgoing: &Outgoing, ticket| {
+            let in_flight = outgoing.delivery.in_flight();
+            // Whom nobody can give up is not to be found.
+            let found = in_flight.may_be_given_up();
+            let before = found.then(|| in_flight.waits_in(self, ticket));
+            entered = Some((ticket, before));
+        };
+        match self.queue.push(outgoing, 0, Bounds::Kept, enters) {
+            Ok(_) => {
+                if let (true, Some((ticket, _))) = (lossy, &entered) {
+                    self.may_drop(*ticket);
                 }
                 self.bell.ring();
-                if is_watched && !in_flight.waits_in(self, ticket) {
-                    self.withdraw(ticket);
+                if let Some((ticket, Some(None))) = entered {
+                    self.withdraw(ticket); // Nobody waits for it any more.
                 }
                 Ok(Sent::OnItsWay)
             }

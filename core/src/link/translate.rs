@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outbox::Outgoing;
-use crate::bus::{Caller, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb, WhenDisconnected};
+use crate::bus::{
+    Caller, CallerRef, Delivery, Head, InFlight, Rare, Reach, ReplyTo, Verb, WhenDisconnected,
+};
 use crate::codec::CodecId;
 use crate::error::{CallError, CallErrorKind, Fate, Stage, WireFailure};
 use crate::name::{Exchange, Method, Namespace, ServerName, Topic};
@@ -95,7 +97,7 @@ impl Incoming {
             }),
             fingerprint: header.method.fingerprint,
             codec,
-            caller,
+            caller: caller.map(CallerRef::from),
             depth: header.depth,
             wait_for_server: header.wait_for_server,
             when_disconnected: WhenDisconnected::default(),
@@ -156,18 +158,14 @@ pub(super) fn offers_of(registration: &session::Registration) -> Offers {
 
 /// What few requests say.
 fn rare(header: RequestHeader) -> Option<Box<Rare>> {
-    let RequestHeader {
-        method,
-        idempotency_key,
-        heartbeat,
-        headers,
-        ..
-    } = header;
-    let says_more = method.namespace.is_some()
-        || !headers.is_empty()
-        || idempotency_key.is_some()
-        || heartbeat.is_some();
+    let RequestHeader { method, rare, .. } = header;
+    let says_more = method.namespace.is_some() || rare.is_some();
     says_more.then(|| {
+        let session::RareHeader {
+            idempotency_key,
+            heartbeat,
+            headers,
+        } = rare.map_or_else(Default::default, |rare| *rare);
         Box::new(Rare {
             namespace: method.namespace.clone().map(Namespace::from),
             headers,

@@ -15,7 +15,7 @@ const MOST_LISTED: usize = 16 * 1024;
 
 impl Router {
     /// Tells who is on the topic, the one that came first first.
-    pub(super) fn answer(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
+    pub(super) fn tell_who(&self, delivery: Delivery) -> Result<Sent, NotAccepted> {
         if let Some(forbidden) = self.policy.refusal(delivery.in_flight()) {
             let refused = delivery.refuse(forbidden, Fate::NotExecuted, Stage::Routing);
             return Err(NotAccepted::Refused(refused));

@@ -1,6 +1,9 @@
 //! How a server is handed a request, and whether it takes it.
 
-use crate::bus::Delivery;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::bus::{Delivery, InFlight};
 use crate::error::CallError;
 use crate::reply::Reply;
 
@@ -9,11 +12,9 @@ use crate::reply::Reply;
 pub enum Mode {
     /// It goes into the queue.
     Queue,
-    /// The caller would only wait: the handler may be started right here.
-    Inline,
-    /// The task of a connection delivers it, which serves others as well: a handler may be started right here that is
-    /// known to take next to no time.
-    Turn,
+    /// The task of a connection delivers it, which serves others as well: until then a handler may be started right here
+    /// that is known to take next to no time.
+    Turn(Instant),
     /// It was accepted and waited in front of the queue, where it can wait no longer: it goes in though that is full.
     Over,
 }
@@ -23,10 +24,27 @@ pub enum Mode {
 pub enum Sent {
     /// Its record tells the outcome.
     OnItsWay,
-    /// It was answered right here ([`Mode::Inline`]), before anybody else knew of it: this is its outcome, and its
+    /// It was answered right here ([`Mode::Turn`]), before anybody else knew of it: this is its outcome, and its
     /// record is not told.
     Answered(Reply),
 }
+
+/// How a call goes whose caller would only wait, so that it may be answered on the caller's own thread.
+#[must_use = "an answer that is dropped is lost: its record does not have it"]
+pub enum Answered {
+    /// Nobody could answer it here: it is still to be sent.
+    NotHere,
+    /// It was, before anybody else knew of it: this is its outcome, and its record is not told. Without a reply, the
+    /// value lies in the place that the caller has for it.
+    Here(Arc<InFlight>, Option<Reply>),
+    /// Its handler has been started here and goes on: its record tells the outcome.
+    GoesOn(Arc<InFlight>),
+    /// It failed; its promise knows.
+    Refused(CallError),
+}
+
+/// A place into which no value goes.
+pub(crate) struct NoPlace;
 
 /// Why a request was not taken.
 pub enum NotAccepted {

@@ -1,5 +1,6 @@
 //! A request's way into a server: admitted, and started on the thread that delivers it or put into the queue.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,14 +8,44 @@ use crate::bus::{Delivery, Reach, Standing};
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::mailbox::{Bounds, PushError};
 use crate::overload::{Charge, MemoryBudget, WhenFull, retry_after};
-use crate::server::acceptance::{Mode, NotAccepted, Sent};
+use crate::server::acceptance::{Answered, Mode, NotAccepted, Sent};
 use crate::server::core::ServerCore;
 use crate::server::driver::LARGE;
 use crate::server::handler::MethodId;
 use crate::server::queue::Waiting;
-use crate::server::{inline, once, running};
+use crate::server::running::{self, Claimed};
+use crate::server::{inline, once};
 
 impl ServerCore {
+    /// Answers a call whose caller would only wait, where its handler may start right here and nothing queued would be
+    /// overtaken.
+    pub fn answer(self: &Arc<Self>, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        let asks_for_more = call.in_flight().head().asks_for_more();
+        if asks_for_more || !self.queue.holds(call.weight()) || !self.claim_here() {
+            return Answered::NotHere;
+        }
+        let claimed = Claimed::new(self);
+        // Asked last: a policy is the user's, and hears of each request once.
+        match self.admission.admit(call.in_flight(), &self.life) {
+            Ok(method) => {
+                claimed.keep();
+                let method = self.method(method);
+                inline::enter(|| running::answer(self, call, method, place))
+            }
+            Err(kind) => {
+                drop(claimed);
+                Answered::Refused(self.refuse(call.take(), kind))
+            }
+        }
+    }
+
+    /// Fails a request that this server will not run.
+    #[cold]
+    fn refuse(&self, delivery: Delivery, kind: CallErrorKind) -> CallError {
+        self.stats.refused();
+        delivery.refuse(kind, Fate::NotExecuted, Stage::Accepted)
+    }
+
     /// Takes a request, or says why not.
     ///
     /// # Errors
@@ -23,14 +54,7 @@ impl ServerCore {
     pub fn deliver(self: &Arc<Self>, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {
         let method = match self.admission.admit(delivery.in_flight(), &self.life) {
             Ok(method) => method,
-            Err(kind) => {
-                self.stats.refused();
-                return Err(NotAccepted::Refused(delivery.refuse(
-                    kind,
-                    Fate::NotExecuted,
-                    Stage::Accepted,
-                )));
-            }
+            Err(kind) => return Err(NotAccepted::Refused(self.refuse(delivery, kind))),
         };
         if delivery.in_flight().head().asks_for_more() {
             return self.deliver_rare(delivery, method, mode);
@@ -48,7 +72,7 @@ impl ServerCore {
         let in_flight = delivery.in_flight().clone();
         // The task of a connection sends the beats as well: none would leave while it runs the handler.
         let mode = match (mode, in_flight.head().heartbeat()) {
-            (Mode::Turn, Some(_)) => Mode::Queue,
+            (Mode::Turn(_), Some(_)) => Mode::Queue,
             _ => mode,
         };
         let take = |delivery| self.take(delivery, method, mode);
@@ -74,19 +98,14 @@ impl ServerCore {
             // It would never fit: not a matter of waiting.
             return Err(NotAccepted::Refused(self.queue.too_large(delivery, weight)));
         }
-        let may_start = match mode {
-            Mode::Queue | Mode::Over => false,
-            Mode::Inline => true,
-            Mode::Turn => weight < LARGE && self.method(method).quickness.is_quick(),
+        let is_quick = || weight < LARGE && self.method(method).quickness.is_quick();
+        let turn = match mode {
+            Mode::Turn(until) if is_quick() => Some(Instant::now()).filter(|now| *now < until),
+            _ => None,
         };
-        if may_start && self.runtime.is_current() && self.claim_inline() {
-            if self.life.is_stopping() {
-                self.slots.release();
-                return Err(NotAccepted::Refused(shutting_down(delivery)));
-            }
-            return Ok(inline::enter(|| {
-                running::start_inline(self, delivery, self.method(method), mode)
-            }));
+        if let Some(now) = turn.filter(|_| self.claim_here()) {
+            let start = || running::take_turn(self, delivery, self.method(method), now);
+            return Ok(inline::enter(start));
         }
         let (delivery, charge) = match &self.memory {
             Some(memory) if weight >= CHARGED => self.charge(delivery, weight, memory)?,
@@ -96,10 +115,18 @@ impl ServerCore {
         Ok(Sent::OnItsWay)
     }
 
-    /// Takes a slot for a handler to be started on this thread, when nothing would be overtaken and the thread's stack
-    /// is not deep in such starts already.
-    fn claim_inline(&self) -> bool {
-        inline::may_enter() && self.slots.claim_unqueued()
+    /// Takes a slot for a handler to be started on this thread, when it is one of the server's runtime, nothing would be
+    /// overtaken, and the thread's stack is not deep in such starts already.
+    fn claim_here(&self) -> bool {
+        if !(self.runtime.is_current() && inline::may_enter() && self.slots.claim_unqueued()) {
+            return false;
+        }
+        // Asked once the slot is counted: either whoever drains the server has seen it, or this sees the end of the drain.
+        let stopping = self.life.is_stopping();
+        if stopping {
+            self.slots.release();
+        }
+        !stopping
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.

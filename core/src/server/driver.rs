@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::bus::Delivery;
-use crate::server::acceptance::Mode;
 use crate::server::core::ServerCore;
 use crate::server::handler::MethodId;
 use crate::server::life::{Duty, Epoch};
 use crate::server::queue::Waiting;
-use crate::server::running;
+use crate::server::running::{self, By};
 
 /// How many handlers are started before other tasks get their turn.
 const BATCH: usize = 64;
@@ -65,7 +64,7 @@ impl Future for Driver {
                     if delivery.weight() >= LARGE {
                         this.aside = Some(start_aside(server, delivery, method));
                     } else {
-                        running::start(server, delivery, server.method(method), Mode::Queue);
+                        running::start(server, delivery, server.method(method), By::Queue);
                     }
                     server.queue.one_left();
                     continue;
@@ -112,7 +111,7 @@ impl Aside {
     fn run(mut self) {
         if let Some((delivery, method)) = self.request.take() {
             let method = self.server.method(method);
-            running::start(&self.server, delivery, method, Mode::Queue);
+            running::start(&self.server, delivery, method, By::Queue);
         }
     }
 }

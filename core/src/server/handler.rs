@@ -1,7 +1,7 @@
 //! What a server does for each method: the erased form of the functions that users write.
 
 use std::any::Any;
-use std::collections::hash_map::Entry;
+use std::cmp::Ordering;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::codec::{Budget, fingerprint};
 use crate::context::{Context, encodes_its_reply};
 use crate::error::{ApplicationError, CallError, CallErrorKind, Fate, ServeError, Stage};
 use crate::name::{Method, Topic};
-use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
@@ -23,21 +22,27 @@ use crate::server::quickness::Quickness;
 pub enum Started {
     /// It has answered already.
     Done(Reply),
+    /// The same, and its value lies in the place that was given for it.
+    Placed(InPlace),
     /// It answers when this future ends.
     Future(BoxFuture<Reply>),
     /// It may block its thread, and must run where that stalls nobody.
     Blocking(Box<dyn FnOnce() -> Reply + Send>),
 }
 
+/// Says that a value was put into its place; only who does that can say so.
+pub struct InPlace(());
+
 /// A method's function, erased.
 pub trait Handler: Send + Sync {
-    /// Reads the arguments and starts. Called in the order of arrival; must not block.
-    fn start(&self, arguments: Payload, budget: &Budget) -> Started;
+    /// Reads the arguments and starts. Called in the order of arrival; must not block. If `place` is an `Option` of the
+    /// type of its value, that may be put there at once, where no caller wants it encoded.
+    fn start(&self, arguments: Payload, budget: &Budget, place: &mut dyn Any) -> Started;
 }
 
-impl<F: Fn(Payload, &Budget) -> Started + Send + Sync> Handler for F {
-    fn start(&self, arguments: Payload, budget: &Budget) -> Started {
-        self(arguments, budget)
+impl<F: Fn(Payload, &Budget, &mut dyn Any) -> Started + Send + Sync> Handler for F {
+    fn start(&self, arguments: Payload, budget: &Budget, place: &mut dyn Any) -> Started {
+        self(arguments, budget, place)
     }
 }
 
@@ -105,9 +110,9 @@ impl Registry {
     }
 }
 
-/// The methods of an endpoint by name.
+/// The methods of an endpoint by name: the shorter first, so that most looks at one compare two numbers.
 #[derive(Default)]
-pub(crate) struct Methods(NameMap<Method, MethodId>);
+pub(crate) struct Methods(Vec<(Method, MethodId)>);
 
 impl Methods {
     pub(crate) fn add(
@@ -117,24 +122,37 @@ impl Methods {
         method: Registered,
         registry: &mut Registry,
     ) -> Result<(), ServeError> {
-        match self.0.entry(name) {
-            Entry::Vacant(free) => {
-                free.insert(registry.add(method));
+        match self.search(&name) {
+            Err(place) => {
+                self.0.insert(place, (name, registry.add(method)));
                 Ok(())
             }
-            Entry::Occupied(taken) => Err(ServeError::AlreadyRegistered {
+            Ok(_) => Err(ServeError::AlreadyRegistered {
                 topic: topic.to_string(),
-                method: taken.key().to_string(),
+                method: name.to_string(),
             }),
         }
     }
 
+    #[inline]
     pub(crate) fn find(&self, name: &Method) -> Option<MethodId> {
-        self.0.get(name).copied()
+        let place = self.search(name).ok()?;
+        Some(self.0[place].1)
+    }
+
+    #[inline]
+    fn search(&self, name: &Method) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| {
+            let by_length = known.len().cmp(&name.len());
+            by_length.then_with(|| match known == name {
+                true => Ordering::Equal,
+                false => known.as_str().cmp(name),
+            })
+        })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Method> {
-        self.0.keys()
+        self.0.iter().map(|(name, _)| name)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -148,7 +166,7 @@ where
     A: DeserializeOwned + 'static,
     T: Serialize + Send + 'static,
 {
-    with_arguments(move |arguments: A| Started::Done(value(function(arguments))))
+    with_arguments(move |arguments: A, place| placed(function(arguments), place))
 }
 
 /// As [`quick`], for a function that can fail with an error of its own.
@@ -160,7 +178,10 @@ where
     T: Serialize + Send + 'static,
     E: ApplicationError,
 {
-    with_arguments(move |arguments: A| Started::Done(outcome(function(arguments))))
+    with_arguments(move |arguments: A, place| match function(arguments) {
+        Ok(answer) => placed(answer, place),
+        Err(error) => Started::Done(failure(error)),
+    })
 }
 
 /// A handler whose function is async.
@@ -172,7 +193,7 @@ where
     T: Serialize + Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let future = function(arguments);
         Started::Future(Box::pin(async move { value(future.await) }))
     })
@@ -188,7 +209,7 @@ where
     E: ApplicationError,
     F: Future<Output = Result<T, E>> + Send + 'static,
 {
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let future = function(arguments);
         Started::Future(Box::pin(async move { outcome(future.await) }))
     })
@@ -201,7 +222,7 @@ where
     T: Serialize + Send + 'static,
 {
     let function = Arc::new(function);
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let function = function.clone();
         Started::Blocking(Box::new(move || value(function(arguments))))
     })
@@ -217,7 +238,7 @@ where
     E: ApplicationError,
 {
     let function = Arc::new(function);
-    with_arguments(move |arguments: A| {
+    with_arguments(move |arguments: A, _| {
         let function = function.clone();
         Started::Blocking(Box::new(move || outcome(function(arguments))))
     })
@@ -225,10 +246,12 @@ where
 
 /// Reads the arguments; what cannot be read fails this request alone (D5, D8), and no handler is started.
 fn with_arguments<A: DeserializeOwned + 'static>(
-    start: impl Fn(A) -> Started + Send + Sync + 'static,
+    start: impl Fn(A, &mut dyn Any) -> Started + Send + Sync + 'static,
 ) -> impl Handler + 'static {
-    move |arguments: Payload, budget: &Budget| match arguments.take::<A>(budget) {
-        Ok(arguments) => start(arguments),
+    move |arguments: Payload, budget: &Budget, place: &mut dyn Any| match arguments
+        .take::<A>(budget)
+    {
+        Ok(arguments) => start(arguments, place),
         Err(reason) => {
             let kind = CallErrorKind::BadRequest(reason.to_string());
             Started::Done(Reply::Failed(CallError::new(
@@ -237,6 +260,18 @@ fn with_arguments<A: DeserializeOwned + 'static>(
                 Stage::Accepted,
             )))
         }
+    }
+}
+
+/// In its place, where there is one for a value of its type.
+#[inline]
+fn placed<T: Serialize + Send + 'static>(answer: T, place: &mut dyn Any) -> Started {
+    match place.downcast_mut::<Option<T>>() {
+        Some(place) => {
+            *place = Some(answer);
+            Started::Placed(InPlace(()))
+        }
+        None => Started::Done(value(answer)),
     }
 }
 
@@ -251,8 +286,12 @@ fn value<T: Serialize + Send + 'static>(value: T) -> Reply {
 fn outcome<T: Serialize + Send + 'static, E: ApplicationError>(outcome: Result<T, E>) -> Reply {
     match outcome {
         Ok(answer) => value(answer),
-        Err(error) => Reply::Application(Box::new(crate::error::failure_of(error))),
+        Err(error) => failure(error),
     }
+}
+
+fn failure<E: ApplicationError>(error: E) -> Reply {
+    Reply::Application(Box::new(crate::error::failure_of(error)))
 }
 
 /// The fingerprint of a type that travels as an argument or a reply.

@@ -18,7 +18,7 @@ pub(super) fn may_enter() -> bool {
 /// Starts one inside them.
 #[inline]
 pub(super) fn enter<R>(run: impl FnOnce() -> R) -> R {
-    DEPTH.set(DEPTH.get() + 1);
+    DEPTH.with(|depth| depth.set(depth.get() + 1));
     let _deeper = Deeper;
     run()
 }
@@ -29,6 +29,6 @@ struct Deeper;
 impl Drop for Deeper {
     /// Even if a logger has panicked.
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        DEPTH.with(|depth| depth.set(depth.get() - 1));
     }
 }

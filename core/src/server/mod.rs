@@ -30,7 +30,8 @@ mod stats;
 mod stop;
 mod window;
 
-pub use acceptance::{Mode, NotAccepted, Sent};
+pub(crate) use acceptance::NoPlace;
+pub use acceptance::{Answered, Mode, NotAccepted, Sent};
 pub use builder::{ServerBuilder, Service};
 pub use core::ServerCore;
 pub use drain::DrainReport;

@@ -1,5 +1,6 @@
 //! A handler from its start to its end.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,21 +13,30 @@ use crate::codec::Budget;
 use crate::context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::payload::Payload;
+use crate::promise::seam::Asked;
 use crate::reply::Reply;
 use crate::runtime::BoxFuture;
-use crate::server::acceptance::{Mode, Sent};
+use crate::server::acceptance::{Answered, NoPlace, Sent};
 use crate::server::core::ServerCore;
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 use crate::server::seats;
 
-/// Starts the handler of `method` on this thread, in a slot that the caller has claimed: up to its first wait.
-/// `mode` is how it came.
-pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Registered, mode: Mode) {
-    let (in_flight, payload) = delivery.into_parts();
+/// Who has a handler started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The server's own task, out of the queue.
+    Queue,
+    /// Who brings the request: the task of the connection that it came by, or its caller, who would only wait meanwhile.
+    Here,
+}
+
+/// Starts the handler of `method` on this thread, in a slot that was claimed for it: up to its first wait.
+pub(crate) fn start(server: &Arc<ServerCore>, mut delivery: Delivery, method: &Registered, by: By) {
+    let (in_flight, payload) = delivery.parts();
     let slot = |in_flight| Slot {
         server,
         in_flight: Some(in_flight),
-        unstarted: mode == Mode::Queue,
+        unstarted: by == By::Queue,
         at_work: false,
         outcome: None,
     };
@@ -40,9 +50,9 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     if !is_ours && !in_flight.started() {
         return drop(slot(in_flight));
     }
-    let watch = Watch::new(method, mode);
-    let (started, in_flight) =
-        context::enter(in_flight, || begin(method, payload, &server.budget()));
+    let watch = Watch::new(method, by);
+    let begin = || begin(method, payload, &server.budget(), &mut NoPlace);
+    let (started, in_flight) = context::enter(in_flight, begin);
     watch.stop(method);
     match started {
         Started::Done(reply) => slot(in_flight).end(reply),
@@ -55,45 +65,103 @@ pub(crate) fn start(server: &Arc<ServerCore>, delivery: Delivery, method: &Regis
     }
 }
 
-/// Starts the handler of a request that nobody else knows of yet, on the thread that delivers it, in a slot that the
-/// caller has claimed.
-///
-/// Where it answers at once and nobody else knows of the request, that answer is returned and the record is not asked
-/// for anything: it cannot have been cancelled, and its deadline has just been looked at.
-pub(crate) fn start_inline(
+/// Starts the handler of a call on the thread of its caller, who has a place for the value; as [`start_here`].
+pub(crate) fn answer(
     server: &Arc<ServerCore>,
-    delivery: Delivery,
+    call: &mut Delivery,
     method: &Registered,
-    mode: Mode,
+    place: &mut dyn Any,
+) -> Answered {
+    if call.in_flight().is_adopted() {
+        let in_flight = call.in_flight().clone();
+        start(server, call.take(), method, By::Here);
+        return match in_flight.try_take() {
+            Some(Ok(reply)) => Answered::Here(in_flight, Some(reply)),
+            _ => Answered::GoesOn(in_flight),
+        };
+    }
+    let place: &mut dyn Any = match call.in_flight().encodes_reply() {
+        Some(_) => &mut NoPlace,
+        None => place,
+    };
+    match start_here(server, call, method, Watch(None), place) {
+        (in_flight, Here::Ended(reply)) => Answered::Here(in_flight, Some(reply)),
+        (in_flight, Here::Placed) => Answered::Here(in_flight, None),
+        (in_flight, Here::GoesOn) => Answered::GoesOn(in_flight),
+    }
+}
+
+/// Starts the handler of a request `now`, on the task of the connection that it came by; as [`start_here`].
+pub(crate) fn take_turn(
+    server: &Arc<ServerCore>,
+    mut delivery: Delivery,
+    method: &Registered,
+    now: Instant,
 ) -> Sent {
     if delivery.in_flight().is_adopted() {
-        start(server, delivery, method, mode);
+        start(server, delivery, method, By::Here);
         return Sent::OnItsWay;
     }
-    let (in_flight, payload) = delivery.into_parts();
-    let watch = Watch::new(method, mode);
-    let (begun, in_flight) = context::enter(in_flight, || begin(method, payload, &server.budget()));
+    let watch = Watch(Some(now));
+    match start_here(server, &mut delivery, method, watch, &mut NoPlace).1 {
+        Here::Ended(reply) => Sent::Answered(reply),
+        Here::Placed | Here::GoesOn => Sent::OnItsWay,
+    }
+}
+
+/// How a handler was started that may have been answered at once.
+enum Here {
+    /// This is the outcome; the record is not told.
+    Ended(Reply),
+    /// The same, and the value lies in the caller's place.
+    Placed,
+    /// The record is told the outcome.
+    GoesOn,
+}
+
+/// Starts the handler of a request that nobody else knows of yet, on the thread that delivers it, in a slot that was
+/// claimed for it, and gives the record back.
+///
+/// Where it answers at once, the record is not asked for anything: it cannot have been cancelled, and its deadline has
+/// just been looked at.
+#[inline]
+fn start_here(
+    server: &Arc<ServerCore>,
+    delivery: &mut Delivery,
+    method: &Registered,
+    watch: Watch,
+    place: &mut dyn Any,
+) -> (Arc<InFlight>, Here) {
+    let (in_flight, payload) = delivery.parts();
+    let begin = || begin(method, payload, &server.budget(), place);
+    let (begun, in_flight) = context::enter(in_flight, begin);
     match begun {
+        Started::Placed(_) => {
+            server.slots.release();
+            server.stats.completed();
+            watch.stop(method);
+            (in_flight, Here::Placed)
+        }
         Started::Done(reply) => {
-            let claimed = Claimed(server);
+            let claimed = Claimed::new(server);
             server.note(in_flight.head(), &reply);
             drop(claimed);
             let outcome = in_flight.as_outcome(reply);
             watch.stop(method);
-            Sent::Answered(outcome)
+            (in_flight, Here::Ended(outcome))
         }
         later => {
             watch.stop(method);
             in_flight.started();
             let slot = Slot {
                 server: server.clone(),
-                in_flight: Some(in_flight),
+                in_flight: Some(in_flight.clone()),
                 unstarted: false,
                 at_work: false,
                 outcome: None,
             };
             slot.go_on(later);
-            Sent::OnItsWay
+            (in_flight, Here::GoesOn)
         }
     }
 }
@@ -102,11 +170,10 @@ pub(crate) fn start_inline(
 struct Watch(Option<Instant>);
 
 impl Watch {
-    fn new(method: &Registered, mode: Mode) -> Watch {
-        let asks = match mode {
-            Mode::Turn => true,
-            Mode::Queue | Mode::Over => !method.quickness.is_quick(),
-            Mode::Inline => false,
+    fn new(method: &Registered, by: By) -> Watch {
+        let asks = match by {
+            By::Queue => !method.quickness.is_quick(),
+            By::Here => false,
         };
         Watch(asks.then(Instant::now))
     }
@@ -119,7 +186,19 @@ impl Watch {
 }
 
 /// A slot without anybody in it, free again when this is dropped: even if a logger has panicked.
-struct Claimed<'a>(&'a ServerCore);
+pub(crate) struct Claimed<'a>(&'a ServerCore);
+
+impl<'a> Claimed<'a> {
+    /// A slot of `server` that was claimed.
+    pub(crate) fn new(server: &'a ServerCore) -> Self {
+        Claimed(server)
+    }
+
+    /// A handler is started in it.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Claimed<'_> {
     fn drop(&mut self) {
@@ -128,10 +207,17 @@ impl Drop for Claimed<'_> {
 }
 
 /// Has the handler of `method` read its arguments and run to its first wait; a panic is its answer.
-fn begin(method: &Registered, payload: Payload, budget: &Budget) -> Started {
-    let started = guarded(|| blocking::forbid(|| method.handler.start(payload, budget)));
+fn begin(
+    method: &Registered,
+    payload: &mut Payload,
+    budget: &Budget,
+    place: &mut dyn Any,
+) -> Started {
+    let start = || method.handler.start(payload.take_out(), budget, place);
+    let started = guarded(|| blocking::forbid(start));
     let mut future = match started {
         Ok(Started::Future(future)) => future,
+        Ok(Started::Placed(in_place)) => return Started::Placed(in_place),
         Ok(other) => return other,
         Err(panicked) => return Started::Done(panicked),
     };
@@ -186,6 +272,7 @@ impl Slot<Arc<ServerCore>> {
         self.at_work = true;
         match started {
             Started::Done(reply) => self.end(reply),
+            Started::Placed(_) => unreachable!("there was no place for a value"),
             Started::Future(future) => {
                 let server = self.server.clone();
                 let running = Running {

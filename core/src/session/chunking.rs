@@ -7,7 +7,7 @@ use super::config::FIRST_ALLOCATION;
 use super::frame::{Kind, begin, end, grow};
 use super::output::Output;
 use super::wire::{Parsed, malformed, put_varint, violation};
-use crate::buffers;
+use crate::{buffers, copy};
 
 /// More than a part's kind and id.
 const PART_HEAD: usize = 16;
@@ -100,11 +100,9 @@ impl Assembly {
         if self.kept {
             let room = self.bytes.get_mut(self.came..).unwrap_or_default();
             let (here, behind) = more.split_at(more.len().min(room.len()));
-            if let Some(room) = room.get_mut(..here.len()) {
-                room.copy_from_slice(here);
-            }
+            copy::to_front(room, here);
             grow(&mut self.bytes, behind.len())?;
-            self.bytes.extend_from_slice(behind);
+            copy::append(&mut self.bytes, behind);
         }
         Ok(self.advance(more.len()))
     }

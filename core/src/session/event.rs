@@ -57,7 +57,7 @@ pub enum Event {
         /// Of the request.
         token: u64,
     },
-    /// A cast was written whole.
+    /// A cast was written whole. Those in a row that have one token are told of once.
     Sent {
         /// Of the request.
         token: u64,

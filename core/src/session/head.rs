@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::config::{HEADER_BYTES_MAX, HEADERS_MAX, Role};
 use super::interning::{Heard, Told};
-use super::message::{BindId, Caller, Destination, IdempotencyKey, Method, RequestHeader, Target};
+use super::message::{
+    BindId, Caller, Destination, IdempotencyKey, Method, RareHeader, RequestHeader, Target,
+};
 use super::wire::{Parsed, Reader, malformed, put_counted, put_size, put_varint, varint_len};
 
 const DEADLINE: u8 = 1;
@@ -51,10 +53,13 @@ pub(super) fn headers_are_legal(headers: &[(String, String)]) -> bool {
 
 /// At most this many bytes are taken by the head of such a request.
 pub(super) fn head_bound(header: &RequestHeader) -> usize {
+    let Some(rare) = &header.rare else {
+        return HEAD_MAX;
+    };
     // Two lengths of at most two bytes for each header.
-    let lengths = header.headers.len().saturating_mul(4);
+    let lengths = rare.headers.len().saturating_mul(4);
     HEAD_MAX
-        .saturating_add(header_bytes(&header.headers))
+        .saturating_add(header_bytes(&rare.headers))
         .saturating_add(lengths)
 }
 
@@ -92,14 +97,10 @@ impl HeadWriter {
         total: Option<usize>,
     ) {
         put_varint(out, step);
-        let extensions = [
-            !header.headers.is_empty(),
-            header.idempotency_key.is_some(),
-            header.caller.is_some(),
-            header.heartbeat.is_some(),
-            header.wait_for_server,
-        ];
-        let count = extensions.iter().filter(|&&present| present).count();
+        let rare = header.rare.as_deref().map_or(0, rare_extensions);
+        let count = rare
+            .saturating_add(header.caller.is_some().into())
+            .saturating_add(header.wait_for_server.into());
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         out.push(
             flag(remaining.is_some(), DEADLINE)
@@ -133,22 +134,11 @@ impl HeadWriter {
     }
 
     fn put_extensions(&mut self, out: &mut Vec<u8>, header: &RequestHeader) {
-        if !header.headers.is_empty() {
-            put_varint(out, HEADERS);
-            let counted = |text: &String| varint_len(text.len() as u64).saturating_add(text.len());
-            put_size(
-                out,
-                header.headers.iter().fold(0, |sum, (key, value)| {
-                    sum.saturating_add(counted(key))
-                        .saturating_add(counted(value))
-                }),
-            );
-            for (key, value) in &header.headers {
-                put_counted(out, key.as_bytes());
-                put_counted(out, value.as_bytes());
-            }
+        let rare = header.rare.as_deref();
+        if let Some(rare) = rare {
+            put_headers(&rare.headers, out);
         }
-        if let Some(IdempotencyKey(key)) = &header.idempotency_key {
+        if let Some(IdempotencyKey(key)) = rare.and_then(|rare| rare.idempotency_key.as_ref()) {
             put_varint(out, IDEMPOTENCY_KEY);
             put_counted(out, key);
         }
@@ -158,7 +148,7 @@ impl HeadWriter {
             self.callers.put(caller, &mut self.scratch);
             put_counted(out, &self.scratch);
         }
-        if let Some(heartbeat) = header.heartbeat {
+        if let Some(heartbeat) = rare.and_then(|rare| rare.heartbeat) {
             put_varint(out, HEARTBEAT);
             let millis = millis(heartbeat);
             put_size(out, varint_len(millis));
@@ -168,6 +158,35 @@ impl HeadWriter {
             put_varint(out, WAIT_FOR_SERVER);
             put_counted(out, &[]);
         }
+    }
+}
+
+/// How many extensions it takes to say this.
+fn rare_extensions(rare: &RareHeader) -> usize {
+    let extensions = [
+        !rare.headers.is_empty(),
+        rare.idempotency_key.is_some(),
+        rare.heartbeat.is_some(),
+    ];
+    extensions.iter().filter(|&&present| present).count()
+}
+
+fn put_headers(headers: &[(String, String)], out: &mut Vec<u8>) {
+    if headers.is_empty() {
+        return;
+    }
+    put_varint(out, HEADERS);
+    let counted = |text: &String| varint_len(text.len() as u64).saturating_add(text.len());
+    put_size(
+        out,
+        headers.iter().fold(0, |sum, (key, value)| {
+            sum.saturating_add(counted(key))
+                .saturating_add(counted(value))
+        }),
+    );
+    for (key, value) in headers {
+        put_counted(out, key.as_bytes());
+        put_counted(out, value.as_bytes());
     }
 }
 
@@ -228,10 +247,8 @@ impl HeadReader {
                 depth,
                 fanout: has(FANOUT),
                 wait_for_server: false,
-                idempotency_key: None,
-                heartbeat: None,
-                headers: Vec::new(),
                 caller: None,
+                rare: None,
             },
             total: None,
             unsupported: false,
@@ -259,9 +276,9 @@ impl HeadReader {
             last = tag;
             let mut value = Reader::new(reader.counted()?);
             match tag {
-                HEADERS => head.header.headers = parse_headers(value)?,
+                HEADERS => head.header.rare_mut().headers = parse_headers(value)?,
                 IDEMPOTENCY_KEY => {
-                    head.header.idempotency_key = Some(IdempotencyKey(value.array()?));
+                    head.header.rare_mut().idempotency_key = Some(IdempotencyKey(value.array()?));
                     value.end()?;
                 }
                 CALLER => {
@@ -271,7 +288,8 @@ impl HeadReader {
                     head.header.caller = (self.role == Role::Member).then_some(caller);
                 }
                 HEARTBEAT => {
-                    head.header.heartbeat = Some(Duration::from_millis(value.varint()?));
+                    let heartbeat = Duration::from_millis(value.varint()?);
+                    head.header.rare_mut().heartbeat = Some(heartbeat);
                     value.end()?;
                 }
                 WAIT_FOR_SERVER => {

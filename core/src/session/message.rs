@@ -125,6 +125,16 @@ pub struct RequestHeader {
     pub fanout: bool,
     /// Member to hub: it waits for a server, where there is none.
     pub wait_for_server: bool,
+    /// The identity of the original caller. Believed only from a hub: a hub drops what a member
+    /// writes here.
+    pub caller: Option<Arc<Caller>>,
+    /// What few requests say: a request that does not is moved from place to place as fewer bytes.
+    pub rare: Option<Box<RareHeader>>,
+}
+
+/// What few requests say. None of it is set at first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RareHeader {
     /// Set on a request that may be executed again.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The caller wants to hear at least this often that the call still waits or runs; in whole
@@ -133,9 +143,6 @@ pub struct RequestHeader {
     /// The application's headers: at most 64 and 8 KiB; keys follow the rule of [`Name`], and the
     /// prefix `bus.` is reserved: refused when sent, dropped when received (FAULTS S10).
     pub headers: Vec<(String, String)>,
-    /// The identity of the original caller. Believed only from a hub: a hub drops what a member
-    /// writes here.
-    pub caller: Option<Arc<Caller>>,
 }
 
 impl RequestHeader {
@@ -150,11 +157,14 @@ impl RequestHeader {
             depth: 0,
             fanout: false,
             wait_for_server: false,
-            idempotency_key: None,
-            heartbeat: None,
-            headers: Vec::new(),
             caller: None,
+            rare: None,
         }
+    }
+
+    /// For it to say what few requests say.
+    pub fn rare_mut(&mut self) -> &mut RareHeader {
+        self.rare.get_or_insert_default()
     }
 }
 

@@ -89,8 +89,8 @@ pub use event::{
 };
 pub use hello::PeerHello;
 pub use message::{
-    BindId, Body, Caller, Destination, Encoded, IdempotencyKey, Method, Offer, Registration, Reply,
-    Request, RequestHeader, Target, Verb, WireError,
+    BindId, Body, Caller, Destination, Encoded, IdempotencyKey, Method, Offer, RareHeader,
+    Registration, Reply, Request, RequestHeader, Target, Verb, WireError,
 };
 pub use name::{InvalidName, NAME_MAX, Name};
 pub use output::Transmit;

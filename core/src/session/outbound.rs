@@ -2,7 +2,7 @@
 //! flows side by side, the small between the parts of the large (PR-ORDER).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::chunking::part_frame;
 use super::config::Role;
@@ -192,7 +192,7 @@ impl Outbound {
         let State::Waiting(waiting) = &entry.state else {
             return None;
         };
-        if waiting.deadline.is_some_and(|deadline| deadline <= now) {
+        if waiting.remaining(now) == Some(Duration::ZERO) {
             return Some(Refused::Expired);
         }
         // Only one that was accepted before the peer's Hello can be too large here (D13).
@@ -236,10 +236,7 @@ impl Outbound {
         else {
             return;
         };
-        let remaining = waiting
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(now));
-        let remaining = remaining.or(waiting.header.remaining);
+        let remaining = waiting.remaining(now);
         let bound = head_bound(&waiting.header);
         let first = if large {
             self.max_frame.saturating_sub(bound)

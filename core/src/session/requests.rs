@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::credit::{Allowance, Amount};
 use super::event::{Event, Refused, RequestId};
@@ -45,9 +45,24 @@ pub(super) enum State {
 pub(super) struct Waiting {
     pub(super) header: RequestHeader,
     pub(super) payload: Body,
-    pub(super) deadline: Option<Instant>,
+    /// Since when it waits: the time that it has left is told from there.
+    pub(super) since: Instant,
     /// Whether its credit is spent: it left the queue and waits for its turn in a lane.
     pub(super) credited: bool,
+}
+
+impl Waiting {
+    /// The time that it has left; `None` is for ever.
+    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
+        // Most leave with the very round that brought them.
+        if now == self.since {
+            return self.header.remaining;
+        }
+        let waited = now.saturating_duration_since(self.since);
+        self.header
+            .remaining
+            .map(|remaining| remaining.saturating_sub(waited))
+    }
 }
 
 /// Whose call an answer belongs to.
@@ -167,14 +182,10 @@ impl Requests {
         } = request;
         let size = payload.len();
         self.allowance.accepted(way, size);
-        // A deadline too far for the clock is none.
-        let deadline = header
-            .remaining
-            .and_then(|remaining| now.checked_add(remaining));
         let state = State::Waiting(Waiting {
             header,
             payload,
-            deadline,
+            since: now,
             credited: false,
         });
         let id = self.table.insert(Outgoing {
@@ -268,7 +279,11 @@ impl Requests {
                 return;
             }
             self.sent_casts.pop_front();
-            events.push_back(Event::Sent { token });
+            let is_told =
+                |last: &Event| matches!(last, Event::Sent { token: told } if *told == token);
+            if !events.back().is_some_and(is_told) {
+                events.push_back(Event::Sent { token });
+            }
         }
     }
 
@@ -292,7 +307,7 @@ impl Requests {
             State::Parts { .. } | State::Sent { .. } => {
                 match verb {
                     Verb::Call => self.abandon(id, false),
-                    Verb::Cast => drop(self.table.remove(id)),
+                    Verb::Cast => self.table.remove(id),
                 }
                 Some(seq)
             }
@@ -329,23 +344,26 @@ impl Requests {
 
     /// The whole answer to a call came, and its credit with it (PR-CREDIT-3).
     pub(super) fn answered(&mut self, seq: u64) -> Answered {
-        let Some(entry) = self.calls.remove(seq).and_then(|id| self.table.remove(id)) else {
+        let Some(id) = self.calls.remove(seq) else {
+            return Answered::Unknown;
+        };
+        let Some(entry) = self.table.get(id) else {
             return Answered::Unknown;
         };
         self.allowance.answered(entry.way, entry.size);
-        match entry.state {
+        let token = entry.token;
+        let answered = match entry.state {
             // A call that was half sent when it was cancelled has been aborted with the cancel.
             State::Abandoned { told: true } => Answered::Nobody,
-            State::Abandoned { told: false } => Answered::Cancelled { token: entry.token },
-            state => {
+            State::Abandoned { told: false } => Answered::Cancelled { token },
+            ref state => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 let abort = matches!(state, State::Parts { .. });
-                Answered::Call {
-                    token: entry.token,
-                    abort,
-                }
+                Answered::Call { token, abort }
             }
-        }
+        };
+        self.table.remove(id);
+        answered
     }
 
     /// The peer will not begin anything above `last` (T22). Gives the numbers of requests that are
@@ -378,7 +396,7 @@ impl Requests {
             }
             match verb {
                 Verb::Call => self.abandon(id, true),
-                Verb::Cast => drop(self.table.remove(id)),
+                Verb::Cast => self.table.remove(id),
             }
         }
         half_sent
@@ -422,19 +440,23 @@ impl Requests {
 
     /// Takes out a request of which nothing was staged; gives its token.
     fn withdraw(&mut self, id: RequestId) -> Option<u64> {
-        let entry = self.table.remove(id)?;
-        let State::Waiting(waiting) = &entry.state else {
-            return Some(entry.token);
+        let entry = self.table.get(id)?;
+        let (token, size) = (entry.token, entry.size);
+        let credited = match &entry.state {
+            State::Waiting(waiting) => Some(waiting.credited),
+            _ => None,
         };
-        self.allowance
-            .withdrawn(entry.way, entry.size, waiting.credited);
-        if !waiting.credited {
+        if let Some(credited) = credited {
+            self.allowance.withdrawn(entry.way, size, credited);
+        }
+        self.table.remove(id);
+        if credited == Some(false) {
             self.queued = self.queued.saturating_sub(1);
-            self.queued_bytes = self.queued_bytes.saturating_sub(entry.size);
+            self.queued_bytes = self.queued_bytes.saturating_sub(size);
             self.stale = self.stale.saturating_add(1);
             self.forget_stale();
         }
-        Some(entry.token)
+        Some(token)
     }
 
     /// Keeps the queue's length in proportion to what waits in it, at a constant cost for each

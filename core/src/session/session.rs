@@ -311,7 +311,8 @@ impl Session {
             (Destination::Bound(_), Role::Hub) => return Some(Refusal::NotBound),
             _ => return Some(Refusal::WrongDestination),
         }
-        if !headers_are_legal(&request.header.headers) {
+        let rare = request.header.rare.as_ref();
+        if rare.is_some_and(|rare| !headers_are_legal(&rare.headers)) {
             return Some(Refusal::BadHeaders);
         }
         (!self.can_accept(size)).then_some(Refusal::QueueFull)

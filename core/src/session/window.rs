@@ -40,7 +40,7 @@ impl<T> Window<T> {
         if gap >= GAP {
             self.age(0);
             self.base = id;
-        } else {
+        } else if gap > 0 {
             self.ring.extend((0..gap).map(|_| None));
         }
         self.ring.push_back(Some(entry));

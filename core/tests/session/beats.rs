@@ -46,14 +46,16 @@ fn the_wish_for_heartbeats_travels_in_whole_milliseconds() {
         (None, None),
     ] {
         let mut wished = request(1, Verb::Call, vec![]);
-        wished.header.heartbeat = wish;
+        if wish.is_some() {
+            wished.header.rare_mut().heartbeat = wish;
+        }
         wished.header.destination = Destination::Topic(target("greeter"));
         pair.member.request(wished, pair.now).unwrap();
         pair.settle();
         let Some(Event::Request { header, .. }) = pair.hub_events.pop() else {
             panic!("no request");
         };
-        assert_eq!(header.heartbeat, heard);
+        assert_eq!(header.rare.and_then(|rare| rare.heartbeat), heard);
     }
 }
 
@@ -238,7 +240,8 @@ fn the_wish_is_critical_and_has_one_form() {
     let [Event::Request { ref header, .. }] = events(&mut hub)[..] else {
         panic!()
     };
-    assert_eq!(header.heartbeat, Some(Duration::from_millis(250)));
+    let heartbeat = header.rare.as_ref().and_then(|rare| rare.heartbeat);
+    assert_eq!(heartbeat, Some(Duration::from_millis(250)));
     for wrong in [&[][..], &[0x80, 0], &[1, 1]] {
         let mut hub = open(Role::Hub, Limits::default(), now);
         hub.receive(&frame(CALL, &extended(9, wrong)), now);

@@ -60,8 +60,8 @@ fn every_field_of_a_request_arrives_as_it_was_sent() {
     sent.fanout = true;
     sent.wait_for_server = true;
     sent.remaining = Some(Duration::from_millis(1500));
-    sent.idempotency_key = Some(IdempotencyKey([9; 16]));
-    sent.headers = vec![
+    sent.rare_mut().idempotency_key = Some(IdempotencyKey([9; 16]));
+    sent.rare_mut().headers = vec![
         ("trace-id".into(), "ü".into()),
         ("empty".into(), String::new()),
     ];
@@ -500,7 +500,7 @@ fn what_breaks_the_rules_is_given_back_before_it_is_sent() {
     );
     let with = |headers: Vec<(&str, String)>| {
         let mut header = plain.clone();
-        header.headers = headers
+        header.rare_mut().headers = headers
             .into_iter()
             .map(|(k, v)| (k.to_owned(), v))
             .collect();

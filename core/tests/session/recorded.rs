@@ -172,9 +172,9 @@ fn full(token: u64) -> Request {
     full.header.codec = 1;
     full.header.depth = 3;
     full.header.wait_for_server = true;
-    full.header.idempotency_key = Some(IdempotencyKey([9; 16]));
-    full.header.heartbeat = Some(Duration::from_millis(250));
-    full.header.headers = vec![("trace-id".into(), "ü".into())];
+    full.header.rare_mut().idempotency_key = Some(IdempotencyKey([9; 16]));
+    full.header.rare_mut().heartbeat = Some(Duration::from_millis(250));
+    full.header.rare_mut().headers = vec![("trace-id".into(), "ü".into())];
     let caller = Caller {
         transport: name("unix"),
         uid: Some(0),

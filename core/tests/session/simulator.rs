@@ -277,7 +277,10 @@ impl World {
         header.remaining = remaining;
         header.codec = (token % 3) as u8;
         if token % 5 == 0 {
-            header.headers.push(("trace".into(), token.to_string()));
+            header
+                .rare_mut()
+                .headers
+                .push(("trace".into(), token.to_string()));
         }
         let request = Request {
             token,

@@ -11,15 +11,16 @@
 //! No async runtime is needed: handlers run on a pool of threads named `tidings-handler-N`, deadlines on one named
 //! `tidings-timer`, unless the bus is opened inside tokio (feature `tokio`) or given a runtime.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 
-use tidings_core::bus::Delivery;
+use tidings_core::bus::{CallerRef, Delivery};
 use tidings_core::codec::DEFAULT_MAX_MESSAGE;
 use tidings_core::router::Router;
 use tidings_core::runtime::{self, Runtime};
-use tidings_core::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
+use tidings_core::server::{Answered, Mode, NotAccepted, Retiring, Sent, ServerCore};
 use tidings_core::transport::{Capabilities, OpenOptions, Plugin, Transport};
 use tidings_core::{Address, Caller, OpenError, ServeError};
 
@@ -136,12 +137,17 @@ impl Transport for MemoryTransport {
         self.capabilities
     }
 
-    fn identity(&self) -> Option<Arc<Caller>> {
-        Some(Arc::new(Caller::this_process("mem")))
+    fn identity(&self) -> Option<CallerRef> {
+        static THIS: LazyLock<Caller> = LazyLock::new(|| Caller::this_process("mem"));
+        Some(CallerRef::Static(&THIS))
     }
 
     fn runtime(&self) -> &Arc<dyn Runtime> {
         &self.runtime
+    }
+
+    fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        self.router.answer(call, place)
     }
 
     fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {

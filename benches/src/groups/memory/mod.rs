@@ -36,10 +36,10 @@ const FLUME_SMOL: &str = "flume + oneshot, smol";
 const FLUME_CAST: &str = "flume, tokio";
 
 /// Why the targets of calls one after another are missed, where they are.
-const CALL_MISSED: &str = "one thread, no queue, no wake-up: some 2,700 instructions and 3 allocations, of which making the \
-    request takes a quarter, malloc and free a fifth, its handler and values a fifth, finding exchange, topic and method an \
-    eighth, and admission, deadline, count and fate the rest (it was 3,100). Next: a client that keeps the place of its \
-    method, and one allocation for the record and the value";
+const CALL_MISSED: &str = "one thread, no queue, no wake-up: some 2,000 instructions and 2 allocations (they were 2,700 and 3), of \
+    which making the request takes a quarter, malloc and free a seventh, reading the clock for its deadline a tenth of the \
+    time, and its handler, admission, count and fate the rest. Next: one allocation for the record and the arguments, and \
+    a record that is made when the handler asks for it";
 /// The same of many in flight.
 const QUEUED_MISSED: &str = "the peer is a bare queue and a cell, some 60 ns; the bus adds a record that can be given up \
     anywhere on its way, bounds in number and bytes, names, a deadline, and the fate: some 4,300 instructions and 3 \

@@ -19,13 +19,19 @@ impl InFlight {
         !state.cancelled
     }
 
-    /// It waits in `outbox` by this ticket, unless it was taken out already. `false` when nobody waits for it any more.
-    pub(crate) fn waits_in<Q: Withdraw + 'static>(&self, outbox: &Arc<Q>, ticket: Ticket) -> bool {
+    /// It comes into `outbox`, by this ticket. Gives back what is to be dropped outside the lock of that queue, or `None`
+    /// when nobody waits for it any more.
+    pub(crate) fn waits_in<Q: Withdraw + 'static>(
+        &self,
+        outbox: &Arc<Q>,
+        ticket: Ticket,
+    ) -> Option<impl Sized + use<Q>> {
         let mut state = self.lock();
-        if !state.cancelled && matches!(state.place, Place::Outbox) {
-            state.place = Place::Outboxed(outbox.clone(), ticket);
+        if state.cancelled {
+            return None;
         }
-        !state.cancelled
+        let outboxed = Place::Outboxed(outbox.clone(), ticket);
+        Some(std::mem::replace(&mut state.place, outboxed))
     }
 
     /// It is handed to `connection`, which knows it as `id`. `false` when nobody waits for it any more.

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::{CallError, CallErrorKind, Fate, Stage};
 use crate::promise::Promise;
 use crate::reply::Reply;
-use crate::server::Mode;
+use crate::server::NoPlace;
 use crate::timer::{self, Ticks};
 
 /// A request with retries that has begun.
@@ -73,16 +73,26 @@ impl Attempts {
     }
 
     /// Sends the request once.
-    pub(super) fn send(&mut self, mode: Mode) -> Answer {
+    pub(super) fn send(&mut self) -> Answer {
+        self.once(Dispatched::sent)
+    }
+
+    /// The same for somebody who would only wait.
+    pub(super) fn ask(&mut self) -> Answer {
+        self.once(|mut draft| Dispatched::asked(&mut draft, &mut NoPlace))
+    }
+
+    fn once(&mut self, send: impl FnOnce(Draft) -> Dispatched) -> Answer {
         self.made.one_more();
         let Some(draft) = self.repeat.draft() else {
             let closed = CallErrorKind::Closed;
             let error = CallError::new(closed, Fate::NotSent, Stage::Preparing);
             return Answer::Came(Reply::Failed(self.teller().told(error)));
         };
-        match Dispatched::of_draft(draft, mode) {
+        match send(draft) {
             Dispatched::Failed(error) => Answer::Came(Reply::Failed(error)),
-            Dispatched::Answered(reply, _) => Answer::Came(reply),
+            Dispatched::Answered(Some(reply), _) => Answer::Came(reply),
+            Dispatched::Answered(None, _) => unreachable!("there is no place for a value"),
             Dispatched::Pending(in_flight) => {
                 Answer::Comes(Promise::of_reply(|reply, _| Ok(reply), in_flight))
             }
@@ -110,7 +120,7 @@ impl Attempts {
                 Paused::Cancelled => return Reply::Failed(error.after(self.made.count(), fate)),
                 Paused::Closed => return self.closed(fate),
             }
-            sent = self.send(Mode::Inline);
+            sent = self.ask();
         }
     }
 

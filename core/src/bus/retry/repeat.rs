@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use crate::bus::Head;
 use crate::bus::core::WeakBus;
-use crate::bus::draft::{Args, Draft, Terms, Timeout};
-use crate::codec::{CodecId, EncodeError};
+use crate::bus::draft::{Draft, Terms, Timeout};
+use crate::codec::CodecId;
 use crate::payload::Payload;
 
 /// All that a draft says, with its arguments encoded. It does not keep the bus open.
 pub(super) struct Repeat {
     bus: WeakBus,
     head: Head,
-    arguments: Result<(Vec<u8>, CodecId), EncodeError>,
+    arguments: (Vec<u8>, CodecId),
     timeout: Timeout,
     terms: Box<Terms>,
     pub(super) begun: Instant,
@@ -21,18 +21,21 @@ pub(super) struct Repeat {
 impl Repeat {
     /// Encodes the arguments, once for all attempts, whose time starts at `begun`.
     pub(super) fn of(mut draft: Draft, begun: Instant) -> Self {
-        let limit = draft.bus.transport().capabilities().max_message;
-        let encode = |Args(payload): Args| {
-            let codec = payload.codec();
-            Ok((payload.into_bytes(limit, codec)?, codec))
-        };
+        let limit = draft.bus.capabilities().max_message;
+        let (bus, timeout) = (WeakBus::of(&draft.bus), draft.timeout);
         let mut terms = draft.terms.take().unwrap_or_default();
         terms.begun = Some(begun);
+        let (head, payload) = draft.into_parts();
+        let codec = payload.codec();
+        let bytes = payload.into_bytes(limit, codec).unwrap_or_else(|error| {
+            terms.unencoded.get_or_insert(error);
+            Vec::new()
+        });
         Repeat {
-            bus: WeakBus::of(&draft.bus),
-            head: draft.head().clone(),
-            arguments: draft.arguments.and_then(encode),
-            timeout: draft.timeout,
+            bus,
+            head,
+            arguments: (bytes, codec),
+            timeout,
             terms,
             begun,
         }
@@ -40,11 +43,16 @@ impl Repeat {
 
     /// The request for another attempt; none when the bus is gone.
     pub(super) fn draft(&self) -> Option<Draft> {
-        let arguments = self.arguments.clone();
-        let arguments = arguments.map(|(bytes, codec)| Args(Payload::encoded(bytes, codec)));
+        let (bytes, codec) = self.arguments.clone();
         let bus = self.bus.upgrade()?;
         let (head, terms) = (self.head.clone(), self.terms.clone());
-        Some(Draft::again(bus, head, arguments, self.timeout, terms))
+        Some(Draft::again(
+            bus,
+            head,
+            Payload::encoded(bytes, codec),
+            self.timeout,
+            terms,
+        ))
     }
 
     /// What it is for, for messages.

@@ -18,7 +18,6 @@ use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError, WaitError, WaitExt};
 use crate::reply::{self, Reply};
 use crate::runtime::BoxFuture;
-use crate::server::Mode;
 
 /// A request that will be tried again where that is safe. Made by
 /// [`Request::retry`](crate::Request::retry); nothing is sent before a verb.
@@ -47,7 +46,7 @@ where
     pub fn invoke(self) -> Promise<T, E> {
         let bus = self.draft.bus.clone();
         let mut attempts = Attempts::of(self.draft, self.policy);
-        let first = attempts.send(Mode::Queue);
+        let first = attempts.send();
         if let Answer::Came(reply @ (Reply::Value(_) | Reply::Application(_))) = first {
             return Promise::from(read(reply, &attempts.teller()));
         }
@@ -144,7 +143,7 @@ where
         let Retrying { draft, policy, .. } = request.take()?;
         let mut attempts = Attempts::of(draft, policy);
         let (deadline, teller) = (attempts.deadline(), attempts.teller());
-        let first = attempts.send(Mode::Inline);
+        let first = attempts.ask();
         self.0 = Step::Sent(Box::pin(attempts.run(first)), teller);
         deadline
     }

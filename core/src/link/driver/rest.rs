@@ -1,10 +1,10 @@
 //! When there is nothing to do: sleep, and the end.
 
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use super::Driver;
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, Runtime};
 
 impl Driver {
     /// Ends the session once what was accepted before has left, or has had its time.
@@ -62,12 +62,12 @@ impl Driver {
 
     /// Whether the session's deadline has come. The sleep that goes on is never longer than until then.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let sleeps = self.sleep.as_ref().is_some_and(|(end, _)| now < *end);
+        let sleeps = self.sleep.as_ref().is_some_and(|sleep| now < sleep.end);
         !sleeps && self.session.next_deadline().is_some_and(|at| at <= now)
     }
 
     /// Sleeps until the session's next deadline; `false` when that has come.
-    pub(super) fn asleep(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn asleep(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let own = match &self.ended {
             Some(ended) => Some(ended.until),
             None => self.closing.map(|(until, _)| until),
@@ -81,15 +81,46 @@ impl Driver {
         };
         // Deadlines mostly move away (every byte read does that): a sleep that ends too early
         // costs one look, and a new one for each byte far more.
-        if self.sleep.as_ref().is_none_or(|(end, _)| at < *end) {
-            let pause = at.saturating_duration_since(Instant::now());
-            self.sleep = Some((at, self.runtime.sleep(pause)));
+        if self.sleep.as_ref().is_none_or(|sleep| at < sleep.end) {
+            self.sleep = Some(Sleep::new(at, &*self.runtime));
         }
-        let over = |sleep: &mut (Instant, BoxFuture<()>)| sleep.1.as_mut().poll(cx).is_ready();
-        if self.sleep.as_mut().is_none_or(over) {
+        if self
+            .sleep
+            .as_mut()
+            .is_none_or(|sleep| sleep.is_over(now, cx))
+        {
             self.sleep = None;
             return false;
         }
         true
+    }
+}
+
+/// A sleep that is not begun anew, nor looked at, while it goes on.
+pub(super) struct Sleep {
+    end: Instant,
+    timer: BoxFuture<()>,
+    /// Whom it wakes.
+    wakes: Option<Waker>,
+}
+
+impl Sleep {
+    fn new(end: Instant, runtime: &dyn Runtime) -> Sleep {
+        let pause = end.saturating_duration_since(Instant::now());
+        Sleep {
+            end,
+            timer: runtime.sleep(pause),
+            wakes: None,
+        }
+    }
+
+    /// Else it wakes `cx`.
+    fn is_over(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let wakes = self.wakes.as_ref();
+        if now < self.end && wakes.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return false;
+        }
+        self.wakes = Some(cx.waker().clone());
+        self.timer.as_mut().poll(cx).is_ready()
     }
 }

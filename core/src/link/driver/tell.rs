@@ -159,11 +159,7 @@ impl Driver {
     /// nobody.
     fn mode(&self, remaining: Option<Duration>) -> Mode {
         let limit = remaining.map_or(INLINE, |left| left.min(INLINE));
-        if self.turn.elapsed() < limit {
-            Mode::Turn
-        } else {
-            Mode::Queue
-        }
+        Mode::Turn(self.turn + limit)
     }
 
     fn lose(&mut self, token: u64, handed_over: bool, why: &str) {

@@ -9,6 +9,7 @@ use super::super::socket::Socket;
 use super::Driver;
 use crate::bulk;
 use crate::runtime::{Interest, Readiness};
+use crate::session::Transmit;
 
 /// What is read at a time.
 const READ: usize = 128 * 1024;
@@ -103,21 +104,17 @@ impl Driver {
             if wrote >= WRITE {
                 return true;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            for (place, bytes) in slices.iter_mut().zip(self.session.transmit(now)) {
-                *place = IoSlice::new(bytes);
-                count += 1;
-            }
-            let slices = slices.get(..count).unwrap_or_default();
-            if slices.is_empty() {
+            let (readiness, socket) = (&mut *self.readiness, &*self.socket);
+            let staged = self.session.transmit(now);
+            let outcome = match staged.clone().take(2).count() {
                 // All that there was to stage had passed its deadline, and is told so. A write of
                 // no bytes would look like the end of the connection.
-                return true;
-            }
-            let socket = &*self.socket;
-            let op = &mut || socket.write(slices);
-            match self.readiness.poll_io(cx, Interest::Write, usize::MAX, op) {
+                0 => return true,
+                // What is small is in one, for which there is no need of many empty places.
+                1 => write_runs::<1>(readiness, socket, cx, staged),
+                _ => write_runs::<SLICES>(readiness, socket, cx, staged),
+            };
+            match outcome {
                 Poll::Pending => {
                     self.awaits_room = true;
                     return moved;
@@ -179,6 +176,20 @@ impl Driver {
                 _ => false,
             })
     }
+}
+
+/// Writes the first `RUNS` of what is staged, as much of them as the socket takes.
+fn write_runs<const RUNS: usize>(
+    readiness: &mut dyn Readiness,
+    socket: &dyn Socket,
+    cx: &mut Context<'_>,
+    mut staged: Transmit<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); RUNS];
+    let count = staged.fill(&mut slices);
+    let slices = slices.get(..count).unwrap_or_default();
+    let op = &mut || socket.write(slices);
+    readiness.poll_io(cx, Interest::Write, usize::MAX, op)
 }
 
 /// Reads at most `most` bytes by `op`, once there are some.

@@ -1,5 +1,6 @@
 //! The node: a member until its hub has gone, and then perhaps the hub.
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -12,7 +13,7 @@ use super::registrations::Standing;
 use super::task::{self, Found};
 use super::{Member, Shared};
 use crate::blocking;
-use crate::bus::{Caller, Delivery};
+use crate::bus::{CallerRef, Delivery};
 use crate::connection::{Epoch, Role, Watch};
 use crate::error::ServeError;
 use crate::link::LinkOptions;
@@ -22,7 +23,7 @@ use crate::link::pace::Pace;
 use crate::link::socket::{self, Listener, Meet};
 use crate::overload::{BusStats, Parked, Way};
 use crate::runtime::{BoxFuture, Runtime};
-use crate::server::{Mode, NotAccepted, Retiring, Sent, ServerCore};
+use crate::server::{Answered, Mode, NotAccepted, Retiring, Sent, ServerCore};
 use crate::transport::{Capabilities, Transport};
 
 /// How long a hub that has just taken an address over lets requests wait for servers that are not there: those who
@@ -237,8 +238,8 @@ impl Transport for Node {
         self.hub().and_then(Hub::address)
     }
 
-    fn identity(&self) -> Option<Arc<Caller>> {
-        Some(Arc::new(self.member.shared.options.identity.clone()))
+    fn identity(&self) -> Option<CallerRef> {
+        Some(Arc::new(self.member.shared.options.identity.clone()).into())
     }
 
     fn watch(&self) -> Option<Arc<Watch>> {
@@ -247,6 +248,13 @@ impl Transport for Node {
 
     fn runtime(&self) -> &Arc<dyn Runtime> {
         self.member.runtime()
+    }
+
+    fn answer(&self, call: &mut Delivery, place: &mut dyn Any) -> Answered {
+        match self.hub_at_once() {
+            Some(hub) => hub.answer(call, place),
+            None => Answered::NotHere,
+        }
     }
 
     fn send(&self, delivery: Delivery, mode: Mode) -> Result<Sent, NotAccepted> {

@@ -42,7 +42,7 @@ fn asked(ear: &Arc<Ear>, id: u64, caller: Option<Caller>) -> Arc<InFlight> {
     };
     let (topic, method) = (Topic::new("t").unwrap(), Method::new("m").unwrap());
     let head = Head {
-        caller: caller.map(Arc::new),
+        caller: caller.map(|caller| Arc::new(caller).into()),
         rare: Some(Box::new(rare)),
         ..Head::new(Verb::Call, Exchange::DEFAULT, topic, method, Instant::now())
     };
