@@ -30,7 +30,7 @@ impl Delivery {
     pub fn in_flight(&self) -> &Arc<InFlight> {
         match &self.in_flight {
             Some(in_flight) => in_flight,
-            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+            None => gone(),
         }
     }
 
@@ -38,7 +38,7 @@ impl Delivery {
     pub(super) fn unsent(&mut self) -> &mut Arc<InFlight> {
         match &mut self.in_flight {
             Some(in_flight) => in_flight,
-            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+            None => gone(),
         }
     }
 
@@ -67,7 +67,7 @@ impl Delivery {
     pub(crate) fn parts(&mut self) -> (Arc<InFlight>, &mut Payload) {
         match self.in_flight.take() {
             Some(in_flight) => (in_flight, &mut self.payload),
-            None => unreachable!("a delivery is whole until it is taken apart or dropped"),
+            None => gone(),
         }
     }
 
@@ -92,4 +92,9 @@ impl Drop for Delivery {
             in_flight.finish(Reply::Failed(error));
         }
     }
+}
+
+#[cold]
+fn gone() -> ! {
+    unreachable!("a delivery is whole until it is taken apart or dropped")
 }

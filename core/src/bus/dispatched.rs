@@ -42,7 +42,6 @@ impl Dispatched {
             Err(error) => return Dispatched::Failed(error),
         };
         match answered {
-            Answered::Here(in_flight, None) => Dispatched::Answered(None, in_flight),
             Answered::Here(in_flight, reply) => Dispatched::Answered(reply, in_flight),
             Answered::Refused(error) => Dispatched::Failed(error),
             Answered::GoesOn(in_flight) => Dispatched::pending(&draft.bus, in_flight),
@@ -75,10 +74,12 @@ impl Dispatched {
                 Some(value) => return Promise::ready(value),
                 None => unreachable!("what was put into its place is there"),
             },
-            Dispatched::Pending(in_flight) => return Promise::of_reply(read::<T, E>, in_flight),
+            Dispatched::Pending(in_flight) => {
+                return Promise::of_reply(read_for::<T, E>, in_flight);
+            }
             Dispatched::Failed(error) => return Promise::failed(error.into()),
         };
-        Promise::from(read(reply, &*in_flight))
+        Promise::from(read_for(reply, &*in_flight))
     }
 
     fn pending(bus: &BusCore, in_flight: Arc<InFlight>) -> Self {
@@ -90,7 +91,8 @@ impl Dispatched {
     }
 }
 
-fn read<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
+/// Reads a reply as what its caller asked for; what cannot be read is a failure of `request`.
+pub(super) fn read_for<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
 where
     T: DeserializeOwned + 'static,
     E: ReplyError,

@@ -13,7 +13,8 @@ use crate::server::core::ServerCore;
 use crate::server::driver::LARGE;
 use crate::server::handler::MethodId;
 use crate::server::queue::Waiting;
-use crate::server::running::{self, Claimed};
+use crate::server::running;
+use crate::server::slots::Claimed;
 use crate::server::{inline, once};
 
 impl ServerCore {
@@ -21,16 +22,17 @@ impl ServerCore {
     /// overtaken.
     pub fn answer(self: &Arc<Self>, call: &mut Delivery, place: &mut dyn Any) -> Answered {
         let asks_for_more = call.in_flight().head().asks_for_more();
-        if asks_for_more || !self.queue.holds(call.weight()) || !self.claim_here() {
+        if asks_for_more || !self.queue.holds(call.weight()) {
             return Answered::NotHere;
         }
-        let claimed = Claimed::new(self);
+        let Some(claimed) = self.claim_here() else {
+            return Answered::NotHere;
+        };
         // Asked last: a policy is the user's, and hears of each request once.
         match self.admission.admit(call.in_flight(), &self.life) {
             Ok(method) => {
-                claimed.keep();
                 let method = self.method(method);
-                inline::enter(|| running::answer(self, call, method, place))
+                inline::enter(|| running::answer(self, claimed, call, method, place))
             }
             Err(kind) => {
                 drop(claimed);
@@ -103,8 +105,8 @@ impl ServerCore {
             Mode::Turn(until) if is_quick() => Some(Instant::now()).filter(|now| *now < until),
             _ => None,
         };
-        if let Some(now) = turn.filter(|_| self.claim_here()) {
-            let start = || running::take_turn(self, delivery, self.method(method), now);
+        if let Some((now, claimed)) = turn.and_then(|now| Some((now, self.claim_here()?))) {
+            let start = || running::take_turn(self, claimed, delivery, self.method(method), now);
             return Ok(inline::enter(start));
         }
         let (delivery, charge) = match &self.memory {
@@ -117,16 +119,13 @@ impl ServerCore {
 
     /// Takes a slot for a handler to be started on this thread, when it is one of the server's runtime, nothing would be
     /// overtaken, and the thread's stack is not deep in such starts already.
-    fn claim_here(&self) -> bool {
-        if !(self.runtime.is_current() && inline::may_enter() && self.slots.claim_unqueued()) {
-            return false;
+    fn claim_here(&self) -> Option<Claimed<'_>> {
+        if !(self.runtime.is_current() && inline::may_enter()) {
+            return None;
         }
+        let claimed = self.slots.claim_unqueued()?;
         // Asked once the slot is counted: either whoever drains the server has seen it, or this sees the end of the drain.
-        let stopping = self.life.is_stopping();
-        if stopping {
-            self.slots.release();
-        }
-        !stopping
+        (!self.life.is_stopping()).then_some(claimed)
     }
 
     /// Counts a large request against the memory of the bus. Small ones are bounded by their number.

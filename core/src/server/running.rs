@@ -20,6 +20,7 @@ use crate::server::acceptance::{Answered, NoPlace, Sent};
 use crate::server::core::ServerCore;
 use crate::server::handler::{Registered, Started, drop_quietly, guarded};
 use crate::server::seats;
+use crate::server::slots::Claimed;
 
 /// Who has a handler started.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,14 +67,16 @@ pub(crate) fn start(server: &Arc<ServerCore>, mut delivery: Delivery, method: &R
 }
 
 /// Starts the handler of a call on the thread of its caller, who has a place for the value; as [`start_here`].
-pub(crate) fn answer(
+pub(super) fn answer(
     server: &Arc<ServerCore>,
+    claimed: Claimed<'_>,
     call: &mut Delivery,
     method: &Registered,
     place: &mut dyn Any,
 ) -> Answered {
     if call.in_flight().is_adopted() {
         let in_flight = call.in_flight().clone();
+        claimed.keep();
         start(server, call.take(), method, By::Here);
         return match in_flight.try_take() {
             Some(Ok(reply)) => Answered::Here(in_flight, Some(reply)),
@@ -84,7 +87,7 @@ pub(crate) fn answer(
         Some(_) => &mut NoPlace,
         None => place,
     };
-    match start_here(server, call, method, Watch(None), place) {
+    match start_here(server, claimed, call, method, Watch(None), place) {
         (in_flight, Here::Ended(reply)) => Answered::Here(in_flight, Some(reply)),
         (in_flight, Here::Placed) => Answered::Here(in_flight, None),
         (in_flight, Here::GoesOn) => Answered::GoesOn(in_flight),
@@ -92,18 +95,20 @@ pub(crate) fn answer(
 }
 
 /// Starts the handler of a request `now`, on the task of the connection that it came by; as [`start_here`].
-pub(crate) fn take_turn(
+pub(super) fn take_turn(
     server: &Arc<ServerCore>,
+    claimed: Claimed<'_>,
     mut delivery: Delivery,
     method: &Registered,
     now: Instant,
 ) -> Sent {
     if delivery.in_flight().is_adopted() {
+        claimed.keep();
         start(server, delivery, method, By::Here);
         return Sent::OnItsWay;
     }
     let watch = Watch(Some(now));
-    match start_here(server, &mut delivery, method, watch, &mut NoPlace).1 {
+    match start_here(server, claimed, &mut delivery, method, watch, &mut NoPlace).1 {
         Here::Ended(reply) => Sent::Answered(reply),
         Here::Placed | Here::GoesOn => Sent::OnItsWay,
     }
@@ -127,6 +132,7 @@ enum Here {
 #[inline]
 fn start_here(
     server: &Arc<ServerCore>,
+    claimed: Claimed<'_>,
     delivery: &mut Delivery,
     method: &Registered,
     watch: Watch,
@@ -137,13 +143,13 @@ fn start_here(
     let (begun, in_flight) = context::enter(in_flight, begin);
     match begun {
         Started::Placed(_) => {
-            server.slots.release();
+            // Counted first: whoever sees the slot free finds it among those that ran.
             server.stats.completed();
+            drop(claimed);
             watch.stop(method);
             (in_flight, Here::Placed)
         }
         Started::Done(reply) => {
-            let claimed = Claimed::new(server);
             server.note(in_flight.head(), &reply);
             drop(claimed);
             let outcome = in_flight.as_outcome(reply);
@@ -153,6 +159,7 @@ fn start_here(
         later => {
             watch.stop(method);
             in_flight.started();
+            claimed.keep();
             let slot = Slot {
                 server: server.clone(),
                 in_flight: Some(in_flight.clone()),
@@ -185,27 +192,6 @@ impl Watch {
     }
 }
 
-/// A slot without anybody in it, free again when this is dropped: even if a logger has panicked.
-pub(crate) struct Claimed<'a>(&'a ServerCore);
-
-impl<'a> Claimed<'a> {
-    /// A slot of `server` that was claimed.
-    pub(crate) fn new(server: &'a ServerCore) -> Self {
-        Claimed(server)
-    }
-
-    /// A handler is started in it.
-    pub(crate) fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Claimed<'_> {
-    fn drop(&mut self) {
-        self.0.slots.release();
-    }
-}
-
 /// Has the handler of `method` read its arguments and run to its first wait; a panic is its answer.
 fn begin(
     method: &Registered,
@@ -217,6 +203,7 @@ fn begin(
     let started = guarded(|| blocking::forbid(start));
     let mut future = match started {
         Ok(Started::Future(future)) => future,
+        // By itself, for what it does not have is not moved.
         Ok(Started::Placed(in_place)) => return Started::Placed(in_place),
         Ok(other) => return other,
         Err(panicked) => return Started::Done(panicked),

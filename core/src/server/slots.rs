@@ -50,9 +50,12 @@ impl Slots {
     }
 
     /// Takes a slot for a handler that is not of the queue, when nothing would be overtaken.
-    pub(super) fn claim_unqueued(&self) -> bool {
+    #[inline]
+    pub(super) fn claim_unqueued(&self) -> Option<Claimed<'_>> {
         let nothing_waits = |load: Count| load.unstarted() == 0;
-        self.load.claim(self.limit, nothing_waits)
+        self.load
+            .claim(self.limit, nothing_waits)
+            .then(|| Claimed(self))
     }
 
     /// A handler has ended (C-DL-4), or a slot was not needed after all.
@@ -98,5 +101,21 @@ impl Slots {
         if left.is_idle() && self.idle.is_awaited() {
             self.idle.wake();
         }
+    }
+}
+
+/// A slot without anybody in it, free again when this is dropped: even if a logger has panicked.
+pub(super) struct Claimed<'a>(&'a Slots);
+
+impl Claimed<'_> {
+    /// Somebody is in it, who will free it.
+    pub(super) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use super::attempts::{Answer, Attempts, Teller};
 use super::{Retry, task};
 use crate::blocking;
+use crate::bus::dispatched::read_for;
 use crate::bus::draft::Draft;
 use crate::error::{CallError, CallErrorKind, Fate, ReplyError, Stage};
-use crate::promise::seam::Asked;
 use crate::promise::{Promise, PromiseError, WaitError, WaitExt};
 use crate::reply::{self, Reply};
 use crate::runtime::BoxFuture;
@@ -191,14 +191,4 @@ fn read<T: DeserializeOwned + 'static, E: ReplyError>(
 ) -> Result<T, E> {
     let report = |kind, fate, stage| teller.told(CallError::new(kind, fate, stage));
     reply::read(reply, &report)
-}
-
-fn read_for<T, E>(reply: Reply, request: &dyn Asked) -> Result<T, E>
-where
-    T: DeserializeOwned + 'static,
-    E: ReplyError,
-{
-    reply::read(reply, &|kind, fate, stage| {
-        request.report(kind, fate, stage)
-    })
 }
