@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
 
-use super::DecodeError;
 use super::kinds::{Note, Silent, Sum};
 use super::read::Reader;
 use super::unread::Unread;
 use super::watch::Watch;
+use super::{CodecId, DecodeError};
+use crate::buffers;
+use crate::bytes::{self, Bytes};
 
 /// What decoding one message may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,46 @@ pub fn decode_checked<T: DeserializeOwned>(
         }
         Err(Fault::Unread(_)) => Err(differ()),
         Err(Fault::Decode(error)) => Err(error),
+    }
+}
+
+/// Decodes a `T` from bytes in `codec` that nobody else needs; [`Bytes`] in it may be parts of them.
+///
+/// # Errors
+/// As [`decode`] and [`decode_checked`].
+pub(crate) fn decode_owned<T: DeserializeOwned>(
+    codec: CodecId,
+    bytes: Vec<u8>,
+    budget: &Budget,
+) -> Result<T, DecodeError> {
+    if bytes.len() >= bytes::LEAST {
+        return decode_shared(codec, &Bytes::of_buffer(bytes), budget);
+    }
+    let decoded = decode_in(codec, &bytes, budget);
+    buffers::give(bytes);
+    decoded
+}
+
+/// The same of bytes that others have as well.
+///
+/// # Errors
+/// As [`decode_owned`].
+pub(crate) fn decode_shared<T: DeserializeOwned>(
+    codec: CodecId,
+    bytes: &Bytes,
+    budget: &Budget,
+) -> Result<T, DecodeError> {
+    bytes::lending(bytes, || decode_in(codec, bytes, budget))
+}
+
+fn decode_in<T: DeserializeOwned>(
+    codec: CodecId,
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<T, DecodeError> {
+    match codec {
+        CodecId::CHECKED => decode_checked(bytes, budget),
+        _ => decode(bytes, budget),
     }
 }
 

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 
-use super::EncodeError;
 use super::kinds::{Note, Silent, Sum};
-use super::write::{Unwritten, Writer};
+use super::write::{Apart, Unwritten, Writer};
+use super::{CodecId, EncodeError};
+use crate::bytes::Body;
 
 /// Encodes `value` in at most `limit` bytes.
 ///
@@ -18,7 +19,8 @@ use super::write::{Unwritten, Writer};
 /// encoded, or needs a self-describing format (`serde(flatten)`, a sequence of unknown length);
 /// [`EncodeError::Panicked`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>, EncodeError> {
-    walk(limit, Silent, |writer| value.serialize(writer))
+    let write = |writer: &mut Writer<_>| value.serialize(writer);
+    walk(limit, Silent, Apart::NONE, write).map(Body::into_vec)
 }
 
 /// [`encode`], followed by a checksum over the kinds of what was written, for whoever reads it without having compared
@@ -30,8 +32,31 @@ pub fn encode_checked<T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
 ) -> Result<Vec<u8>, EncodeError> {
+    checked(value, limit, Apart::NONE).map(Body::into_vec)
+}
+
+/// Encodes `value` in `codec`; [`Bytes`](crate::Bytes) in it are not copied.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_in<T: Serialize + ?Sized>(
+    codec: CodecId,
+    value: &T,
+    limit: usize,
+) -> Result<Body, EncodeError> {
+    match codec {
+        CodecId::CHECKED => checked(value, limit, Apart::FEW),
+        _ => walk(limit, Silent, Apart::FEW, |writer| value.serialize(writer)),
+    }
+}
+
+fn checked<T: Serialize + ?Sized>(
+    value: &T,
+    limit: usize,
+    apart: Apart,
+) -> Result<Body, EncodeError> {
     let sum = Sum::new();
-    walk(limit, &sum, |writer| {
+    walk(limit, &sum, apart, |writer| {
         value.serialize(&mut *writer)?;
         writer.extend(&sum.finish())
     })
@@ -40,16 +65,17 @@ pub fn encode_checked<T: Serialize + ?Sized>(
 fn walk<N: Note>(
     limit: usize,
     note: N,
+    apart: Apart,
     write: impl FnOnce(&mut Writer<N>) -> Result<(), Unwritten>,
-) -> Result<Vec<u8>, EncodeError> {
-    let mut writer = Writer::new(limit, note);
+) -> Result<Body, EncodeError> {
+    let mut writer = Writer::new(limit, note, apart);
     let walked = catch_unwind(AssertUnwindSafe(|| write(&mut writer)));
     // The overflow first: an implementation that swallows the error must not pass for a success.
-    let bytes = writer
+    let body = writer
         .finish()
         .map_err(|at_least| EncodeError::TooLarge { at_least, limit })?;
     match walked {
-        Ok(Ok(())) => Ok(bytes),
+        Ok(Ok(())) => Ok(body),
         Ok(Err(why)) => Err(EncodeError::Failed(why.to_string())),
         Err(_panic) => Err(EncodeError::Panicked),
     }

@@ -7,6 +7,7 @@
 use std::any::type_name;
 use std::fmt::{self, Display, Write as _};
 use std::slice::Iter;
+use std::sync::Arc;
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -15,6 +16,7 @@ use serde::ser::{
 
 use super::kinds::{Kind, Note};
 use super::one_byte::OneByte;
+use crate::bytes::{self, Body, Bytes, Pieces};
 use crate::{buffers, bulk};
 
 /// Why a value was not written.
@@ -64,27 +66,58 @@ pub(super) struct Writer<N> {
     limit: usize,
     /// Bytes asked for when the limit was passed.
     overflow: Option<usize>,
+    apart: Apart,
     note: N,
 }
 
+/// What was offered and not copied.
+pub(super) struct Apart {
+    /// Each at its place among what was.
+    list: Vec<(usize, Bytes)>,
+    length: usize,
+    /// How many more there may be.
+    more: usize,
+}
+
+impl Apart {
+    /// All is to be in one place.
+    pub(super) const NONE: Apart = Apart {
+        list: Vec::new(),
+        length: 0,
+        more: 0,
+    };
+
+    /// Of so many places that each is worth being looked at.
+    pub(super) const FEW: Apart = Apart {
+        list: Vec::new(),
+        length: 0,
+        more: 32,
+    };
+}
+
 impl<N: Note> Writer<N> {
-    /// One of at most `limit` bytes; what is written is told to `note`.
-    pub(super) fn new(limit: usize, note: N) -> Self {
+    /// One of at most `limit` bytes; what is written is told to `note`. What is offered is left `apart`.
+    pub(super) fn new(limit: usize, note: N, apart: Apart) -> Self {
         Writer {
             bytes: buffers::take(FIRST),
             limit,
             overflow: None,
+            apart,
             note,
         }
     }
 
     /// What was written, or as far as it went beyond the limit.
-    pub(super) fn finish(self) -> Result<Vec<u8>, usize> {
-        let length = self.bytes.len();
+    pub(super) fn finish(self) -> Result<Body, usize> {
+        let length = self.bytes.len().saturating_add(self.apart.length);
         match self.overflow {
             Some(asked) => Err(asked),
             None if length > self.limit => Err(length),
-            None => Ok(self.bytes),
+            None if self.apart.list.is_empty() => Ok(Body::Own(self.bytes)),
+            None => {
+                let pieces = Pieces::of(self.bytes, self.apart.list);
+                Ok(Body::Shared(Arc::new(pieces)))
+            }
         }
     }
 
@@ -115,10 +148,7 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn grow(&mut self, more: usize) -> Written {
         let asked = self.bytes.len().saturating_add(more);
-        if asked > self.limit {
-            self.overflow.get_or_insert(asked);
-            return Err(Unwritten::Full);
-        }
+        self.check(asked.saturating_add(self.apart.length))?;
         match buffers::take_used(asked) {
             Some(mut larger) => {
                 larger.clear();
@@ -167,8 +197,36 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn counted_far(&mut self, bytes: &[u8]) -> Written {
         self.length(bytes.len())?;
+        if bytes.len() >= bytes::LEAST && self.leave_apart(bytes)? {
+            return Ok(());
+        }
         self.make_room(bytes.len())?;
         bulk::append(&mut self.bytes, bytes);
+        Ok(())
+    }
+}
+
+impl<N> Writer<N> {
+    /// Whether `bytes` are offered, and not copied then.
+    fn leave_apart(&mut self, bytes: &[u8]) -> Result<bool, Unwritten> {
+        let Some(more) = self.apart.more.checked_sub(1) else {
+            return Ok(false);
+        };
+        let Some(own) = bytes::offered(bytes) else {
+            return Ok(false);
+        };
+        let length = self.apart.length.saturating_add(bytes.len());
+        self.check(self.bytes.len().saturating_add(length))?;
+        self.apart.list.push((self.bytes.len(), own));
+        (self.apart.length, self.apart.more) = (length, more);
+        Ok(true)
+    }
+
+    fn check(&mut self, asked: usize) -> Written {
+        if asked > self.limit {
+            self.overflow.get_or_insert(asked);
+            return Err(Unwritten::Full);
+        }
         Ok(())
     }
 }
@@ -535,9 +593,9 @@ mod tests {
         // Another test may have them all released meanwhile.
         let used = (0..1000).find_map(|_| {
             (14..18).for_each(|bits| buffers::give(vec![0xee; 3 << bits]));
-            let mut writer = Writer::new(usize::MAX, Silent);
+            let mut writer = Writer::new(usize::MAX, Silent, Apart::NONE);
             let _written = value.serialize(&mut writer);
-            let bytes = writer.finish().unwrap_or_default();
+            let bytes = writer.finish().map_or_else(|_| Vec::new(), Body::into_vec);
             (bytes.capacity() == 3 << 16).then_some(bytes)
         });
         assert!(used == postcard::to_stdvec(&value).ok());

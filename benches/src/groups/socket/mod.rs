@@ -52,6 +52,7 @@ const LIMIT: &str = "raw frames in batches, tokio";
 const WAITED: &str = "tidings, `wait()` on a plain thread";
 const INVOKED: &str = "tidings, `invoke`, tokio";
 const SMOL: &str = "tidings, smol";
+const COPIED: &str = "tidings, `Vec<u8>`, tokio";
 const HUB: &str = "tidings, through the hub, tokio";
 const TASKS: &str = "tidings, `call` in as many tasks, tokio";
 const TARPC: &str = "tarpc, tokio";
@@ -139,6 +140,10 @@ impl Socket<'_> {
             }))
             .case(tokio.awaits(TOKIO, size))
             .case(tokio.invokes(INVOKED, size, 1))
+            .cases(match size {
+                Size::Blob(bytes) => Some(tokio.awaits_copies(COPIED, bytes)),
+                Size::Block | Size::Number => None,
+            })
             .case(Ours::through_a_hub(&place, wire).awaits(HUB, size))
             .case(Ours::beside(&place, wire).waits(WAITED, size))
             .case(Ours::direct(&place, wire, Driver::Smol).awaits(SMOL, size))
