@@ -32,6 +32,7 @@ impl Body {
     }
 
     /// All of it in one place: copied, unless it is in one and nobody else's.
+    #[inline]
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
         match self {

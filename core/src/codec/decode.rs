@@ -114,6 +114,7 @@ pub(crate) fn decode_shared<T: DeserializeOwned>(
     bytes::lending(bytes, || decode_in(codec, bytes, budget))
 }
 
+#[inline]
 fn decode_in<T: DeserializeOwned>(
     codec: CodecId,
     bytes: &[u8],

@@ -5,9 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Serialize;
 
 use super::kinds::{Note, Silent, Sum};
-use super::write::{Apart, Unwritten, Writer};
+use super::write::{Unwritten, Writer};
 use super::{CodecId, EncodeError};
 use crate::bytes::Body;
+
+/// In so many places what is shared is left where it is: each takes a look and a slice of its own as it is sent.
+const MOST_APART: usize = 32;
 
 /// Encodes `value` in at most `limit` bytes.
 ///
@@ -20,7 +23,7 @@ use crate::bytes::Body;
 /// [`EncodeError::Panicked`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>, EncodeError> {
     let write = |writer: &mut Writer<_>| value.serialize(writer);
-    walk(limit, Silent, Apart::NONE, write).map(Body::into_vec)
+    walk(limit, Silent, 0, write).map(Body::into_vec)
 }
 
 /// [`encode`], followed by a checksum over the kinds of what was written, for whoever reads it without having compared
@@ -32,7 +35,7 @@ pub fn encode_checked<T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
 ) -> Result<Vec<u8>, EncodeError> {
-    checked(value, limit, Apart::NONE).map(Body::into_vec)
+    checked(value, limit, 0).map(Body::into_vec)
 }
 
 /// Encodes `value` in `codec`; [`Bytes`](crate::Bytes) in it are not copied.
@@ -45,18 +48,18 @@ pub(crate) fn encode_in<T: Serialize + ?Sized>(
     limit: usize,
 ) -> Result<Body, EncodeError> {
     match codec {
-        CodecId::CHECKED => checked(value, limit, Apart::FEW),
-        _ => walk(limit, Silent, Apart::FEW, |writer| value.serialize(writer)),
+        CodecId::CHECKED => checked(value, limit, MOST_APART),
+        _ => walk(limit, Silent, MOST_APART, |writer| value.serialize(writer)),
     }
 }
 
 fn checked<T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
-    apart: Apart,
+    most_apart: usize,
 ) -> Result<Body, EncodeError> {
     let sum = Sum::new();
-    walk(limit, &sum, apart, |writer| {
+    walk(limit, &sum, most_apart, |writer| {
         value.serialize(&mut *writer)?;
         writer.extend(&sum.finish())
     })
@@ -65,10 +68,10 @@ fn checked<T: Serialize + ?Sized>(
 fn walk<N: Note>(
     limit: usize,
     note: N,
-    apart: Apart,
+    most_apart: usize,
     write: impl FnOnce(&mut Writer<N>) -> Result<(), Unwritten>,
 ) -> Result<Body, EncodeError> {
-    let mut writer = Writer::new(limit, note, apart);
+    let mut writer = Writer::new(limit, note, most_apart);
     let walked = catch_unwind(AssertUnwindSafe(|| write(&mut writer)));
     // The overflow first: an implementation that swallows the error must not pass for a success.
     let body = writer

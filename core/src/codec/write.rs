@@ -66,58 +66,43 @@ pub(super) struct Writer<N> {
     limit: usize,
     /// Bytes asked for when the limit was passed.
     overflow: Option<usize>,
-    apart: Apart,
+    /// How much of what is offered is not copied: that of so many places.
+    most_apart: usize,
+    apart: Option<Box<Apart>>,
     note: N,
 }
 
 /// What was offered and not copied.
-pub(super) struct Apart {
+#[derive(Default)]
+struct Apart {
     /// Each at its place among what was.
     list: Vec<(usize, Bytes)>,
     length: usize,
-    /// How many more there may be.
-    more: usize,
-}
-
-impl Apart {
-    /// All is to be in one place.
-    pub(super) const NONE: Apart = Apart {
-        list: Vec::new(),
-        length: 0,
-        more: 0,
-    };
-
-    /// Of so many places that each is worth being looked at.
-    pub(super) const FEW: Apart = Apart {
-        list: Vec::new(),
-        length: 0,
-        more: 32,
-    };
 }
 
 impl<N: Note> Writer<N> {
-    /// One of at most `limit` bytes; what is written is told to `note`. What is offered is left `apart`.
-    pub(super) fn new(limit: usize, note: N, apart: Apart) -> Self {
+    /// One of at most `limit` bytes; what is written is told to `note`. What is offered is left apart, in at most so many
+    /// places.
+    #[inline]
+    pub(super) fn new(limit: usize, note: N, most_apart: usize) -> Self {
         Writer {
             bytes: buffers::take(FIRST),
             limit,
             overflow: None,
-            apart,
+            most_apart,
+            apart: None,
             note,
         }
     }
 
     /// What was written, or as far as it went beyond the limit.
+    #[inline]
     pub(super) fn finish(self) -> Result<Body, usize> {
-        let length = self.bytes.len().saturating_add(self.apart.length);
-        match self.overflow {
-            Some(asked) => Err(asked),
-            None if length > self.limit => Err(length),
-            None if self.apart.list.is_empty() => Ok(Body::Own(self.bytes)),
-            None => {
-                let pieces = Pieces::of(self.bytes, self.apart.list);
-                Ok(Body::Shared(Arc::new(pieces)))
-            }
+        match (self.overflow, self.apart) {
+            (Some(asked), _) => Err(asked),
+            (None, Some(apart)) => (*apart).joined(self.bytes, self.limit),
+            (None, None) if self.bytes.len() > self.limit => Err(self.bytes.len()),
+            (None, None) => Ok(Body::Own(self.bytes)),
         }
     }
 
@@ -148,7 +133,7 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn grow(&mut self, more: usize) -> Written {
         let asked = self.bytes.len().saturating_add(more);
-        self.check(asked.saturating_add(self.apart.length))?;
+        self.check(asked)?;
         match buffers::take_used(asked) {
             Some(mut larger) => {
                 larger.clear();
@@ -209,25 +194,40 @@ impl<N: Note> Writer<N> {
 impl<N> Writer<N> {
     /// Whether `bytes` are offered, and not copied then.
     fn leave_apart(&mut self, bytes: &[u8]) -> Result<bool, Unwritten> {
-        let Some(more) = self.apart.more.checked_sub(1) else {
+        let places = self.apart.as_ref().map_or(0, |apart| apart.list.len());
+        if places >= self.most_apart {
             return Ok(false);
-        };
+        }
         let Some(own) = bytes::offered(bytes) else {
             return Ok(false);
         };
-        let length = self.apart.length.saturating_add(bytes.len());
-        self.check(self.bytes.len().saturating_add(length))?;
-        self.apart.list.push((self.bytes.len(), own));
-        (self.apart.length, self.apart.more) = (length, more);
+        self.check(self.bytes.len().saturating_add(bytes.len()))?;
+        let apart = self.apart.get_or_insert_default();
+        apart.list.push((self.bytes.len(), own));
+        apart.length = apart.length.saturating_add(bytes.len());
         Ok(true)
     }
 
-    fn check(&mut self, asked: usize) -> Written {
+    /// Whether there may be so many in the buffer, beside those that are not.
+    fn check(&mut self, in_buffer: usize) -> Written {
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.length);
+        let asked = in_buffer.saturating_add(apart);
         if asked > self.limit {
             self.overflow.get_or_insert(asked);
             return Err(Unwritten::Full);
         }
         Ok(())
+    }
+}
+
+impl Apart {
+    #[cold]
+    fn joined(self, bytes: Vec<u8>, limit: usize) -> Result<Body, usize> {
+        let length = bytes.len().saturating_add(self.length);
+        if length > limit {
+            return Err(length);
+        }
+        Ok(Body::Shared(Arc::new(Pieces::of(bytes, self.list))))
     }
 }
 
@@ -593,7 +593,7 @@ mod tests {
         // Another test may have them all released meanwhile.
         let used = (0..1000).find_map(|_| {
             (14..18).for_each(|bits| buffers::give(vec![0xee; 3 << bits]));
-            let mut writer = Writer::new(usize::MAX, Silent, Apart::NONE);
+            let mut writer = Writer::new(usize::MAX, Silent, 0);
             let _written = value.serialize(&mut writer);
             let bytes = writer.finish().map_or_else(|_| Vec::new(), Body::into_vec);
             (bytes.capacity() == 3 << 16).then_some(bytes)

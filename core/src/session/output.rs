@@ -86,6 +86,7 @@ impl Output {
     }
 
     /// Stages whole frames that `write` appends.
+    #[inline]
     pub(super) fn frames(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(self.segments.back(), Some(Segment::Frames(_))) {
             let buffer = std::mem::take(&mut self.spare);
@@ -150,6 +151,7 @@ impl Output {
     }
 
     /// The socket took `n` more bytes.
+    #[inline]
     pub(super) fn wrote(&mut self, n: usize) {
         let mut n = n.min(self.staged);
         self.staged = self.staged.saturating_sub(n);
