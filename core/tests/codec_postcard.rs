@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use random::Random;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tidings_core::Bytes;
 use tidings_core::codec::{Budget, DecodeError, EncodeError, decode, decode_checked};
 use tidings_core::codec::{encode, encode_checked};
 
@@ -122,6 +123,40 @@ enum Shape {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Digest([u8; 4]);
+
+#[derive(Serialize, Deserialize)]
+enum Key {
+    Short([u8; 2]),
+    Long([u8; 3], [u8; 1]),
+    Named { salt: [u8; 2], key: Digest },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Arrays {
+    digest: Digest,
+    keys: Vec<Key>,
+    #[serde(with = "whole")]
+    other: [u8; 3],
+}
+
+/// Another encoding of an array than serde's.
+mod whole {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 3], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 3], D::Error> {
+        let bytes = Vec::<u8>::deserialize(from)?;
+        bytes
+            .try_into()
+            .map_err(|_| serde::de::Error::custom("another length"))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Record {
     id: u32,
     pair: Pair,
@@ -217,6 +252,13 @@ fn the_same_bytes_are_read_as_the_same_value_or_refused() {
     agree::<Vec<Vec<u8>>>();
     agree::<[u8; 5]>();
     agree::<Vec<[u8; 2]>>();
+    agree::<([u8; 1], u8, [u8; 3], i8, [u8; 0])>();
+    agree::<[[u8; 3]; 2]>();
+    agree::<Option<[u8; 32]>>();
+    agree::<BTreeMap<[u8; 2], [u8; 3]>>();
+    agree::<Arrays>();
+    agree::<Bytes>();
+    agree::<(u8, Vec<Bytes>)>();
     agree::<Raw<false>>();
     agree::<Raw<true>>();
     agree::<Vec<(u8, Vec<u8>)>>();

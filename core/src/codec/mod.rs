@@ -27,6 +27,7 @@ mod encode;
 mod error;
 pub mod fingerprint;
 mod kinds;
+mod octets;
 mod one_byte;
 mod read;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde::ser::{
 };
 
 use super::kinds::{Kind, Note};
+use super::octets;
 use super::one_byte::OneByte;
 use crate::bytes::{self, Body, Bytes, Pieces};
 use crate::{buffers, bulk};
@@ -143,6 +144,15 @@ impl<N: Note> Writer<N> {
             None => self.bytes.reserve(more),
         }
         Ok(())
+    }
+
+    /// Writes a part of a value.
+    #[inline]
+    fn part<T: Serialize + ?Sized>(&mut self, part: &T) -> Written {
+        match octets::in_one(part, self.note, |bytes| self.extend(bytes)) {
+            Some(written) => written,
+            None => part.serialize(self),
+        }
     }
 
     #[inline]
@@ -358,7 +368,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
         self.note.note(Kind::Option);
         self.push(1)?;
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -367,7 +377,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
         _name: &'static str,
         value: &T,
     ) -> Written {
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -391,7 +401,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
     ) -> Written {
         self.note.note(Kind::Enum);
         self.varint(index.into())?;
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -505,7 +515,7 @@ macro_rules! parts {
 
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: $type,)? part: &T) -> Written {
-                part.serialize(&mut **self)
+                self.part(part)
             }
 
             #[inline]
@@ -538,7 +548,7 @@ impl<N: Note> SerializeSeq for Elements<'_, N> {
     fn serialize_element<T: Serialize + ?Sized>(&mut self, element: &T) -> Written {
         let note = self.writer.note;
         note.begin(&mut self.run);
-        element.serialize(&mut *self.writer)?;
+        self.writer.part(element)?;
         note.end(&mut self.run);
         Ok(())
     }
@@ -556,12 +566,12 @@ impl<N: Note> SerializeMap for Elements<'_, N> {
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
         self.writer.note.begin(&mut self.run);
-        key.serialize(&mut *self.writer)
+        self.writer.part(key)
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        value.serialize(&mut *self.writer)?;
+        self.writer.part(value)?;
         self.writer.note.end(&mut self.run);
         Ok(())
     }
