@@ -140,6 +140,38 @@ struct Arrays {
     other: [u8; 3],
 }
 
+/// An array that is made of something else, asked for as a tuple all the same.
+mod texts {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 2], to: S) -> Result<S::Ok, S::Error> {
+        bytes.map(|byte| byte.to_string()).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 2], D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = [u8; 2];
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("two numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; 2], A::Error> {
+                let mut next = || {
+                    let text = seq.next_element::<String>()?.unwrap_or_default();
+                    text.parse()
+                        .map_err(|_| serde::de::Error::custom("no number"))
+                };
+                Ok([next()?, next()?])
+            }
+        }
+
+        from.deserialize_tuple(2, Texts)
+    }
+}
+
 /// Another encoding of an array than serde's.
 mod whole {
     use super::*;
@@ -274,6 +306,25 @@ fn the_same_bytes_are_read_as_the_same_value_or_refused() {
     agree::<std::net::IpAddr>();
     agree::<std::num::NonZeroU16>();
     agree::<std::ops::Range<i32>>();
+}
+
+#[test]
+fn an_array_of_bytes_may_be_made_of_something_else() {
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Version {
+        #[serde(with = "texts")]
+        numbers: [u8; 2],
+        build: [u8; 3],
+    }
+
+    let version = Version {
+        numbers: [12, 255],
+        build: [1, 2, 3],
+    };
+    let bytes = encode(&version, 100).unwrap();
+    assert_eq!(bytes, postcard::to_stdvec(&version).unwrap());
+    assert_eq!(bytes, b"\x0212\x03255\x01\x02\x03");
+    assert_eq!(decode(&bytes, &ENOUGH), Ok(version));
 }
 
 /// postcard 1.1 reads some bytes as a `char` that hold two; every other version refuses them.

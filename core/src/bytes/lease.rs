@@ -21,18 +21,21 @@ pub(crate) fn offering<T>(bytes: &Bytes, write: impl FnOnce() -> T) -> T {
 
     impl Drop for Offer {
         fn drop(&mut self) {
-            let _taken = OFFERED.take();
+            let _kept = OFFERED.try_with(RefCell::take);
         }
     }
 
-    let _before = OFFERED.replace(Some(bytes.clone()));
+    // A thread that ends has none any more: what is written then is copied.
+    let _before = OFFERED.try_with(|offered| offered.replace(Some(bytes.clone())));
     let _offer = Offer;
     write()
 }
 
 /// Whose the `shown` bytes are, if they are offered.
 pub(crate) fn offered(shown: &[u8]) -> Option<Bytes> {
-    OFFERED.with_borrow_mut(|offered| offered.take_if(|bytes| std::ptr::eq(&**bytes, shown)))
+    let is_shown = |bytes: &mut Bytes| std::ptr::eq(&**bytes, shown);
+    let taken = OFFERED.try_with(|offered| offered.borrow_mut().take_if(is_shown));
+    taken.ok().flatten()
 }
 
 /// Lends the parts of `message` while `read` reads it.
@@ -42,15 +45,17 @@ pub(crate) fn lending<T>(message: &Bytes, read: impl FnOnce() -> T) -> T {
 
     impl Drop for Before {
         fn drop(&mut self) {
-            let _read = LENT.replace(self.0.take());
+            let _read = LENT.try_with(|lent| lent.replace(self.0.take()));
         }
     }
 
-    let _before = Before(LENT.replace(Some(message.clone())));
+    let before = LENT.try_with(|lent| lent.replace(Some(message.clone())));
+    let _before = Before(before.ok().flatten());
     read()
 }
 
 /// The `shown` bytes as a part of the message that is read, if they are one.
 pub(super) fn lent(shown: &[u8]) -> Option<Bytes> {
-    LENT.with_borrow(|message| message.as_ref()?.own(shown))
+    let own = LENT.try_with(|message| message.borrow().as_ref()?.own(shown));
+    own.ok().flatten()
 }

@@ -19,11 +19,21 @@ const LONGEST: usize = 32;
 
 /// Whether `T` is an array of bytes: nothing else has such a name. The compiler knows the answer.
 #[inline(always)]
-pub(super) fn is_array<T: ?Sized>() -> bool {
+fn is_array<T: ?Sized>() -> bool {
     matches!(
         type_name::<T>().as_bytes(),
         [b'[', b'u', b'8', b';', b' ', ..]
     )
+}
+
+/// Whether `V` is what serde reads an array of bytes with, so that nothing is asked for but bytes. Others may make one of
+/// whatever they read.
+#[inline(always)]
+pub(super) fn is_arrays_visitor<V>() -> bool {
+    const NOW: &str = "serde_core::de::impls::ArrayVisitor<[u8; ";
+    const BEFORE: &str = "serde::de::impls::ArrayVisitor<[u8; ";
+    let name = type_name::<V>();
+    name.starts_with(NOW) || name.starts_with(BEFORE)
 }
 
 /// Has `write` write `value` as one, if it is an array of bytes and not too long.

@@ -122,7 +122,7 @@ impl<'de, N: Note> Deserializer<'de> for Place<'_, 'de, N> {
         visitor: V,
     ) -> Result<V::Value, Unread> {
         self.enter(size_of::<V::Value>())?;
-        if octets::is_array::<V::Value>() {
+        if octets::is_arrays_visitor::<V>() {
             let (bytes, note) = (self.reader.take(length)?.iter(), self.note);
             return visitor.visit_seq(GivenOut { bytes, note });
         }
