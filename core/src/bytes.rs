@@ -28,19 +28,23 @@ pub use pieces::{Body, Pieces};
 
 /// The least that is shared, in bytes: to copy fewer takes no longer than to keep count of them.
 pub(crate) const LEAST: usize = 16 * 1024;
-/// How many times as much memory may be kept by what was received.
+/// How many times as much memory may be kept by what a message refers to, or by what refers to a message.
 const MOST_KEPT: usize = 4;
 
-/// Bytes that several may hold: cloned and cut without being copied, where they are at least 16 KiB, and not changed any
-/// more.
+/// Bytes that several may hold, and that are not changed any more: cloned and cut without being copied, where they are at
+/// least 16 KiB.
 ///
 /// As an argument, a reply, or a part of one, they are on the wire what a `Vec<u8>` is, so that one side may use one and
 /// the other the other; neither [fingerprints](crate::codec::fingerprint) nor bytes tell them apart. Those of at least
 /// 16 KiB are not copied on their way through a socket: the message that is sent refers to them until it is written, and
 /// what is received refers to the message that came. In memory, the value itself is moved, as always.
 ///
-/// What was received keeps its message in memory, which takes at most four times as much: what is a smaller part of one is
-/// copied. No other codec knows of this: written by `serde_json`, say, it is a sequence of bytes.
+/// Copied they are where they are one of more than 32 in a message; where they are less than a quarter of what they would
+/// keep in memory, which is the message that came, or the vector that they were cut from; and where the bus keeps a message
+/// for later: with an idempotency key, with retries, and in errors. What is received is thus held with at most four times
+/// as much memory; what is [cut](Bytes::slice) from it is the program's own business.
+///
+/// No other codec knows of this: written by `serde_json`, say, they are a sequence of bytes.
 ///
 /// ```
 /// use tidings_core::Bytes;
@@ -70,6 +74,11 @@ struct Whole {
 }
 
 impl Whole {
+    /// Whether so many of these bytes are enough to keep all of them.
+    fn is_worth(&self, count: usize) -> bool {
+        count >= LEAST && count >= self.bytes.capacity() / MOST_KEPT
+    }
+
     fn part(&self, range: &Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
@@ -90,7 +99,8 @@ impl Bytes {
         Bytes::from(Vec::new())
     }
 
-    /// Those in `range`, which are shared; `None` where it reaches beyond them.
+    /// Those in `range`; `None` where it reaches beyond them. Fewer than 16 KiB are copied; more are shared, and keep all
+    /// in memory that they were cut from.
     #[must_use]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Option<Bytes> {
         let begin = match range.start_bound() {
@@ -103,13 +113,30 @@ impl Bytes {
             Bound::Excluded(&end) => end,
             Bound::Unbounded => self.len(),
         };
+        let few = self.get(begin..end)?;
+        match few.len() {
+            0..LEAST => Some(few.to_vec().into()),
+            _ => self.share(begin..end),
+        }
+    }
+
+    /// Those in `range`, however few, shared where they can be.
+    fn share(&self, wanted: Range<usize>) -> Option<Bytes> {
         match &self.0 {
-            Held::Few(bytes) => bytes.get(begin..end).map(Bytes::from),
-            Held::Many(whole, range) if begin <= end && end <= self.len() => {
-                let range = range.start + begin..range.start + end;
+            Held::Few(bytes) => bytes.get(wanted).map(|few| few.to_vec().into()),
+            Held::Many(whole, range) if wanted.start <= wanted.end && wanted.end <= self.len() => {
+                let range = range.start + wanted.start..range.start + wanted.end;
                 Some(Bytes(Held::Many(whole.clone(), range)))
             }
             Held::Many(..) => None,
+        }
+    }
+
+    /// Whether they are enough to be shared, and most of what they keep in memory.
+    fn is_worth_sharing(&self) -> bool {
+        match &self.0 {
+            Held::Few(_) => false,
+            Held::Many(whole, range) => whole.is_worth(range.len()),
         }
     }
 
@@ -155,8 +182,9 @@ impl Bytes {
             return None;
         };
         let begin = bytes.as_ptr().addr().checked_sub(self.as_ptr().addr())?;
-        let enough = bytes.len() >= LEAST && bytes.len() >= whole.bytes.capacity() / MOST_KEPT;
-        enough.then(|| self.slice(begin..begin.checked_add(bytes.len())?))?
+        let end = begin.checked_add(bytes.len())?;
+        let enough = whole.is_worth(bytes.len());
+        enough.then(|| self.share(begin..end))?
     }
 }
 
@@ -289,7 +317,9 @@ mod tests {
             let whole = Bytes::from(counted(count));
             let part = whole.slice(10..=19).unwrap();
             assert_eq!(part, counted(20)[10..]);
-            assert_eq!(part.as_ptr() == whole[10..].as_ptr(), is_shared);
+            assert_ne!(part.as_ptr(), whole[10..].as_ptr(), "they are few");
+            let all = whole.slice(..).unwrap();
+            assert_eq!(all.as_ptr() == whole.as_ptr(), is_shared);
             let inner = part.slice(5..).unwrap();
             assert_eq!(inner, [15, 16, 17, 18, 19][..]);
             assert!(inner.slice(..=5).is_none() && inner.slice(6..).is_none());
@@ -308,16 +338,16 @@ mod tests {
 
     #[test]
     fn a_vector_is_moved_out_where_nobody_else_holds_it() {
-        let bytes = counted(LEAST);
+        let bytes = counted(LEAST + 1);
         let place = bytes.as_ptr();
-        let bytes = Bytes::from(bytes).slice(..20).unwrap();
+        let bytes = Bytes::from(bytes).slice(..LEAST).unwrap();
         let other = bytes.clone();
         let copied = bytes.into_vec();
-        assert!(copied == counted(20) && copied.as_ptr() != place);
+        assert!(copied == counted(LEAST) && copied.as_ptr() != place);
         let moved = other.into_vec();
-        assert!(moved == counted(20) && moved.as_ptr() == place);
-        let behind = Bytes::from(counted(LEAST)).slice(1..).unwrap();
-        assert_eq!(Vec::from(behind), counted(LEAST)[1..]);
+        assert!(moved == counted(LEAST) && moved.as_ptr() == place);
+        let behind = Bytes::from(counted(LEAST + 1)).slice(1..).unwrap();
+        assert_eq!(Vec::from(behind), counted(LEAST + 1)[1..]);
         let few = vec![1, 2, 3];
         let place = few.as_ptr();
         let few = Bytes::from(few).into_vec();

@@ -7,7 +7,7 @@ use super::Bytes;
 use crate::bulk;
 
 /// An encoded message, of one request or shared with others: what goes to many is in memory once.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Body {
     /// Of this request alone, and in one place.
     Own(Vec<u8>),
@@ -37,7 +37,11 @@ impl Body {
     pub fn into_vec(self) -> Vec<u8> {
         match self {
             Self::Own(bytes) => bytes,
-            Self::Shared(pieces) => pieces.whole().into_vec(),
+            Self::Shared(pieces) => match Arc::try_unwrap(pieces) {
+                Ok(pieces) => pieces.into_whole(),
+                Err(shared) => shared.whole(),
+            }
+            .into_vec(),
         }
     }
 
@@ -48,6 +52,21 @@ impl Body {
         }
     }
 }
+
+/// By what they are, wherever they lie.
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(these), Self::Own(those)) => these == those,
+            (Self::Own(own), Self::Shared(pieces)) | (Self::Shared(pieces), Self::Own(own)) => {
+                pieces.whole() == *own
+            }
+            (Self::Shared(these), Self::Shared(those)) => these == those,
+        }
+    }
+}
+
+impl Eq for Body {}
 
 impl Default for Body {
     fn default() -> Self {
@@ -62,7 +81,7 @@ impl From<Vec<u8>> for Body {
 }
 
 /// Bytes that are one message, one piece behind the other.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Pieces {
     list: Vec<Bytes>,
     length: usize,
@@ -77,17 +96,26 @@ impl From<Vec<u8>> for Pieces {
     }
 }
 
+/// By what they are, wherever they lie.
+impl PartialEq for Pieces {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length && self.whole() == other.whole()
+    }
+}
+
+impl Eq for Pieces {}
+
 impl Pieces {
     /// `bytes`, with each of the `others` at its place among them; they are in their order.
     pub(crate) fn of(bytes: Vec<u8>, others: Vec<(usize, Bytes)>) -> Self {
         let bytes = Bytes::of_buffer(bytes);
         let (mut list, mut at) = (Vec::with_capacity(2 * others.len() + 1), 0);
         for (place, other) in others {
-            list.extend(bytes.slice(at..place));
+            list.extend(bytes.share(at..place));
             list.push(other);
             at = place;
         }
-        list.extend(bytes.slice(at..));
+        list.extend(bytes.share(at..bytes.len()));
         list.retain(|piece| !piece.is_empty());
         let length = list.iter().map(|piece| piece.len()).sum();
         Pieces { list, length }
@@ -119,6 +147,17 @@ impl Pieces {
         }
     }
 
+    /// The same of these alone.
+    fn into_whole(mut self) -> Bytes {
+        match (self.list.pop(), self.list.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                self.list.extend(last);
+                self.whole()
+            }
+        }
+    }
+
     /// The pieces of `range`, in their order, none of them empty.
     pub(crate) fn within(&self, range: Range<usize>) -> impl Iterator<Item = Bytes> {
         let mut begin = 0;
@@ -127,7 +166,7 @@ impl Pieces {
             let here = range.start.max(begin)..range.end.min(end);
             let own = (here.start < here.end).then(|| here.start - begin..here.end - begin);
             begin = end;
-            piece.slice(own?)
+            piece.share(own?)
         })
     }
 }
@@ -160,6 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn bodies_are_equal_by_what_they_are() {
+        let whole = vec![1, 2, 7, 7, 7, 8, 3, 4, 9];
+        let (own, shared) = (Body::from(whole.clone()), Body::Shared(Arc::new(pieces())));
+        let other = Body::Shared(Body::from(whole).into_shared());
+        assert!(own == shared && shared == own && shared == other && own == own.clone());
+        assert!(Body::from(vec![1]) != shared && Body::default() != shared);
+    }
+
+    #[test]
     fn what_is_in_one_place_is_not_copied() {
         let bytes = vec![1, 2, 3];
         let place = bytes.as_ptr();
@@ -168,6 +216,10 @@ mod tests {
         let copied = Body::Shared(own.clone()).into_vec();
         assert!(copied == [1, 2, 3] && copied.as_ptr() != place);
         assert_eq!(own.whole().as_ptr(), place);
+        let moved = Body::Shared(own).into_vec();
+        assert!(moved == [1, 2, 3] && moved.as_ptr() == place);
+        let several = Body::Shared(Arc::new(pieces())).into_vec();
+        assert_eq!(several, [1, 2, 7, 7, 7, 8, 3, 4, 9]);
         assert!(Pieces::of(Vec::new(), Vec::new()).is_empty());
     }
 }

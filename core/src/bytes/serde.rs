@@ -5,11 +5,11 @@ use std::fmt;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Bytes, LEAST, lease};
+use super::{Bytes, lease};
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.len() < LEAST {
+        if !self.is_worth_sharing() {
             return serializer.serialize_bytes(self);
         }
         lease::offering(self, || serializer.serialize_bytes(self))

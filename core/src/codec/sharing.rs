@@ -1,11 +1,14 @@
 //! [`Bytes`] on their way into a message and out of it: what is shared, and that nobody notices but by the time it takes.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Budget, CodecId, EncodeError, decode_owned, decode_shared, encode, encode_in};
 use crate::bytes::{Body, Bytes, LEAST};
+use crate::payload::Payload;
 
 const CODECS: [CodecId; 2] = [CodecId::POSTCARD, CodecId::CHECKED];
 
@@ -142,11 +145,11 @@ fn nothing_but_the_very_memory_that_was_offered_is_taken() {
 
 /// Panics while its bytes are offered, and while they are lent.
 #[derive(Debug)]
-struct Panics;
+struct Panics(Bytes);
 
 impl Serialize for Panics {
     fn serialize<S: Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
-        crate::bytes::offering(&bytes(LEAST), || panic!("as it is written"))
+        crate::bytes::offering(&self.0, || panic!("as it is written"))
     }
 }
 
@@ -159,36 +162,87 @@ impl<'de> Deserialize<'de> for Panics {
 
 #[test]
 fn nothing_is_held_behind_a_panic() {
-    let failed = encode_in(CodecId::POSTCARD, &Panics, 1 << 20);
+    let panics = Panics(bytes(LEAST));
+    let place = panics.0.as_ptr();
+    let failed = encode_in(CodecId::POSTCARD, &panics, 1 << 20);
     assert!(matches!(failed, Err(EncodeError::Panicked)));
+    let back = panics.0.into_vec();
+    assert_eq!(back.as_ptr(), place, "nobody else holds them");
     let message = Bytes::from(encode(&bytes(LEAST), 1 << 20).unwrap());
     let place = message.as_ptr();
     let read = || decode_shared::<Panics>(CodecId::POSTCARD, &message, &Budget::default());
     assert!(catch_unwind(AssertUnwindSafe(read)).unwrap().is_err());
     let back = message.into_vec();
     assert_eq!(back.as_ptr(), place, "nobody else holds it");
-    // What the panic left behind is not taken for what is written next.
-    let written = encode_in(CodecId::POSTCARD, &vec![5_u8; LEAST], 1 << 20).unwrap();
-    assert_eq!(written.into_vec()[3..], [5; LEAST]);
 }
 
-/// Reads a message within a message.
+/// Reads a message between the parts of another.
 struct Nested(Bytes, Bytes);
 
 impl<'de> Deserialize<'de> for Nested {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (inner, behind) = <(Bytes, Bytes)>::deserialize(deserializer)?;
-        let inner = decode_owned(CodecId::POSTCARD, inner.into_vec(), &Budget::default());
-        Ok(Nested(inner.map_err(serde::de::Error::custom)?, behind))
+        struct Parts;
+
+        impl<'de> Visitor<'de> for Parts {
+            type Value = Nested;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("two parts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Nested, A::Error> {
+                let message: Bytes = parts.next_element()?.unwrap_or_default();
+                let inner = decode_owned(CodecId::POSTCARD, message.into_vec(), &Budget::default());
+                let behind = parts.next_element()?.unwrap_or_default();
+                Ok(Nested(inner.map_err(de::Error::custom)?, behind))
+            }
+        }
+
+        deserializer.deserialize_tuple(2, Parts)
     }
 }
 
 #[test]
 fn a_message_may_be_read_within_another() {
     let inner = Bytes::from(encode(&bytes(LEAST), 1 << 20).unwrap());
-    let outer = encode(&(inner, bytes(2 * LEAST)), 1 << 20).unwrap();
-    let Nested(one, other) = decode_owned(CodecId::POSTCARD, outer, &Budget::default()).unwrap();
-    assert_eq!((one, other), (bytes(LEAST), bytes(2 * LEAST)));
+    let outer = Bytes::from(encode(&(inner, bytes(2 * LEAST)), 1 << 20).unwrap());
+    let Nested(one, other) = decode_shared(CodecId::POSTCARD, &outer, &Budget::default()).unwrap();
+    assert_eq!((&one, &other), (&bytes(LEAST), &bytes(2 * LEAST)));
+    let behind = &outer[outer.len() - 2 * LEAST..];
+    assert_eq!(
+        other.as_ptr(),
+        behind.as_ptr(),
+        "it is the outer one that is read again"
+    );
+}
+
+#[test]
+fn what_a_payload_carries_is_shared_with_it() {
+    let (sent, codec) = (bytes(100_000), CodecId::POSTCARD);
+    let payload = Payload::value(sent.clone()).encode(1 << 20, codec).unwrap();
+    let body = payload.into_body(1 << 20, codec).unwrap();
+    let Body::Shared(pieces) = &body else {
+        panic!("they were copied");
+    };
+    let last = pieces.within(3..pieces.len()).next().unwrap();
+    assert_eq!(last.as_ptr(), sent.as_ptr());
+    let message = body.into_vec();
+    let place = message.as_ptr().addr();
+    let came = Payload::encoded(message, codec);
+    let came: Bytes = came.take(&Budget::default()).unwrap();
+    assert_eq!(came.as_ptr().addr(), place + 3);
+}
+
+#[test]
+fn a_small_part_of_what_would_be_kept_is_copied() {
+    let whole = bytes(10 * LEAST);
+    let part = whole.slice(..2 * LEAST).unwrap();
+    assert_eq!(part.as_ptr(), whole.as_ptr());
+    let written = encode_in(CodecId::POSTCARD, &part, 1 << 20).unwrap();
+    assert!(matches!(&written, Body::Own(_)));
+    let most = whole.slice(..3 * LEAST).unwrap();
+    let written = encode_in(CodecId::POSTCARD, &most, 1 << 20).unwrap();
+    assert!(matches!(&written, Body::Shared(_)));
 }
 
 #[test]

@@ -217,6 +217,7 @@ impl Session {
                 }
                 left = left.saturating_sub(part.head.len());
                 self.splitter.part_begins(part.length);
+                self.parts.sure = self.parts.sure.saturating_add(1).min(HEADS);
             }
             let came = left.min(part.room);
             left = left.saturating_sub(came);
