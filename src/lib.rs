@@ -60,7 +60,7 @@ pub use tidings_core::runtime;
 /// The seam to transports, for those who write one.
 pub use tidings_core::transport;
 pub use tidings_core::{
-    Address, Answers, ApplicationError, BusStats, Call, CallError, CallErrorKind, Caller,
+    Address, Answers, ApplicationError, BusStats, Bytes, Call, CallError, CallErrorKind, Caller,
     CastWhenRoom, Client, Completer, Context, DrainReport, Drops, Error, FanoutRequest, Fate,
     Gather, IdempotencyKey, IdempotencyWindow, MethodError, NameError, OpenError, Promise,
     PromiseError, PromiseSet, RemoteError, ReplyError, Request, Result, Retry, RetryBudget,

@@ -21,6 +21,8 @@ pub enum Command {
 pub struct Measure {
     /// Only the groups of this name.
     pub group: Option<String>,
+    /// Only comparisons whose title contains this.
+    pub title: Option<String>,
     /// Only cases whose name contains this.
     pub case: Option<String>,
     /// Run each case with so many operations, and measure nothing: for a profiler.
@@ -48,10 +50,12 @@ impl Measure {
 fn usage() -> String {
     format!(
         "\
-usage: tidings-benches [--quick] [--group NAME] [--case TEXT] [--cores one|two|any] [--write DIRECTORY] [--profile N]
+usage: tidings-benches [--quick] [--group NAME] [--title TEXT] [--case TEXT] [--cores one|two|any]
+                       [--write DIRECTORY] [--profile N]
        tidings-benches --compare BEFORE.json AFTER.json
   --quick            a few seconds in all; the figures mean little
   --group NAME       only these groups: {}
+  --title TEXT       only the comparisons whose title contains TEXT, such as \"1 MiB\"
   --case TEXT        only the cases whose name contains TEXT
   --cores C          where client and server processes run: all on one core, each on one of its own, or anywhere;
                      unset, on one for one call in flight, else on two
@@ -68,6 +72,7 @@ impl Command {
     pub fn read(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
         let mut measure = Measure {
             group: None,
+            title: None,
             case: None,
             profiled: None,
             cores: None,
@@ -88,6 +93,7 @@ impl Command {
                     }
                     measure.group = Some(name);
                 }
+                "--title" => measure.title = Some(value("a text")?),
                 "--case" => measure.case = Some(value("a text")?),
                 "--cores" => measure.cores = Some(parsed(&value("one, two or any")?)?),
                 "--profile" => measure.profiled = Some(parsed(&value("a number")?)?),

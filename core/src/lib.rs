@@ -25,6 +25,8 @@ mod bulk;
 #[cfg(not(tidings_loom))]
 pub mod bus;
 #[cfg(not(tidings_loom))]
+pub mod bytes;
+#[cfg(not(tidings_loom))]
 pub mod codec;
 #[cfg(not(tidings_loom))]
 pub mod connection;
@@ -78,6 +80,8 @@ pub use bus::{
     Address, Answers, Bus, BusBuilder, Call, Caller, CastWhenRoom, Client, FanoutRequest, Gather,
     IdempotencyKey, Request, Retry, RetryBudget, RetryCall, Retrying, WhenDisconnected,
 };
+#[cfg(not(tidings_loom))]
+pub use bytes::Bytes;
 #[cfg(not(tidings_loom))]
 pub use context::Context;
 #[cfg(not(tidings_loom))]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::buffers;
+use crate::bytes::{Body, Pieces};
 use crate::codec::{self, Budget, CodecId, DecodeError, EncodeError};
 use crate::server::handler::drop_quietly;
 
@@ -23,14 +23,14 @@ pub enum Payload {
     Bytes(Vec<u8>),
     /// The same with a checksum of kinds behind it ([`CodecId::CHECKED`]).
     Checked(Vec<u8>),
-    /// Either, of a message that goes to several servers.
+    /// Either, of a message that goes to several servers, or holds [`Bytes`](crate::Bytes).
     Shared(SharedBytes),
 }
 
-/// Encoded bytes that several messages carry: they are in memory once.
+/// Encoded bytes that several messages carry, or that lie in several places: they are in memory once.
 #[derive(Clone)]
 pub struct SharedBytes {
-    bytes: Arc<Vec<u8>>,
+    pieces: Arc<Pieces>,
     codec: CodecId,
 }
 
@@ -41,15 +41,12 @@ impl SharedBytes {
     }
 
     /// The bytes themselves.
-    pub fn into_bytes(self) -> Arc<Vec<u8>> {
-        self.bytes
+    pub fn into_pieces(self) -> Arc<Pieces> {
+        self.pieces
     }
 
     fn decode<T: DeserializeOwned>(&self, budget: &Budget) -> Result<T, DecodeError> {
-        match self.codec {
-            CodecId::CHECKED => codec::decode_checked(&self.bytes, budget),
-            _ => codec::decode(&self.bytes, budget),
-        }
+        codec::decode_shared(self.codec, &self.pieces.whole(), budget)
     }
 }
 
@@ -68,12 +65,15 @@ impl Payload {
     }
 
     /// The bytes of `value`, in `codec`.
-    pub(crate) fn bytes_of<T: Serialize>(
+    pub(crate) fn bytes_of<T: Serialize + ?Sized>(
         value: &T,
         limit: usize,
         codec: CodecId,
     ) -> Result<Self, EncodeError> {
-        Ok(Payload::encoded(encoded(value, limit, codec)?, codec))
+        Ok(Payload::of_body(
+            codec::encode_in(codec, value, limit)?,
+            codec,
+        ))
     }
 
     /// Bytes that came in `codec`.
@@ -84,23 +84,55 @@ impl Payload {
         }
     }
 
+    /// The same, wherever they are.
+    pub(crate) fn of_body(body: Body, codec: CodecId) -> Self {
+        match body {
+            Body::Own(bytes) => Payload::encoded(bytes, codec),
+            Body::Shared(pieces) => Payload::Shared(SharedBytes { pieces, codec }),
+        }
+    }
+
     /// Its bytes, with what they are in; a value is encoded in `codec`.
     ///
     /// # Errors
     /// As [`into_bytes`](Self::into_bytes).
     pub fn encode(self, limit: usize, codec: CodecId) -> Result<Self, EncodeError> {
         // Mostly it was encoded where it was made, and is looked at again on its way.
-        if let Payload::Bytes(bytes) | Payload::Checked(bytes) = &self {
-            if bytes.len() <= limit {
-                return Ok(self);
-            }
+        if self.is_encoded() && self.weight() <= limit {
+            return Ok(self);
         }
-        let codec = match &self {
-            Payload::Value(_) => codec,
-            bytes => bytes.codec(),
+        let codec = self.codec_or(codec);
+        Ok(Payload::of_body(self.into_body(limit, codec)?, codec))
+    }
+
+    /// Its bytes, wherever they are, of which there are at most `limit`; a value is encoded in `codec`.
+    ///
+    /// # Errors
+    /// As [`into_bytes`](Self::into_bytes).
+    pub(crate) fn into_body(self, limit: usize, codec: CodecId) -> Result<Body, EncodeError> {
+        let body = match self {
+            Payload::Value(value) => return value.encode(limit, codec),
+            Payload::Bytes(bytes) | Payload::Checked(bytes) => Body::Own(bytes),
+            Payload::Shared(shared) => Body::Shared(shared.pieces),
         };
-        let bytes = self.into_bytes(limit, codec)?;
-        Ok(Payload::encoded(bytes, codec))
+        if body.len() > limit {
+            return Err(EncodeError::TooLarge {
+                at_least: body.len(),
+                limit,
+            });
+        }
+        Ok(body)
+    }
+
+    fn is_encoded(&self) -> bool {
+        !matches!(self, Payload::Value(_))
+    }
+
+    fn codec_or(&self, of_value: CodecId) -> CodecId {
+        match self {
+            Payload::Value(_) => of_value,
+            encoded => encoded.codec(),
+        }
     }
 
     /// What its bytes are in, or would be.
@@ -118,32 +150,15 @@ impl Payload {
     /// # Errors
     /// [`EncodeError`] when the value cannot be encoded or is larger than `limit`.
     pub fn into_bytes(self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
-        let bytes = match self {
-            Payload::Value(value) => return value.encode(limit, codec),
-            Payload::Bytes(bytes) | Payload::Checked(bytes) => bytes,
-            Payload::Shared(shared) => Arc::unwrap_or_clone(shared.bytes),
-        };
-        if bytes.len() > limit {
-            return Err(EncodeError::TooLarge {
-                at_least: bytes.len(),
-                limit,
-            });
-        }
-        Ok(bytes)
+        self.into_body(limit, codec).map(Body::into_vec)
     }
 
     /// Its bytes, for several messages. A value would be encoded in `codec`; what is for several was encoded before.
     pub(crate) fn share(self, codec: CodecId) -> SharedBytes {
-        let codec = match &self {
-            Payload::Value(_) => codec,
-            bytes => bytes.codec(),
-        };
-        let bytes = match self {
-            Payload::Shared(shared) => return shared,
-            other => other.into_bytes(usize::MAX, codec).unwrap_or_default(),
-        };
+        let codec = self.codec_or(codec);
+        let body = self.into_body(usize::MAX, codec);
         SharedBytes {
-            bytes: Arc::new(bytes),
+            pieces: body.unwrap_or_default().into_shared(),
             codec,
         }
     }
@@ -153,25 +168,22 @@ impl Payload {
     /// # Errors
     /// [`DecodeError`] when the bytes are not a `T` or exceed `budget`.
     pub fn take<T: DeserializeOwned + 'static>(self, budget: &Budget) -> Result<T, DecodeError> {
-        let bytes = match self {
-            Payload::Bytes(bytes) => {
-                let decoded = codec::decode(&bytes, budget);
-                buffers::give(bytes);
-                return decoded;
-            }
-            Payload::Checked(bytes) => bytes,
+        let (bytes, codec) = match self {
+            Payload::Bytes(bytes) => (bytes, CodecId::POSTCARD),
+            Payload::Checked(bytes) => (bytes, CodecId::CHECKED),
             Payload::Shared(shared) => return shared.decode(budget),
             // Two types meet that nobody has compared, or two of one shape.
             Payload::Value(value) => match moved(value) {
                 Ok(value) => return Ok(value),
-                Err(other) => other
-                    .encode(codec::DEFAULT_MAX_MESSAGE, CodecId::CHECKED)
-                    .map_err(|e| DecodeError::Malformed(e.to_string()))?,
+                Err(other) => {
+                    let body = other
+                        .encode(codec::DEFAULT_MAX_MESSAGE, CodecId::CHECKED)
+                        .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+                    return Payload::of_body(body, CodecId::CHECKED).take(budget);
+                }
             },
         };
-        let decoded = codec::decode_checked(&bytes, budget);
-        buffers::give(bytes);
-        decoded
+        codec::decode_owned(codec, bytes, budget)
     }
 
     /// As [`take`](Self::take), but gives the payload back when it is not a `T`.
@@ -190,7 +202,7 @@ impl Payload {
                     Err(other) => other,
                 };
                 match other.encode(codec::DEFAULT_MAX_MESSAGE, CodecId::POSTCARD) {
-                    Ok(bytes) => Payload::Bytes(bytes).peek_then_take(),
+                    Ok(body) => Payload::of_body(body, CodecId::POSTCARD).peek_then_take(),
                     Err(_) => Err(Payload::Value(other)),
                 }
             }
@@ -201,7 +213,7 @@ impl Payload {
     pub fn weight(&self) -> usize {
         match self {
             Payload::Bytes(bytes) | Payload::Checked(bytes) => bytes.len(),
-            Payload::Shared(shared) => shared.bytes.len(),
+            Payload::Shared(shared) => shared.pieces.len(),
             Payload::Value(value) => value.size(),
         }
     }
@@ -214,7 +226,7 @@ impl fmt::Debug for Payload {
             Payload::Value(_) => f.write_str("Payload::Value(..)"),
             Payload::Bytes(bytes) => write!(f, "Payload::Bytes({})", bytes.len()),
             Payload::Checked(bytes) => write!(f, "Payload::Checked({})", bytes.len()),
-            Payload::Shared(shared) => write!(f, "Payload::Shared({})", shared.bytes.len()),
+            Payload::Shared(shared) => write!(f, "Payload::Shared({})", shared.pieces.len()),
         }
     }
 }
@@ -240,7 +252,7 @@ pub trait Value: Send {
     ///
     /// # Errors
     /// [`EncodeError`] when it cannot be encoded or is larger.
-    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError>;
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Body, EncodeError>;
     /// The value, unless it was moved away.
     fn get(&self) -> Option<&dyn Any>;
     /// Its size in memory, without what it points to.
@@ -269,9 +281,9 @@ impl<T: Serialize + Send + 'static> Value for Kept<T> {
             None => Err(self),
         }
     }
-    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Body, EncodeError> {
         match &self.0 {
-            Some(value) => encoded(value, limit, codec),
+            Some(value) => codec::encode_in(codec, value, limit),
             None => Err(EncodeError::Failed("it was taken already".into())),
         }
     }
@@ -296,20 +308,13 @@ impl Value for Unit {
             None => Err(self),
         }
     }
-    fn encode(&self, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
-        encoded(&(), limit, codec)
+    fn encode(&self, limit: usize, codec: CodecId) -> Result<Body, EncodeError> {
+        codec::encode_in(codec, &(), limit)
     }
     fn get(&self) -> Option<&dyn Any> {
         Some(&())
     }
     fn size(&self) -> usize {
         0
-    }
-}
-
-fn encoded<T: Serialize>(value: &T, limit: usize, codec: CodecId) -> Result<Vec<u8>, EncodeError> {
-    match codec {
-        CodecId::CHECKED => codec::encode_checked(value, limit),
-        _ => codec::encode(value, limit),
     }
 }

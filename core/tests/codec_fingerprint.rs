@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize};
+use tidings_core::Bytes;
 use tidings_core::codec::fingerprint::{cached, combine, of};
 
 macro_rules! all_differ {
@@ -196,6 +197,8 @@ fn what_is_one_thing_on_the_wire_is_the_same() {
     assert_eq!(of::<Box<str>>(), of::<String>());
     assert_eq!(of::<PathBuf>(), of::<String>());
     assert_eq!(of::<HashSet<u8>>(), of::<Vec<u8>>());
+    assert_eq!(of::<Bytes>(), of::<Vec<u8>>());
+    assert_eq!(of::<Tree<Bytes>>(), of::<Tree<Vec<u8>>>());
     assert_eq!(of::<HashMap<u8, bool>>(), of::<BTreeMap<u8, bool>>());
 }
 

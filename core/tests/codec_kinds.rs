@@ -208,6 +208,13 @@ fn what_reads_the_same_is_taken() {
     assert_eq!(read::<Id>(&sent(&3_u64)), Ok(Id(3)));
     assert_eq!(read::<Pair>(&sent(&(1_u8, -2_i64))), Ok(Pair(1, -2)));
     assert_eq!(read::<(u8, u8)>(&sent(&[1_u8, 2])), Ok((1, 2)));
+    let (array, tuple) = (("id", [1_u8, 2, 3]), ("id".to_owned(), (1, 2, 3)));
+    assert_eq!(
+        read::<(String, (u8, u8, u8))>(&sent(&array)),
+        Ok(tuple.clone())
+    );
+    assert_eq!(read(&sent(&tuple)), Ok(("id".to_owned(), [1_u8, 2, 3])));
+    assert!(read::<(String, [i8; 3])>(&sent(&array)).is_err());
     assert_eq!(read::<()>(&sent(&Unit)), Ok(()));
     // A list of pairs for a map; bytes for a list of `u8`, be they many or none.
     let map = BTreeMap::from([(1_u8, 2_u64), (3, 4)]);

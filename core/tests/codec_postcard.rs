@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use random::Random;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tidings_core::Bytes;
 use tidings_core::codec::{Budget, DecodeError, EncodeError, decode, decode_checked};
 use tidings_core::codec::{encode, encode_checked};
 
@@ -122,6 +123,72 @@ enum Shape {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Digest([u8; 4]);
+
+#[derive(Serialize, Deserialize)]
+enum Key {
+    Short([u8; 2]),
+    Long([u8; 3], [u8; 1]),
+    Named { salt: [u8; 2], key: Digest },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Arrays {
+    digest: Digest,
+    keys: Vec<Key>,
+    #[serde(with = "whole")]
+    other: [u8; 3],
+}
+
+/// An array that is made of something else, asked for as a tuple all the same.
+mod texts {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 2], to: S) -> Result<S::Ok, S::Error> {
+        bytes.map(|byte| byte.to_string()).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 2], D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = [u8; 2];
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("two numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; 2], A::Error> {
+                let mut next = || {
+                    let text = seq.next_element::<String>()?.unwrap_or_default();
+                    text.parse()
+                        .map_err(|_| serde::de::Error::custom("no number"))
+                };
+                Ok([next()?, next()?])
+            }
+        }
+
+        from.deserialize_tuple(2, Texts)
+    }
+}
+
+/// Another encoding of an array than serde's.
+mod whole {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 3], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 3], D::Error> {
+        let bytes = Vec::<u8>::deserialize(from)?;
+        bytes
+            .try_into()
+            .map_err(|_| serde::de::Error::custom("another length"))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Record {
     id: u32,
     pair: Pair,
@@ -217,6 +284,13 @@ fn the_same_bytes_are_read_as_the_same_value_or_refused() {
     agree::<Vec<Vec<u8>>>();
     agree::<[u8; 5]>();
     agree::<Vec<[u8; 2]>>();
+    agree::<([u8; 1], u8, [u8; 3], i8, [u8; 0])>();
+    agree::<[[u8; 3]; 2]>();
+    agree::<Option<[u8; 32]>>();
+    agree::<BTreeMap<[u8; 2], [u8; 3]>>();
+    agree::<Arrays>();
+    agree::<Bytes>();
+    agree::<(u8, Vec<Bytes>)>();
     agree::<Raw<false>>();
     agree::<Raw<true>>();
     agree::<Vec<(u8, Vec<u8>)>>();
@@ -232,6 +306,25 @@ fn the_same_bytes_are_read_as_the_same_value_or_refused() {
     agree::<std::net::IpAddr>();
     agree::<std::num::NonZeroU16>();
     agree::<std::ops::Range<i32>>();
+}
+
+#[test]
+fn an_array_of_bytes_may_be_made_of_something_else() {
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Version {
+        #[serde(with = "texts")]
+        numbers: [u8; 2],
+        build: [u8; 3],
+    }
+
+    let version = Version {
+        numbers: [12, 255],
+        build: [1, 2, 3],
+    };
+    let bytes = encode(&version, 100).unwrap();
+    assert_eq!(bytes, postcard::to_stdvec(&version).unwrap());
+    assert_eq!(bytes, b"\x0212\x03255\x01\x02\x03");
+    assert_eq!(decode(&bytes, &ENOUGH), Ok(version));
 }
 
 /// postcard 1.1 reads some bytes as a `char` that hold two; every other version refuses them.

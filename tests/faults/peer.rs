@@ -185,7 +185,7 @@ impl Peer {
             while let Some(event) = self.session.poll_event() {
                 match event {
                     Event::Reply { token, reply } if token == self.token => {
-                        return reply.unwrap().0;
+                        return reply.unwrap().into_vec();
                     }
                     _ => {}
                 }

@@ -54,7 +54,8 @@ impl Group {
         if let Some(text) = &measure.case {
             self.cases.retain(|case| case.name.contains(text.as_str()));
         }
-        if self.cases.is_empty() {
+        let other = |text: &String| !self.title.contains(text.as_str());
+        if self.cases.is_empty() || measure.title.as_ref().is_some_and(other) {
             return;
         }
         let cores = self.cores.map(|own| measure.cores.unwrap_or(own));

@@ -22,6 +22,7 @@ pub fn waker() -> Waker {
 }
 
 /// Polls `future` before `complete` and after.
+#[inline]
 pub fn polled_around<T>(
     waker: &Waker,
     future: impl Future<Output = T>,

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::Promise;
 use crate::bus::draft::{Args, Draft, Subject, or_fault};
 use crate::bus::{Bus, Request};
-use crate::codec::{self, EncodeError};
+use crate::codec::{CodecId, EncodeError};
 use crate::error::{CallError, CallErrorKind};
 use crate::name::{Method, NameError, Namespace, Topic};
 use crate::payload::Payload;
@@ -253,8 +253,8 @@ impl ServiceClient {
         if capabilities.moves_values {
             return Ok(Args::value(arguments));
         }
-        let bytes = codec::encode(&arguments, capabilities.max_message)?;
-        Ok(Args::of(Payload::Bytes(bytes)))
+        let limit = capabilities.max_message;
+        Payload::bytes_of(&arguments, limit, CodecId::POSTCARD).map(Args::of)
     }
 
     fn common(&mut self) -> &mut Common {

@@ -11,7 +11,7 @@ use crate::bus::builder::BusBuilder;
 use crate::bus::core::{BusCore, Defaults};
 use crate::bus::draft::{Subject, or_fault};
 use crate::bus::{Args, Client, Request, WhenDisconnected};
-use crate::codec::{self, EncodeError};
+use crate::codec::{CodecId, EncodeError};
 use crate::connection::{Events, State};
 use crate::error::{CallError, ServeError};
 use crate::name::{Exchange, Method, NameError, Topic, split_path};
@@ -167,7 +167,7 @@ impl Bus {
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<Args, EncodeError> {
         let limit = self.core.capabilities().max_message;
-        codec::encode_checked(arguments, limit).map(|bytes| Args::of(Payload::Checked(bytes)))
+        Payload::bytes_of(arguments, limit, CodecId::CHECKED).map(Args::of)
     }
 
     /// Sends to `path` and, once awaited or waited on, waits for the reply.

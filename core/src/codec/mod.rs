@@ -3,7 +3,7 @@
 //! The format is postcard's, written and read here with what a peer's bytes need: a budget for the memory
 //! and the depth that decoding may take ([`decode()`], C-OV-3), a cap on what encoding may produce
 //! ([`encode()`]), and panics of a user's serde implementation turned into errors (FAULTS D11).
-//! Strings, byte strings and vectors of bytes are written by one copy each.
+//! Strings, byte strings and vectors of bytes are written by one copy each, and [`Bytes`](crate::Bytes) by none.
 //!
 //! postcard is not self-describing and would read a `String` as a `Vec<i8>` without a word
 //! (FAULTS rule 2). So there is a [`fingerprint`] of a type's shape, which both sides compare
@@ -27,13 +27,18 @@ mod encode;
 mod error;
 pub mod fingerprint;
 mod kinds;
+mod octets;
 mod one_byte;
 mod read;
+#[cfg(test)]
+mod sharing;
 mod unread;
 mod watch;
 mod write;
 
 pub use decode::{Budget, decode, decode_checked};
+pub(crate) use decode::{decode_owned, decode_shared};
+pub(crate) use encode::encode_in;
 pub use encode::{encode, encode_checked};
 pub use error::{DecodeError, EncodeError};
 

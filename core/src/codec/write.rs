@@ -7,6 +7,7 @@
 use std::any::type_name;
 use std::fmt::{self, Display, Write as _};
 use std::slice::Iter;
+use std::sync::Arc;
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -14,7 +15,9 @@ use serde::ser::{
 };
 
 use super::kinds::{Kind, Note};
+use super::octets;
 use super::one_byte::OneByte;
+use crate::bytes::{self, Body, Bytes, Pieces};
 use crate::{buffers, bulk};
 
 /// Why a value was not written.
@@ -64,27 +67,43 @@ pub(super) struct Writer<N> {
     limit: usize,
     /// Bytes asked for when the limit was passed.
     overflow: Option<usize>,
+    /// How much of what is offered is not copied: that of so many places.
+    most_apart: usize,
+    apart: Option<Box<Apart>>,
     note: N,
 }
 
+/// What was offered and not copied.
+#[derive(Default)]
+struct Apart {
+    /// Each at its place among what was.
+    list: Vec<(usize, Bytes)>,
+    length: usize,
+}
+
 impl<N: Note> Writer<N> {
-    /// One of at most `limit` bytes; what is written is told to `note`.
-    pub(super) fn new(limit: usize, note: N) -> Self {
+    /// One of at most `limit` bytes; what is written is told to `note`. What is offered is left apart, in at most so many
+    /// places.
+    #[inline]
+    pub(super) fn new(limit: usize, note: N, most_apart: usize) -> Self {
         Writer {
             bytes: buffers::take(FIRST),
             limit,
             overflow: None,
+            most_apart,
+            apart: None,
             note,
         }
     }
 
     /// What was written, or as far as it went beyond the limit.
-    pub(super) fn finish(self) -> Result<Vec<u8>, usize> {
-        let length = self.bytes.len();
-        match self.overflow {
-            Some(asked) => Err(asked),
-            None if length > self.limit => Err(length),
-            None => Ok(self.bytes),
+    #[inline]
+    pub(super) fn finish(self) -> Result<Body, usize> {
+        match (self.overflow, self.apart) {
+            (Some(asked), _) => Err(asked),
+            (None, Some(apart)) => (*apart).joined(self.bytes, self.limit),
+            (None, None) if self.bytes.len() > self.limit => Err(self.bytes.len()),
+            (None, None) => Ok(Body::Own(self.bytes)),
         }
     }
 
@@ -115,10 +134,7 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn grow(&mut self, more: usize) -> Written {
         let asked = self.bytes.len().saturating_add(more);
-        if asked > self.limit {
-            self.overflow.get_or_insert(asked);
-            return Err(Unwritten::Full);
-        }
+        self.check(asked)?;
         match buffers::take_used(asked) {
             Some(mut larger) => {
                 larger.clear();
@@ -128,6 +144,15 @@ impl<N: Note> Writer<N> {
             None => self.bytes.reserve(more),
         }
         Ok(())
+    }
+
+    /// Writes a part of a value.
+    #[inline]
+    fn part<T: Serialize + ?Sized>(&mut self, part: &T) -> Written {
+        match octets::in_one(part, self.note, |bytes| self.extend(bytes)) {
+            Some(written) => written,
+            None => part.serialize(self),
+        }
     }
 
     #[inline]
@@ -167,9 +192,52 @@ impl<N: Note> Writer<N> {
     #[inline(never)]
     fn counted_far(&mut self, bytes: &[u8]) -> Written {
         self.length(bytes.len())?;
+        if bytes.len() >= bytes::LEAST && self.leave_apart(bytes)? {
+            return Ok(());
+        }
         self.make_room(bytes.len())?;
         bulk::append(&mut self.bytes, bytes);
         Ok(())
+    }
+}
+
+impl<N> Writer<N> {
+    /// Whether `bytes` are offered, and not copied then.
+    fn leave_apart(&mut self, bytes: &[u8]) -> Result<bool, Unwritten> {
+        let places = self.apart.as_ref().map_or(0, |apart| apart.list.len());
+        if places >= self.most_apart {
+            return Ok(false);
+        }
+        let Some(own) = bytes::offered(bytes) else {
+            return Ok(false);
+        };
+        self.check(self.bytes.len().saturating_add(bytes.len()))?;
+        let apart = self.apart.get_or_insert_default();
+        apart.list.push((self.bytes.len(), own));
+        apart.length = apart.length.saturating_add(bytes.len());
+        Ok(true)
+    }
+
+    /// Whether there may be so many in the buffer, beside those that are not.
+    fn check(&mut self, in_buffer: usize) -> Written {
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.length);
+        let asked = in_buffer.saturating_add(apart);
+        if asked > self.limit {
+            self.overflow.get_or_insert(asked);
+            return Err(Unwritten::Full);
+        }
+        Ok(())
+    }
+}
+
+impl Apart {
+    #[cold]
+    fn joined(self, bytes: Vec<u8>, limit: usize) -> Result<Body, usize> {
+        let length = bytes.len().saturating_add(self.length);
+        if length > limit {
+            return Err(length);
+        }
+        Ok(Body::Shared(Arc::new(Pieces::of(bytes, self.list))))
     }
 }
 
@@ -300,7 +368,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
         self.note.note(Kind::Option);
         self.push(1)?;
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -309,7 +377,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
         _name: &'static str,
         value: &T,
     ) -> Written {
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -333,7 +401,7 @@ impl<'w, N: Note> Serializer for &'w mut Writer<N> {
     ) -> Written {
         self.note.note(Kind::Enum);
         self.varint(index.into())?;
-        value.serialize(self)
+        self.part(value)
     }
 
     #[inline]
@@ -447,7 +515,7 @@ macro_rules! parts {
 
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: $type,)? part: &T) -> Written {
-                part.serialize(&mut **self)
+                self.part(part)
             }
 
             #[inline]
@@ -480,7 +548,7 @@ impl<N: Note> SerializeSeq for Elements<'_, N> {
     fn serialize_element<T: Serialize + ?Sized>(&mut self, element: &T) -> Written {
         let note = self.writer.note;
         note.begin(&mut self.run);
-        element.serialize(&mut *self.writer)?;
+        self.writer.part(element)?;
         note.end(&mut self.run);
         Ok(())
     }
@@ -498,12 +566,12 @@ impl<N: Note> SerializeMap for Elements<'_, N> {
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
         self.writer.note.begin(&mut self.run);
-        key.serialize(&mut *self.writer)
+        self.writer.part(key)
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        value.serialize(&mut *self.writer)?;
+        self.writer.part(value)?;
         self.writer.note.end(&mut self.run);
         Ok(())
     }
@@ -535,9 +603,9 @@ mod tests {
         // Another test may have them all released meanwhile.
         let used = (0..1000).find_map(|_| {
             (14..18).for_each(|bits| buffers::give(vec![0xee; 3 << bits]));
-            let mut writer = Writer::new(usize::MAX, Silent);
+            let mut writer = Writer::new(usize::MAX, Silent, 0);
             let _written = value.serialize(&mut writer);
-            let bytes = writer.finish().unwrap_or_default();
+            let bytes = writer.finish().map_or_else(|_| Vec::new(), Body::into_vec);
             (bytes.capacity() == 3 << 16).then_some(bytes)
         });
         assert!(used == postcard::to_stdvec(&value).ok());

@@ -24,16 +24,9 @@ use crate::version::Version;
 pub(super) fn parts(outgoing: Outgoing) -> (Arc<InFlight>, Body, Option<super::outbox::Load>) {
     let Outgoing { delivery, load, .. } = outgoing;
     let (in_flight, payload) = delivery.into_parts();
-    let body = match payload {
-        Payload::Shared(shared) => Body::Shared(shared.into_bytes()),
-        // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
-        other => Body::Own(
-            other
-                .into_bytes(usize::MAX, CodecId::POSTCARD)
-                .unwrap_or_default(),
-        ),
-    };
-    (in_flight, body, load)
+    // A socket's payloads were encoded before they came here; see `Capabilities::moves_values`.
+    let body = payload.into_body(usize::MAX, CodecId::POSTCARD);
+    (in_flight, body.unwrap_or_default(), load)
 }
 
 /// A request that came in.
@@ -41,7 +34,7 @@ pub(super) struct Incoming {
     pub(super) id: u64,
     pub(super) verb: session::Verb,
     pub(super) header: RequestHeader,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Body,
     pub(super) now: Instant,
     /// Requests of one connection stay in their order on their further way (C-VB-4).
     pub(super) flow: u64,
@@ -110,7 +103,7 @@ impl Incoming {
             rare: rare(header),
         };
         let in_flight = InFlight::from_remote(head, self.connection, self.id, self.max_reply);
-        Delivery::new(in_flight, Payload::encoded(self.payload, codec))
+        Delivery::new(in_flight, Payload::of_body(self.payload, codec))
     }
 }
 
@@ -187,10 +180,8 @@ pub(super) fn caller(told: &session::Caller) -> Arc<Caller> {
 pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> session::Reply {
     let failure = match WireFailure::of(reply.encoded(limit, codec)) {
         Ok(failure) => failure,
-        Err(Payload::Bytes(bytes) | Payload::Checked(bytes)) => return Ok(bytes.into()),
-        Err(Payload::Shared(_) | Payload::Value(_)) => {
-            unreachable!("an encoded reply carries bytes of its own")
-        }
+        // It was just encoded.
+        Err(payload) => return Ok(payload.into_body(usize::MAX, codec).unwrap_or_default()),
     };
     let WireFailure {
         code,
@@ -211,7 +202,7 @@ pub(super) fn outgoing_reply(reply: Reply, limit: usize, codec: CodecId) -> sess
 /// A reply that came.
 pub(super) fn incoming_reply(reply: session::Reply, head: &Head) -> Reply {
     let error = match reply {
-        Ok(bytes) => return Reply::Value(Payload::encoded(bytes.0, head.codec)),
+        Ok(body) => return Reply::Value(Payload::of_body(body, head.codec)),
         Err(error) => error,
     };
     let bare = error

@@ -128,11 +128,12 @@ mod tests {
 
     use super::*;
     use crate::bus::Reach;
+    use crate::bytes::Pieces;
     use crate::name::{Exchange, Method, Topic};
     use crate::server::Offers;
 
     /// A copy: whom it names, and what it carries.
-    type Copy = (Option<ServerName>, Arc<Vec<u8>>);
+    type Copy = (Option<ServerName>, Arc<Pieces>);
 
     /// A server whose queue is as the test says.
     struct Fake {
@@ -180,7 +181,10 @@ mod tests {
             let Payload::Shared(bytes) = payload else {
                 panic!("{payload:?} is its own");
             };
-            self.took.lock().unwrap().push((server, bytes.into_bytes()));
+            self.took
+                .lock()
+                .unwrap()
+                .push((server, bytes.into_pieces()));
             Ok(Sent::OnItsWay)
         }
         fn wait_for_room(&self, _: &Delivery, _: &mut Context<'_>) {}
@@ -238,7 +242,7 @@ mod tests {
         let router = router(&servers.each_ref());
         assert!(router.route(fanout(Verb::Cast), Mode::Queue).is_ok());
         let bytes = servers.map(|server| server.took.lock().unwrap()[0].1.clone());
-        assert_eq!(*bytes[0], [1, 2, 3]);
+        assert_eq!(bytes[0].whole(), [1, 2, 3][..]);
         assert!(bytes.iter().all(|other| Arc::ptr_eq(other, &bytes[0])));
     }
 

@@ -313,6 +313,7 @@ pub fn context() -> Context {
 }
 
 /// Runs user code; a panic becomes its answer (C-OC-2). The text of the panic stays here (S18).
+#[inline]
 pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Reply> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic: Box<dyn Any + Send>| {
         drop_quietly(panic);

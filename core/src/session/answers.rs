@@ -8,10 +8,11 @@ use super::code::{error_code, fate_code};
 use super::config::Role;
 use super::frame::{Kind, begin, end};
 use super::hello::Hello;
-use super::message::{Reply, WireError};
+use super::message::{Body, Reply, WireError};
 use super::outbound::wire_id;
 use super::output::Output;
 use super::wire::{Parsed, Reader, put_counted, put_size, put_varint, zigzag};
+use crate::bytes::Pieces;
 
 /// More than the head of any answer.
 const HEAD_MAX: usize = 32;
@@ -20,7 +21,7 @@ const HEAD_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The handler's value.
-    Value(Vec<u8>),
+    Value(Body),
     /// A failure, encoded.
     Failure(Vec<u8>),
     /// A failure without any text.
@@ -53,14 +54,15 @@ impl Answer {
             };
         }
         match reply {
-            Ok(value) => Self::Value(value.0),
+            Ok(value) => Self::Value(value),
             Err(error) => Self::Failure(encode_failure(&error)),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Value(bytes) | Self::Failure(bytes) => bytes.len(),
+            Self::Value(body) => body.len(),
+            Self::Failure(bytes) => bytes.len(),
             Self::Bare { .. } | Self::Ended | Self::Refused { .. } => 0,
         }
     }
@@ -71,7 +73,7 @@ impl Answer {
 struct InParts {
     seq: u64,
     failure: bool,
-    payload: Arc<Vec<u8>>,
+    payload: Arc<Pieces>,
     next: usize,
 }
 
@@ -140,15 +142,17 @@ impl Answers {
             self.small.push_back((seq, answer));
             return;
         }
-        let failure = matches!(answer, Answer::Failure(_));
-        if let Answer::Value(bytes) | Answer::Failure(bytes) = answer {
-            self.parked.push_back(InParts {
-                seq,
-                failure,
-                payload: Arc::new(bytes),
-                next: 0,
-            });
-        }
+        let (failure, body) = match answer {
+            Answer::Value(body) => (false, body),
+            Answer::Failure(bytes) => (true, bytes.into()),
+            Answer::Bare { .. } | Answer::Ended | Answer::Refused { .. } => return,
+        };
+        self.parked.push_back(InParts {
+            seq,
+            failure,
+            payload: body.into_shared(),
+            next: 0,
+        });
         self.unpark();
     }
 
@@ -167,9 +171,9 @@ impl Answers {
             });
         };
         match answer {
-            Answer::Value(bytes) => {
-                head(output, Kind::Reply, bytes.len(), &|_| {});
-                output.payload(bytes);
+            Answer::Value(body) => {
+                head(output, Kind::Reply, body.len(), &|_| {});
+                output.body(body);
             }
             Answer::Failure(bytes) => {
                 head(output, Kind::Failure, bytes.len(), &|_| {});

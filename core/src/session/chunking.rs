@@ -1,12 +1,11 @@
 //! Large messages in parts (PR-CHUNK): taken apart and put together as their bytes come.
 
-use std::sync::Arc;
-
 use super::code::CloseCode;
 use super::config::FIRST_ALLOCATION;
 use super::frame::{Kind, begin, end, grow};
 use super::output::Output;
 use super::wire::{Parsed, malformed, put_varint, violation};
+use crate::bytes::Pieces;
 use crate::{buffers, copy};
 
 /// More than a part's kind and id.
@@ -18,7 +17,7 @@ pub(super) fn part_frame(
     output: &mut Output,
     kind: Kind,
     wire_id: u64,
-    payload: &Arc<Vec<u8>>,
+    payload: &Pieces,
     next: usize,
     max_frame: usize,
 ) -> usize {
@@ -107,10 +106,11 @@ impl Assembly {
         Ok(self.advance(more.len()))
     }
 
-    /// Room for what comes next, of at most `most` bytes: no more than has come already, and none for what is thrown
-    /// away (FAULTS rule 7).
+    /// Room for what comes next, of at most `most` bytes: no more than has come already or was there before, and none for
+    /// what is thrown away (FAULTS rule 7).
     pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
-        let room = self.missing().min(self.came).min(most);
+        let there = self.bytes.len().saturating_sub(self.came);
+        let room = self.missing().min(self.came.max(there)).min(most);
         let end = self.came.saturating_add(room);
         let more = end.saturating_sub(self.bytes.len());
         if self.kept && more > 0 {

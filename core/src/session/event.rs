@@ -2,7 +2,7 @@
 
 use super::code::CloseCode;
 use super::hello::PeerHello;
-use super::message::{BindId, Encoded, Registration, Reply, Request, RequestHeader, Verb};
+use super::message::{BindId, Body, Registration, Reply, Request, RequestHeader, Verb};
 
 /// A request that was accepted by [`Session::request`](super::Session::request); for cancelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ pub enum Event {
         /// Everything but the payload.
         header: RequestHeader,
         /// The encoded arguments.
-        payload: Encoded,
+        payload: Body,
     },
     /// The peer has cancelled this call. The handler is to be told; its slot stays taken until `reply` or `release` says
     /// that it has ended.

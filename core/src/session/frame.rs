@@ -37,6 +37,7 @@ pub(super) const IGNORABLE: u8 = 0x80;
 pub(super) struct Begun(usize);
 
 /// Begins a frame: room for a short length, and the kind.
+#[inline]
 pub(super) fn begin(out: &mut Vec<u8>, kind: Kind) -> Begun {
     let start = out.len();
     out.push(0);
@@ -45,6 +46,7 @@ pub(super) fn begin(out: &mut Vec<u8>, kind: Kind) -> Begun {
 }
 
 /// Ends a frame's head: writes its length, with `behind` more bytes that follow elsewhere.
+#[inline]
 pub(super) fn end(out: &mut Vec<u8>, begun: Begun, behind: usize) {
     let body = begun.0.saturating_add(1);
     let length = out.len().saturating_sub(body).saturating_add(behind);

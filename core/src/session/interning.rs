@@ -44,6 +44,7 @@ impl<T: Entry> Told<T> {
     }
 
     /// Writes a reference to `entry`, with the entry itself where the peer does not know it.
+    #[inline]
     pub(super) fn put(&mut self, entry: &Arc<T>, out: &mut Vec<u8>) {
         let place = self.place_of(entry);
         if let Some(Some((known, reference))) = self.lately.get(place) {
@@ -124,6 +125,7 @@ impl<T: Entry> Heard<T> {
     }
 
     /// Reads what [`Told::put`] wrote.
+    #[inline]
     pub(super) fn parse(&mut self, reader: &mut Reader<'_>) -> Parsed<Arc<T>> {
         let reference = reader.varint()?;
         let Some(index) = reference.checked_sub(FIRST) else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::name::Name;
+pub use crate::bytes::Body;
 
 /// Where a member's request goes. Interned per connection: keep the `Arc` and give clones of it,
 /// then a request costs no look-up by name.
@@ -186,37 +187,6 @@ pub struct Request {
     pub payload: Body,
 }
 
-/// Encoded arguments, of one request or shared with others: what goes to many is in memory once.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Body {
-    /// Of this request alone.
-    Own(Vec<u8>),
-    /// Of others as well.
-    Shared(Arc<Vec<u8>>),
-}
-
-impl Body {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Own(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
-        }
-    }
-
-    pub(super) fn into_shared(self) -> Arc<Vec<u8>> {
-        match self {
-            Self::Own(bytes) => Arc::new(bytes),
-            Self::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Own(bytes)
-    }
-}
-
 /// What the application has encoded: arguments, a result, the details of an error. Debug output tells how long it is, and
 /// nothing else (S12).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -237,7 +207,7 @@ impl From<Vec<u8>> for Encoded {
 }
 
 /// What a call ends with.
-pub type Reply = Result<Encoded, WireError>;
+pub type Reply = Result<Body, WireError>;
 
 /// A failure as it travels. Codes not known here pass through unchanged (PR-REPLY-5).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::message::Body;
 use super::wire::parse_varint;
 use crate::buffers;
+use crate::bytes::{Bytes, Pieces};
 
 /// Payload up to this many bytes is copied next to its frame's head; more is left where it is.
 const COPIED: usize = 4096;
@@ -25,14 +26,14 @@ enum Segment {
     /// Whole frames, the last of which may have its payload in the next segment.
     Frames(Vec<u8>),
     /// Part of a large payload.
-    Part(Arc<Vec<u8>>, std::ops::Range<usize>),
+    Part(Bytes),
 }
 
 impl Segment {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Frames(bytes) => bytes,
-            Self::Part(bytes, range) => bytes.get(range.clone()).unwrap_or_default(),
+            Self::Part(bytes) => bytes,
         }
     }
 }
@@ -85,6 +86,7 @@ impl Output {
     }
 
     /// Stages whole frames that `write` appends.
+    #[inline]
     pub(super) fn frames(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if !matches!(self.segments.back(), Some(Segment::Frames(_))) {
             let buffer = std::mem::take(&mut self.spare);
@@ -104,8 +106,7 @@ impl Output {
             self.frames(|out| out.extend_from_slice(&payload));
             buffers::give(payload);
         } else {
-            let range = 0..payload.len();
-            self.part(&Arc::new(payload), range);
+            self.apart(Bytes::of_buffer(payload));
         }
     }
 
@@ -113,18 +114,28 @@ impl Output {
     pub(super) fn body(&mut self, body: Body) {
         match body {
             Body::Own(payload) => self.payload(payload),
-            Body::Shared(payload) if payload.len() <= COPIED => {
-                self.frames(|out| out.extend_from_slice(&payload));
-            }
             Body::Shared(payload) => self.part(&payload, 0..payload.len()),
         }
     }
 
     /// Stages a part of a payload behind the head that was staged last.
-    pub(super) fn part(&mut self, payload: &Arc<Vec<u8>>, range: std::ops::Range<usize>) {
-        self.count(range.len());
-        self.segments
-            .push_back(Segment::Part(payload.clone(), range));
+    pub(super) fn part(&mut self, payload: &Pieces, range: Range<usize>) {
+        let mut pieces = payload.within(range);
+        match pieces.next() {
+            Some(first) if first.len() <= COPIED => {
+                self.frames(|out| out.extend_from_slice(&first));
+            }
+            Some(first) => self.apart(first),
+            None => {}
+        }
+        // What comes behind is no frame's beginning, however short: see `forget_unbegun`.
+        pieces.for_each(|piece| self.apart(piece));
+    }
+
+    /// Stages bytes that are left where they are.
+    pub(super) fn apart(&mut self, bytes: Bytes) {
+        self.count(bytes.len());
+        self.segments.push_back(Segment::Part(bytes));
     }
 
     fn count(&mut self, more: usize) {
@@ -140,6 +151,7 @@ impl Output {
     }
 
     /// The socket took `n` more bytes.
+    #[inline]
     pub(super) fn wrote(&mut self, n: usize) {
         let mut n = n.min(self.staged);
         self.staged = self.staged.saturating_sub(n);
@@ -161,10 +173,6 @@ impl Output {
                     buffer.clear();
                     self.spare = buffer;
                 }
-                Some(Segment::Part(payload, _)) => {
-                    // With its last part.
-                    Arc::into_inner(payload).into_iter().for_each(buffers::give);
-                }
                 _ => {}
             }
         }
@@ -179,18 +187,18 @@ impl Output {
     /// Forgets every frame of which nothing was written yet. A frame that was begun stays whole:
     /// anything else behind its half would be taken for its rest.
     pub(super) fn forget_unbegun(&mut self) {
-        let mut kept = 1;
-        match self.segments.front_mut() {
-            // A payload whose head was written.
-            Some(Segment::Part(..)) => {}
-            Some(Segment::Frames(bytes)) => match frame_boundary(bytes, self.skip) {
-                Some(boundary) => bytes.truncate(boundary),
-                // The frame's payload is the next segment.
-                None => kept = 2,
-            },
-            None => {}
+        let mut heads = 0;
+        if let Some(Segment::Frames(bytes)) = self.segments.front_mut() {
+            heads = 1;
+            if let Some(boundary) = frame_boundary(bytes, self.skip) {
+                bytes.truncate(boundary);
+                self.segments.truncate(heads);
+            }
         }
-        self.segments.truncate(kept);
+        // The payload whose head was written: another frame's does not follow without its head.
+        let parts = self.segments.iter().skip(heads);
+        let parts = parts.take_while(|segment| matches!(segment, Segment::Part(_)));
+        self.segments.truncate(heads.saturating_add(parts.count()));
         let length = self.segments.iter().fold(0_usize, |sum, segment| {
             sum.saturating_add(segment.bytes().len())
         });
@@ -259,10 +267,12 @@ impl<'a> Iterator for Transmit<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::frame::{Kind, begin, end, whole};
     use super::*;
 
-    /// Three frames: 10 bytes, 5003 bytes with the payload apart, 4 bytes.
+    /// Four frames: 10 bytes, 5003 bytes with the payload apart, 12007 with the payload in pieces, 4 bytes.
     fn staged() -> Output {
         let mut output = Output::default();
         output.frames(|out| whole(out, Kind::Ping, |out| out.extend([1; 8])));
@@ -271,6 +281,13 @@ mod tests {
             end(out, begun, 5000);
         });
         output.payload(vec![2; 5000]);
+        let apart = vec![(4, vec![6; 5999].into()), (5, vec![7; 5997].into())];
+        let pieces = Pieces::of(vec![5; 8], apart);
+        output.frames(|out| {
+            let begun = begin(out, Kind::Reply);
+            end(out, begun, pieces.len());
+        });
+        output.body(Body::Shared(Arc::new(pieces)));
         output.frames(|out| whole(out, Kind::Pong, |out| out.extend([3; 2])));
         output
     }
@@ -278,12 +295,12 @@ mod tests {
     #[test]
     fn what_was_begun_stays_whole_and_the_rest_is_forgotten() {
         let all: Vec<u8> = staged().slices().flatten().copied().collect();
-        assert_eq!(all.len(), 10 + 5003 + 4);
+        assert_eq!(all.len(), 10 + 5003 + 12_007 + 4);
         for written in 0..=all.len() {
             let mut output = staged();
             output.wrote(written);
             output.forget_unbegun();
-            let end = [0, 10, 5013, 5017]
+            let end = [0, 10, 5013, 17_020, 17_024]
                 .into_iter()
                 .find(|&end| end >= written)
                 .unwrap();

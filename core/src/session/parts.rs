@@ -5,6 +5,7 @@
 //! what stands between the two is known; so the room goes on behind it, and [`Session::came`] looks whether that was
 //! right. Where something else came instead, it is taken out of the room again.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use super::chunking::{Assembly, put_part_head};
@@ -29,7 +30,9 @@ pub(super) struct Parts {
     coming: Option<Coming>,
     /// The room as it was given out.
     expected: Vec<Expected>,
-    /// The heads of parts that come into the room.
+    /// The heads of those parts as they should be, one behind the other.
+    wanted: Vec<u8>,
+    /// The same as they come into the room.
     heads: Vec<u8>,
     /// How many heads are expected next: more from each that came as it was expected, none where something else came.
     sure: usize,
@@ -53,8 +56,8 @@ enum Of {
 /// What is expected next.
 #[derive(Debug)]
 struct Expected {
-    /// Of the part, as it will be; empty before what is left of the one that is coming.
-    head: Vec<u8>,
+    /// Where the part's head stands among those that are wanted; nowhere before what is left of one that has begun.
+    head: Range<usize>,
     /// Of the part.
     length: usize,
     /// How much of it has room.
@@ -64,6 +67,7 @@ struct Expected {
 impl Parts {
     pub(super) fn shrink(&mut self) {
         self.expected = Vec::new();
+        self.wanted = Vec::new();
         self.heads = Vec::new();
     }
 
@@ -118,19 +122,20 @@ impl Session {
     /// Whether [`room`](Self::room) may have any.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.parts.coming.is_some() && self.splitter.part() > 0
+        let begins = self.parts.sure > 0 && !self.splitter.is_within_frame();
+        self.parts.coming.is_some() && (begins || self.splitter.part() > 0)
     }
 
     /// Where the next bytes of the stream may be read to, in this order, if they are many and mostly known to be of a large
     /// message; else nowhere. Any number of them may come there; then say so with [`came`](Self::came) before anything
     /// else is done. What comes beyond is for [`receive`](Self::receive).
     pub fn room(&mut self) -> Room<'_> {
-        let left = self.splitter.part();
         self.parts.expected.clear();
+        self.parts.wanted.clear();
         let Some(Coming { of, length: usual }) = self.parts.coming else {
             return Room::default();
         };
-        if left == 0 || self.is_closed() {
+        if !self.has_room() || self.is_closed() {
             return Room::default();
         }
         let (kind, id) = match of {
@@ -151,15 +156,23 @@ impl Session {
         }
         let body = assembly.room(MOST);
         let mut left_room = body.len();
-        let (mut head, mut length) = (Vec::new(), left);
-        while left_room > 0 && length > 0 && self.parts.expected.len() <= self.parts.sure {
-            let room = length.min(left_room);
+        let (mut head, mut length, mut heads) = (0..0, self.splitter.part(), 0);
+        while left_room > 0 && missing > 0 {
+            if length == 0 {
+                if heads == self.parts.sure {
+                    break;
+                }
+                heads = heads.saturating_add(1);
+                length = usual.min(missing);
+                let begin = self.parts.wanted.len();
+                put_part_head(&mut self.parts.wanted, kind, id, length);
+                head = begin..self.parts.wanted.len();
+            }
+            let (room, head) = (length.min(left_room), std::mem::take(&mut head));
             self.parts.expected.push(Expected { head, length, room });
             left_room = left_room.saturating_sub(room);
             missing = missing.saturating_sub(room);
-            length = usual.min(missing);
-            head = Vec::with_capacity(HEAD);
-            put_part_head(&mut head, kind, id, length);
+            length = 0;
         }
         let ends = missing == 0 && left_room == 0;
         let heads = self.parts.expected.len().saturating_mul(HEAD);
@@ -195,7 +208,8 @@ impl Session {
                 break;
             }
             if !part.head.is_empty() {
-                if self.parts.head(at, part.head.len().min(left)) != part.head {
+                let wanted = self.parts.wanted.get(part.head.clone());
+                if Some(self.parts.head(at, part.head.len().min(left))) != wanted {
                     self.parts.sure = 0;
                     let rest = expected.get(at..).unwrap_or_default();
                     let other = self.taken_out(at, rest, left);
@@ -203,6 +217,7 @@ impl Session {
                 }
                 left = left.saturating_sub(part.head.len());
                 self.splitter.part_begins(part.length);
+                self.parts.sure = self.parts.sure.saturating_add(1).min(HEADS);
             }
             let came = left.min(part.room);
             left = left.saturating_sub(came);

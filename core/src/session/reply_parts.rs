@@ -54,6 +54,7 @@ impl ReplyParts {
     }
 
     /// One call is answered once.
+    #[inline]
     pub(super) fn check_not_begun(&self, seq: u64) -> Parsed<()> {
         if self.answers.contains_key(&seq) {
             return violation(CloseCode::DuplicateId, "a second answer within the first");

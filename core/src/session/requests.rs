@@ -9,6 +9,7 @@ use super::event::{Event, Refused, RequestId};
 use super::message::{Body, Request, RequestHeader, Verb};
 use super::slab::Slab;
 use super::window::Window;
+use crate::bytes::Pieces;
 
 /// One accepted request.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) enum State {
     /// Nothing of it is staged.
     Waiting(Waiting),
     /// Staged up to `next`.
-    Parts { payload: Arc<Vec<u8>>, next: usize },
+    Parts { payload: Arc<Pieces>, next: usize },
     /// A call that was staged whole; `end` is the position in the stream behind it.
     Sent { end: u64 },
     /// A call that nobody waits for any more. Its credit is still with the peer and comes back

@@ -6,6 +6,7 @@ use super::message::{Body, Encoded};
 use super::output::Transmit;
 use super::parts::Room;
 use super::session::Session;
+use crate::bytes::Pieces;
 
 /// Bytes that are not shown.
 struct Hidden(usize);
@@ -23,6 +24,12 @@ impl fmt::Debug for Encoded {
 }
 
 impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hidden(self.len()).fmt(f)
+    }
+}
+
+impl fmt::Debug for Pieces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hidden(self.len()).fmt(f)
     }

@@ -1,6 +1,5 @@
 //! What is written next: control frames, then small replies, then the rest in turns (PR-ORDER).
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::control::put_credit;
@@ -13,7 +12,7 @@ impl Session {
     pub(super) fn greet(&mut self) {
         if !std::mem::replace(&mut self.greeted, true) {
             // No frame, hence apart from the frames: see `Output::forget_unbegun`.
-            self.output.part(&Arc::new(MAGIC.to_vec()), 0..MAGIC.len());
+            self.output.apart(MAGIC.to_vec().into());
         }
     }
 

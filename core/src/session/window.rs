@@ -30,6 +30,7 @@ impl<T> Default for Window<T> {
 
 impl<T> Window<T> {
     /// Adds an entry; `id` is above every id that was added before.
+    #[inline]
     pub(super) fn insert(&mut self, id: u64, entry: T) {
         if self.ring.is_empty() {
             self.base = id;
@@ -48,6 +49,7 @@ impl<T> Window<T> {
         self.age(SPAN);
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         match self.index(id) {
             Some(index) => self.ring.get_mut(index)?.as_mut(),
@@ -55,6 +57,7 @@ impl<T> Window<T> {
         }
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, id: u64) -> Option<T> {
         let entry = match self.index(id) {
             Some(index) => self.ring.get_mut(index)?.take(),

@@ -32,6 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is left, all of it.
+    #[inline]
     pub(super) fn rest(self) -> &'a [u8] {
         self.rest
     }
@@ -49,6 +50,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Parsed<u8> {
         match self.rest.split_first() {
             Some((&first, rest)) => {
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A canonical varint (PR-ENC-1).
+    #[inline]
     pub(super) fn varint(&mut self) -> Parsed<u64> {
         match parse_varint(self.rest)? {
             Some((value, used)) => {

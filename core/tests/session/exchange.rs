@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_core::Bytes;
+use tidings_core::bytes::Pieces;
+use tidings_core::codec::{CodecId, encode};
+use tidings_core::payload::Payload;
 use tidings_core::session::{
     BindRefusal, Body, Caller, CloseCode, CloseReason, Destination, Event, IdempotencyKey, Refusal,
     Refused, Verb, WireError, error_code, fate_code,
@@ -31,7 +35,7 @@ fn a_call_is_answered_and_everything_is_forgotten() {
 fn a_payload_that_others_have_as_well_arrives_like_one_of_its_own() {
     for size in [0, 10, 5_000, 300_000] {
         let (mut pair, _) = Pair::bound();
-        let shared = Arc::new(vec![3; size]);
+        let shared = Arc::new(Pieces::from(vec![3; size]));
         for token in [1, 2] {
             let mut request = call(token, vec![]);
             request.payload = Body::Shared(shared.clone());
@@ -40,8 +44,37 @@ fn a_payload_that_others_have_as_well_arrives_like_one_of_its_own() {
         pair.settle();
         let came = pair.at_hub();
         assert_eq!(came.len(), 2);
-        assert!(came.iter().all(|(_, payload)| payload == &*shared));
+        assert!(came.iter().all(|(_, payload)| *payload == vec![3; size]));
         assert_eq!(Arc::strong_count(&shared), 1, "nothing of it is kept");
+    }
+}
+
+#[test]
+fn a_payload_in_pieces_arrives_whole() {
+    for sizes in [[3, 20_000, 0], [70_000, 70_000, 70_000], [1, 300_000, 5]] {
+        let (mut pair, _) = Pair::bound();
+        let mut value = Vec::new();
+        for (n, size) in sizes.into_iter().enumerate() {
+            value.push((n, Bytes::from(vec![n as u8; size])));
+        }
+        let encoded = encode(&value, 1 << 20).unwrap();
+        let payload = Payload::value(value)
+            .encode(1 << 20, CodecId::POSTCARD)
+            .unwrap();
+        let Payload::Shared(shared) = payload else {
+            panic!("{payload:?} is in one place");
+        };
+        let mut request = call(7, vec![]);
+        request.payload = Body::Shared(shared.clone().into_pieces());
+        pair.member.request(request, pair.now).unwrap();
+        pair.settle();
+        let [(id, came)] = pair.at_hub().try_into().unwrap();
+        assert!(came == encoded);
+        pair.hub
+            .reply(id, Ok(Body::Shared(shared.clone().into_pieces())));
+        pair.settle();
+        let reply = Ok(encoded.into());
+        assert_eq!(pair.member_events, [Event::Reply { token: 7, reply }]);
     }
 }
 

@@ -55,12 +55,12 @@ impl World {
                 payload,
             } => {
                 self.trace_in(&[1, at as u64, payload.len() as u64, header.codec.into()]);
-                self.on_request(at, id, verb, payload.0);
+                self.on_request(at, id, verb, payload.into_vec());
             }
             Event::Reply { token, reply } => {
                 let (never_ran, ran) = match reply {
-                    Ok(bytes) => {
-                        assert_eq!(*bytes, value(token, bytes.len()));
+                    Ok(body) => {
+                        assert_eq!(body, value(token, body.len()).into());
                         (false, true)
                     }
                     Err(error) if error.details == failure(token).details => (false, true),

@@ -106,7 +106,7 @@ pub(crate) fn requests(events: &mut Vec<Event>) -> Vec<(IncomingId, Vec<u8>)> {
     let mut found = Vec::new();
     events.retain_mut(|event| match event {
         Event::Request { id, payload, .. } => {
-            found.push((*id, std::mem::take(&mut payload.0)));
+            found.push((*id, std::mem::take(payload).into_vec()));
             false
         }
         _ => true,

@@ -410,7 +410,7 @@ fn messages_in_parts_keep_to_what_they_said() {
     let [Event::Request { payload, .. }] = &events(&mut session)[..] else {
         panic!()
     };
-    assert_eq!(**payload, [1, 2, 9]);
+    assert_eq!(*payload, vec![1, 2, 9].into());
 }
 
 #[test]

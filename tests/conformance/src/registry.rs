@@ -209,6 +209,7 @@ registry! { $
         arguments_above_the_limit_are_not_sent_and_the_connection_lives ["C-OC-1"]
         a_result_above_the_limit_is_an_error_at_once ["C-OC-1"]
         large_and_small_messages_share_a_connection ["C-OV-2"]
+        bytes_that_are_shared_arrive_as_they_were_sent ["C-OC-1", "C-VB-6"]
     }
     overload, USUAL: {
         a_queue_takes_as_many_requests_as_it_says ["C-OV-1"]

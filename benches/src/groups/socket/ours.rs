@@ -81,14 +81,23 @@ impl Ours {
 
     pub(super) fn awaits(&self, name: &str, size: Size) -> Case {
         match size {
-            Size::Blob(bytes) => self.awaits_each(name, move |client| client.blob(Blob::of(bytes))),
+            Size::Blob(bytes) => {
+                self.awaits_each(name, move |client| client.bytes(Blob::of(bytes).0.into()))
+            }
             Size::Block | Size::Number => self.awaits_each(name, |client| client.block(BLOCK)),
         }
     }
 
+    /// As [`awaits`](Self::awaits), with bytes that are copied into each message and out of it.
+    pub(super) fn awaits_copies(&self, name: &str, bytes: usize) -> Case {
+        self.awaits_each(name, move |client| client.blob(Blob::of(bytes)))
+    }
+
     pub(super) fn waits(&self, name: &str, size: Size) -> Case {
         match size {
-            Size::Blob(bytes) => self.waits_each(name, move |client| client.blob(Blob::of(bytes))),
+            Size::Blob(bytes) => {
+                self.waits_each(name, move |client| client.bytes(Blob::of(bytes).0.into()))
+            }
             Size::Block | Size::Number => self.waits_each(name, |client| client.block(BLOCK)),
         }
     }
@@ -97,7 +106,7 @@ impl Ours {
     pub(super) fn invokes(&self, name: &str, size: Size, in_flight: u64) -> Case {
         match size {
             Size::Blob(bytes) => self.invokes_each(name, in_flight, move |client| {
-                client.blob(Blob::of(bytes)).invoke()
+                client.bytes(Blob::of(bytes).0.into()).invoke()
             }),
             Size::Block | Size::Number => {
                 self.invokes_each(name, in_flight, |client| client.block(BLOCK).invoke())
@@ -111,7 +120,7 @@ impl Ours {
         let driver = self.driver.clone();
         let case = match size {
             Size::Blob(bytes) => loads::calls(name, driver, tasks, move || {
-                let call = client.blob(Blob::of(bytes)).call();
+                let call = client.bytes(Blob::of(bytes).0.into()).call();
                 async move {
                     call.await.expect(SERVED);
                 }

@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tidings::Bytes;
+
 use crate::setting::{Blob, Block};
 
 #[tidings::service(version = "1.0")]
 pub(crate) trait Echo {
     fn block(&self, block: Block) -> Block;
+    fn bytes(&self, bytes: Bytes) -> Bytes;
+    /// The same, copied.
     fn blob(&self, blob: Blob) -> Blob;
     fn note(&self, block: Block);
     /// How many notes have arrived.
@@ -21,6 +25,10 @@ pub(super) struct Echoing {
 impl Echo for Echoing {
     fn block(&self, block: Block) -> Block {
         block
+    }
+
+    fn bytes(&self, bytes: Bytes) -> Bytes {
+        bytes
     }
 
     fn blob(&self, blob: Blob) -> Blob {

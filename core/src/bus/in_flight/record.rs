@@ -115,6 +115,7 @@ impl InFlight {
     }
 }
 
+#[inline]
 pub(super) fn disarm(timer: Option<(Arc<Timers>, TimerKey)>) {
     if let Some((timers, key)) = timer {
         timers.disarm(key);

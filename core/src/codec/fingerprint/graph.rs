@@ -206,6 +206,18 @@ impl Graph {
         }
     }
 
+    /// Makes bytes the sequence of `u8` that they are on the wire.
+    pub(super) fn spell_out_bytes(&mut self) {
+        for place in 0..self.nodes.len() {
+            if matches!(self.nodes[place].kind, Kind::Scalar(Scalar::Bytes)) {
+                let (sequence, element) = (self.place(), self.place());
+                self.nodes[element].kind = Kind::Scalar(Scalar::U8);
+                self.nodes[sequence].kind = Kind::Seq(element);
+                self.nodes[place].kind = Kind::Type(sequence);
+            }
+        }
+    }
+
     /// The nodes that `id` leads to.
     pub(super) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
         let (single, parts, variants) = match &self.nodes[id].kind {

@@ -8,7 +8,8 @@
 //! The kinds of values and their order; the names and order of a struct's fields and of an enum's
 //! variants, as serde sees them (after `rename`, without `skip`); what each variant carries.
 //! Not the names of types, nor where they are declared; and a newtype counts as what it wraps, as
-//! on the wire. `usize` counts as `u64`, `Vec<T>` as any other sequence of `T`, `Box<T>` as `T`.
+//! on the wire. `usize` counts as `u64`, `Vec<T>` as any other sequence of `T`, bytes
+//! ([`Bytes`](crate::Bytes), `serde_bytes`) as one of `u8`, `Box<T>` as `T`.
 //!
 //! # How it is found
 //! Nothing but `Deserialize` is asked of a type. Its implementation is run, more than once, against
@@ -41,7 +42,9 @@ use serde::de::DeserializeOwned;
 /// with many variants. Never fails; a panic in the implementation ends the look at what follows it.
 #[must_use]
 pub fn of<T: DeserializeOwned>() -> u64 {
-    hash::of_graph(&trace::explore::<T>()).max(1)
+    let mut graph = trace::explore::<T>();
+    graph.spell_out_bytes();
+    hash::of_graph(&graph).max(1)
 }
 
 /// [`of`], found once in the life of the process for each `T`.

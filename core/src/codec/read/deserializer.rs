@@ -7,6 +7,7 @@ use super::parts::Parts;
 use super::place::Place;
 use crate::bulk;
 use crate::codec::kinds::{Kind, Note};
+use crate::codec::octets::{self, GivenOut};
 use crate::codec::unread::Unread;
 
 macro_rules! scalars {
@@ -121,6 +122,10 @@ impl<'de, N: Note> Deserializer<'de> for Place<'_, 'de, N> {
         visitor: V,
     ) -> Result<V::Value, Unread> {
         self.enter(size_of::<V::Value>())?;
+        if octets::is_arrays_visitor::<V>() {
+            let (bytes, note) = (self.reader.take(length)?.iter(), self.note);
+            return visitor.visit_seq(GivenOut { bytes, note });
+        }
         let (place, left) = (self, length);
         visitor.visit_seq(Parts { place, left })
     }

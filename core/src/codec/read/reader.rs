@@ -29,7 +29,7 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn take(&mut self, length: usize) -> Result<&'de [u8], Unread> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'de [u8], Unread> {
         let input = self.input.as_slice();
         let (taken, rest) = input.split_at_checked(length).ok_or(Unread::End)?;
         self.input = rest.iter();

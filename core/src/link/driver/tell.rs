@@ -64,7 +64,7 @@ impl Driver {
                         id: id.0,
                         verb,
                         header,
-                        payload: payload.0,
+                        payload,
                         now,
                         flow: self.flow,
                         max_reply: self.max_message,

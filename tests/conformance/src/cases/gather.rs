@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tidings_core::{
-    Answers, Bus, CallError, CallErrorKind, Context, Fate, MethodError, Server, ServerName,
+    Answers, Bus, Bytes, CallError, CallErrorKind, Context, Fate, MethodError, Server, ServerName,
 };
 
 use crate::World;
@@ -422,6 +422,11 @@ pub fn a_gather_carries_large_values(world: &World) {
     let answers = sorted(request.fanout().gather().wait().unwrap());
     assert_eq!(answers.len(), 3);
     for (_, result) in answers {
+        assert_eq!(result.unwrap(), large);
+    }
+    let large = Bytes::from(large);
+    let request = world.client().request::<Bytes>("poll.ask", &large);
+    for (_, result) in request.fanout().gather().wait().unwrap() {
         assert_eq!(result.unwrap(), large);
     }
     #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! Limits in bytes (C-OC-1, FAULTS-D12 and D13).
 
-use tidings_core::{CallErrorKind, Fate};
+use tidings_core::{Bytes, CallErrorKind, Fate};
 
 use crate::World;
 
@@ -102,4 +102,59 @@ pub fn large_and_small_messages_share_a_connection(world: &World) {
     for promise in large {
         assert!(promise.wait().unwrap() == text);
     }
+}
+
+/// Bytes that are shared on their way, of all sizes, among other values: as an argument, as a reply, as a part of what came,
+/// and where the other side has a vector.
+pub fn bytes_that_are_shared_arrive_as_they_were_sent(world: &World) {
+    type Named = Vec<(u16, Bytes)>;
+    let _server = world
+        .listen("echo")
+        .on("turned", |(mut list, text): (Named, String)| {
+            list.reverse();
+            (text, list)
+        })
+        .on("middle", |bytes: Bytes| {
+            bytes.slice(bytes.len() / 4..bytes.len() - 5).unwrap()
+        })
+        .on("vector", |bytes: Vec<u8>| Bytes::from(bytes))
+        .start()
+        .unwrap();
+    let bytes = |size: usize| -> Bytes { (0..size).map(|n| (n % 251) as u8).collect() };
+    let sizes = [0, 1, 300, 16_384, 5, 70_000, 4_097, 65_520];
+    let mut list: Named = (1..).zip(sizes.map(bytes)).collect();
+    // More than are worth being left where they are.
+    list.extend((1..50).map(|n| (1000 + n, bytes(16_384 + usize::from(n)))));
+    let sent = (list.clone(), "two".repeat(100));
+    for idempotent in [false, true] {
+        let request = world.client().request("echo.turned", &sent);
+        let request = if idempotent {
+            request.idempotent("key")
+        } else {
+            request
+        };
+        let (text, mut came): (String, Named) = request.wait().unwrap();
+        came.reverse();
+        assert!(text == sent.1 && came == list);
+    }
+    let many = bytes(800_000);
+    let call = |method: &str| world.client().call::<Bytes>(method, &many).wait().unwrap();
+    assert!(call("echo.middle") == many[200_000..799_995]);
+    assert!(call("echo.vector") == many);
+    let vector: Vec<u8> = world
+        .client()
+        .call("echo.vector", &many.to_vec())
+        .wait()
+        .unwrap();
+    assert!(many == vector);
+    let limit = world.client().capabilities().max_message;
+    let above = world
+        .client()
+        .call::<Bytes>("echo.vector", &Bytes::from(vec![0; limit]));
+    let error = above.wait().unwrap_err();
+    assert!(
+        matches!(error.kind(), CallErrorKind::TooLarge { .. }),
+        "{error}"
+    );
+    assert_eq!(error.fate(), Fate::NotSent);
 }
