@@ -203,8 +203,11 @@ mod tests {
         let whole = vec![1, 2, 7, 7, 7, 8, 3, 4, 9];
         let (own, shared) = (Body::from(whole.clone()), Body::Shared(Arc::new(pieces())));
         let other = Body::Shared(Body::from(whole).into_shared());
-        assert!(own == shared && shared == own && shared == other && own == own.clone());
-        assert!(Body::from(vec![1]) != shared && Body::default() != shared);
+        assert_eq!(own, shared);
+        assert_eq!(shared, own);
+        assert_eq!(shared, other);
+        assert_ne!(Body::from(vec![1]), shared);
+        assert_ne!(Body::default(), shared);
     }
 
     #[test]
